@@ -1,1 +1,2 @@
 //! contracts
+pub mod genesis;
