@@ -1,1 +1,61 @@
-fn main() {}
+//! The project's chores: tests, artifacts, the RISC-V check.
+//!
+//! `cargo xtask test` installs what the tests need into the project's own folders (or by the system's package manager,
+//! where there is no other way) and runs every suite, each a [`suite::Suite`]; it ends with one line of counts and exits 1
+//! when anything failed.
+
+mod riscv;
+mod suite;
+mod tools;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+
+#[derive(Parser)]
+#[command(about = "The project's chores")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the tests need and run every suite.
+    Test {
+        /// Also the slow suites that CI leaves to the night.
+        #[arg(long)]
+        all: bool,
+        /// Only the suites with these names.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+    },
+    /// Install what the tests need, and stop.
+    Tools,
+    /// Compile the contracts and write `contracts/artifacts` (or compare with them).
+    Artifacts {
+        /// Fail on a difference instead of writing.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Compile `types` and `stf` for RISC-V.
+    Riscv,
+}
+
+/// The root of the project: the folder above this crate's.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf()
+}
+
+fn main() -> Result<()> {
+    let root = root();
+    match Arguments::parse().command {
+        Command::Test { all, only } => suite::test(&root, all, &only),
+        Command::Tools => tools::install(&root),
+        Command::Artifacts { check } => {
+            tools::npm(&root, "contracts")?;
+            suite::artifacts(&root, check).context("compile the contracts")
+        }
+        Command::Riscv => riscv::check(&root),
+    }
+}
