@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {ProtocolParameters} from "../lib/Parameters.sol";
+
+/// @notice One seat: one vote, one bond.
+struct Seat {
+    /// Who may rotate keys, ask to leave and withdraw.
+    address owner;
+    /// From when the bond may be withdrawn; 0 as long as the seat has not asked to leave.
+    uint64 withdrawableAt;
+    /// Address of the key that votes.
+    address voteKey;
+    /// Wei held for it.
+    uint96 bond;
+    /// ed25519 key in the peer-to-peer network.
+    bytes32 peerKey;
+}
+
+/// @notice A member of a committee.
+struct Member {
+    uint64 seat;
+    address voteKey;
+    bytes32 peerKey;
+}
+
+/// @title The seats, their keys and bonds, and the terms (protocol §3).
+/// @notice **Time.** Epochs are intervals of `epochLength` from `genesisTime`. A term starts at each epoch boundary, and
+/// at each L1 event that says so; terms count from 1. **Committees.** Epoch e's members are the seats that were eligible
+/// when epoch e − 1 began, in order of seat id; of epochs 0 and 1, those at `open()`. Eligible is a seat that has not asked
+/// to leave and holds its full bond. With fewer than 4 eligible seats the committee is empty: nobody may post, and what
+/// the inbox allows without a committee applies. A committee is written as a data contract, once for all epochs that
+/// share it, and never removed: `0x00 ‖ n × 20-byte vote keys ‖ n × 8-byte seat ids ‖ n × 32-byte peer keys`.
+/// **Keys.** A vote key is proved by its signature over `VoteKey(owner, peerKey)`; neither key is ever used twice, by
+/// anyone, also after rotation or exit. `seatOfVoteKey` remembers every key for ever: a seat answers for its old ones.
+/// (Whether a peer key is a valid ed25519 point cannot be checked here; nodes replace a bad one by a dummy.)
+/// **Leaving.** Ask, serve until the first committee without the seat begins, wait `unbonding`, withdraw.
+interface ISequencerRegistry {
+    /// A seat came in.
+    event SeatRegistered(
+        uint64 indexed seat, address indexed owner, address indexed voteKey, bytes32 peerKey, uint256 bond
+    );
+    /// A seat's bond was raised to `bond`.
+    event BondToppedUp(uint64 indexed seat, uint256 bond);
+    /// A seat has new keys; the old ones stay its own.
+    event KeysRotated(uint64 indexed seat, address indexed voteKey, bytes32 peerKey);
+    /// A seat leaves; its bond is free from `withdrawableAt`.
+    event ExitRequested(uint64 indexed seat, uint64 withdrawableAt);
+    /// A seat's bond was paid out.
+    event BondWithdrawn(uint64 indexed seat, address to, uint256 amount);
+    /// Terms count from this moment.
+    event Opened(uint64 genesisTime);
+    /// From `fromEpoch` on, until the next such event, this data contract lists the committee.
+    event CommitteeSealed(uint64 indexed fromEpoch, address committee, uint256 members);
+    /// An L1 event, not a boundary, started a term.
+    event TermStarted(uint64 indexed term, uint64 time);
+
+    /// Only the deployer may open.
+    error NotDeployer(address caller);
+    /// It was opened before.
+    error AlreadyOpen();
+    /// Terms do not count yet: wait for `open()`.
+    error NotOpen();
+    /// There must be at least 4 eligible seats to open.
+    error TooFewSeats(uint256 seats);
+    /// All 64 places are taken: wait for a seat to leave.
+    error TooManySeats();
+    /// A registration pays exactly one bond.
+    error BondMustBe(uint256 bond, uint256 paid);
+    /// A top-up must not lift the bond above par.
+    error BondAbovePar(uint256 bond, uint256 par);
+    /// A top-up of nothing.
+    error NothingPaid();
+    /// The owner must not be the zero address.
+    error OwnerIsZero();
+    /// The peer key must not be zero.
+    error PeerKeyIsZero();
+    /// This vote key was used before, by this seat.
+    error VoteKeyUsed(address voteKey, uint64 seat);
+    /// This peer key was used before, by this seat.
+    error PeerKeyUsed(bytes32 peerKey, uint64 seat);
+    /// The proof is not the vote key's low-s EIP-2098 signature over `VoteKey(owner, peerKey)` in this registry's domain.
+    error VoteKeyNotProved(address voteKey);
+    /// There is no such seat.
+    error UnknownSeat(uint64 seat);
+    /// Only the seat's owner may do this.
+    error NotOwner(uint64 seat, address caller);
+    /// The seat has asked to leave.
+    error SeatIsLeaving(uint64 seat);
+    /// The seat has not asked to leave.
+    error SeatIsNotLeaving(uint64 seat);
+    /// The bond is not free yet.
+    error StillUnbonding(uint64 seat, uint64 withdrawableAt);
+    /// The bond was withdrawn before.
+    error NothingToWithdraw(uint64 seat);
+    /// The recipient refused the bond.
+    error PaymentRefused(address to);
+    /// Nothing is to be sealed: the last committee still holds, or its epoch is not fixed yet.
+    error NothingToSeal();
+    /// This committee is fixed but not written: call `sealCommittee()`.
+    error CommitteeNotSealed(uint64 epoch);
+    /// This committee is not fixed yet.
+    error CommitteeNotFixed(uint64 epoch);
+    /// There is no such term.
+    error UnknownTerm(uint64 term);
+    /// A time before terms began.
+    error TimeBeforeGenesis(uint64 time);
+    /// Only the current term's committee may post, or the one before within `overlap`.
+    error TermMayNotPost(uint64 term, uint64 currentTerm);
+
+    /// @notice Registers a seat: anyone pays one bond for `owner`.
+    /// @param owner Who will control the seat.
+    /// @param voteKey Address of the vote key.
+    /// @param peerKey ed25519 public key.
+    /// @param proof The vote key's signature (64 bytes, EIP-2098) over `VoteKey(owner, peerKey)`.
+    /// @return seat Its id, from 1 upward.
+    function register(address owner, address voteKey, bytes32 peerKey, bytes calldata proof)
+        external
+        payable
+        returns (uint64 seat);
+
+    /// @notice Raises a seat's bond, at most to par; it is eligible again at par.
+    function topUp(uint64 seat) external payable;
+
+    /// @notice Replaces both keys; the committee that has the new ones begins two boundaries later at the latest.
+    function rotateKeys(uint64 seat, address voteKey, bytes32 peerKey, bytes calldata proof) external;
+
+    /// @notice Leaves: the seat serves the committees that are already fixed, then waits `unbonding`. Before `open()` the
+    /// bond is free at once.
+    function requestExit(uint64 seat) external;
+
+    /// @notice Pays the bond of a seat that has left to `to`.
+    function withdraw(uint64 seat, address payable to) external;
+
+    /// @notice Starts terms and fixes the first committee. Once, by the deployer.
+    function open() external;
+
+    /// @notice Writes the next committee down if it is fixed and differs from the last. Anyone may; every change of seats
+    /// and every post does it when needed.
+    function sealCommittee() external;
+
+    /// @notice The data contract of the committee of `term`, if it may post now; seals it first if need be.
+    function postingCommittee(uint64 term) external returns (address);
+
+    /// @notice The current term.
+    function currentTerm() external view returns (uint64);
+
+    /// @notice The term at a time (not before genesis; of a future time, if no L1 event comes).
+    function termAt(uint64 time) external view returns (uint64);
+
+    /// @notice When a term started (or will, if no L1 event comes).
+    function termStart(uint64 term) external view returns (uint64);
+
+    /// @notice The epoch in which a term starts.
+    function epochOfTerm(uint64 term) external view returns (uint64);
+
+    /// @notice The data contract of a term's committee.
+    function committeeOf(uint64 term) external view returns (address);
+
+    /// @notice The members of a term's committee, in L1 order.
+    function committee(uint64 term) external view returns (Member[] memory);
+
+    /// @notice The seats that have not asked to leave, in order.
+    function liveSeats() external view returns (uint64[] memory);
+
+    /// @notice One seat.
+    function seat(uint64 id) external view returns (Seat memory);
+
+    /// @notice How many seats were ever registered: the last id.
+    function seatCount() external view returns (uint64);
+
+    /// @notice The seat that this vote key is or was the key of; 0 if none.
+    function seatOfVoteKey(address voteKey) external view returns (uint64);
+
+    /// @notice The seat that this peer key is or was the key of; 0 if none.
+    function seatOfPeerKey(bytes32 peerKey) external view returns (uint64);
+
+    /// @notice Start of epoch 0; 0 before `open()`.
+    function genesisTime() external view returns (uint64);
+
+    /// @notice EIP-712 domain separator of everything that seats sign.
+    function domainSeparator() external view returns (bytes32);
+
+    /// @notice All parameters.
+    function parameters() external view returns (ProtocolParameters memory);
+}

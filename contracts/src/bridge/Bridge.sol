@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Memory} from "@openzeppelin/contracts/utils/Memory.sol";
+import {RLP} from "@openzeppelin/contracts/utils/RLP.sol";
+import {TrieProof} from "@openzeppelin/contracts/utils/cryptography/TrieProof.sol";
+import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
+import {ClaimPreimage, Commitments} from "../lib/Commitments.sol";
+import {IClaims} from "../rollup/IClaims.sol";
+import {IInbox} from "../rollup/IInbox.sol";
+import {IBridge, WithdrawalStatus, WithdrawalTransaction} from "./IBridge.sol";
+
+/// @notice Ether in and out; what everything means stands in `IBridge`.
+contract Bridge is IBridge, ReentrancyGuardTransient {
+    /// @dev Gas of a plain deposit on L2.
+    uint64 private constant RECEIVE_GAS = 100_000;
+    /// @dev Gas kept back from a withdrawal's call to write down how it went.
+    uint256 private constant RESERVED_GAS = 20_000;
+    /// @dev What a call with value costs at most before the callee runs (cold account, value, new account).
+    uint256 private constant CALL_GAS = 40_000;
+    /// @dev Place of `withdrawalsRoot` in a header (EIP-4895, OP Isthmus).
+    uint256 private constant WITHDRAWALS_ROOT = 16;
+    /// @dev OP's offset for contracts' addresses on L2.
+    uint160 private constant ALIAS_OFFSET = (0x1111 << 144) + 0x1111;
+
+    IInbox public immutable inbox;
+    IClaims public immutable claims;
+    ISequencerRegistry public immutable registry;
+
+    mapping(bytes32 hash => WithdrawalStatus) public status;
+    address public transient l2Sender;
+
+    /// @param inbox_ Made for this bridge.
+    constructor(IInbox inbox_) {
+        require(inbox_.bridge() == address(this), WrongContracts());
+        inbox = inbox_;
+        claims = inbox_.claims();
+        registry = inbox_.registry();
+    }
+
+    /// @inheritdoc IBridge
+    function depositTransaction(address to, uint256 value, uint64 gasLimit, bytes calldata data)
+        external
+        payable
+        nonReentrant
+        returns (uint64)
+    {
+        address sender = msg.sender;
+        if (sender != tx.origin) {
+            unchecked {
+                sender = address(uint160(sender) + ALIAS_OFFSET);
+            }
+        }
+        uint256 fee = _fee(gasLimit, data.length);
+        return inbox.deposit{value: fee}(sender, to, value, msg.value - fee, gasLimit, data);
+    }
+
+    /// @inheritdoc IBridge
+    receive() external payable nonReentrant {
+        require(msg.sender == tx.origin, OnlyAccounts(msg.sender));
+        uint256 fee = _fee(RECEIVE_GAS, 0);
+        uint256 mint = msg.value - fee;
+        inbox.deposit{value: fee}(msg.sender, msg.sender, mint, mint, RECEIVE_GAS, "");
+    }
+
+    /// @inheritdoc IBridge
+    function withdraw(
+        WithdrawalTransaction calldata withdrawal,
+        ClaimPreimage calldata claim,
+        bytes calldata header,
+        bytes[] calldata storageProof
+    ) external nonReentrant {
+        bytes32 hash = withdrawalHash(withdrawal);
+        WithdrawalStatus before = status[hash];
+        require(before != WithdrawalStatus.Done, WithdrawalDone(hash));
+        require(before == WithdrawalStatus.None, WithdrawalAlreadyProven(hash));
+        bytes32 id = Commitments.claimId(claim);
+        require(claims.isFinal(id), ClaimNotFinal(id));
+        bytes32 root = _withdrawalsRoot(claim.lastHash, header);
+        bytes32 slot = keccak256(abi.encode(hash, uint256(0)));
+        bool proven = TrieProof.verify(hex"01", root, abi.encodePacked(keccak256(abi.encode(slot))), storageProof);
+        require(proven, WithdrawalNotProven(hash));
+        _pay(hash, withdrawal);
+    }
+
+    /// @inheritdoc IBridge
+    function retry(WithdrawalTransaction calldata withdrawal) external nonReentrant {
+        bytes32 hash = withdrawalHash(withdrawal);
+        WithdrawalStatus before = status[hash];
+        require(before != WithdrawalStatus.Done, WithdrawalDone(hash));
+        require(before == WithdrawalStatus.Failed, NothingToRetry(hash));
+        _pay(hash, withdrawal);
+    }
+
+    /// @inheritdoc IBridge
+    function withdrawalHash(WithdrawalTransaction calldata w) public pure returns (bytes32) {
+        return keccak256(abi.encode(w.nonce, w.sender, w.target, w.value, w.gasLimit, w.data));
+    }
+
+    function _fee(uint64 gasLimit, uint256 dataLength) private view returns (uint256 fee) {
+        fee = inbox.messageFee(gasLimit, dataLength);
+        require(msg.value >= fee, MessageFeeNotCovered(msg.value, fee));
+    }
+
+    /// @dev `withdrawalsRoot` of the header with this hash.
+    function _withdrawalsRoot(bytes32 expected, bytes calldata header) private pure returns (bytes32) {
+        bytes memory encoded = header;
+        bytes32 hash = keccak256(encoded);
+        require(hash == expected, WrongHeader(hash, expected));
+        Memory.Slice[] memory fields = RLP.decodeList(encoded);
+        require(fields.length > WITHDRAWALS_ROOT, HeaderTooShort(fields.length));
+        return RLP.readBytes32(fields[WITHDRAWALS_ROOT]);
+    }
+
+    /// @dev Makes a withdrawal's call, and notes how it went.
+    function _pay(bytes32 hash, WithdrawalTransaction calldata w) private {
+        address target = w.target;
+        require(
+            target != address(this) && target != address(inbox) && target != address(claims)
+                && target != address(registry),
+            ForbiddenTarget(target)
+        );
+        status[hash] = WithdrawalStatus.Done;
+        l2Sender = w.sender;
+        uint256 value = w.value;
+        bytes memory data = w.data;
+        // EIP-150: of what is left when the callee starts, 63/64 reach it. All that can be had goes to it, but for the
+        // reserve; it is at least what the withdrawal asks for, or nothing happens at all.
+        uint256 available = gasleft();
+        require(available > RESERVED_GAS + CALL_GAS, NotEnoughGas(0, w.gasLimit));
+        available = (available - RESERVED_GAS - CALL_GAS) * 63 / 64;
+        require(available >= w.gasLimit, NotEnoughGas(available, w.gasLimit));
+        bool paid;
+        assembly ("memory-safe") {
+            // No return data are copied: a callee cannot make us pay for memory.
+            paid := call(sub(gas(), RESERVED_GAS), target, value, add(data, 32), mload(data), 0, 0)
+        }
+        l2Sender = address(0);
+        if (paid) {
+            emit WithdrawalPaid(hash, target, value);
+        } else {
+            status[hash] = WithdrawalStatus.Failed;
+            emit WithdrawalFailed(hash, target, value);
+        }
+    }
+}

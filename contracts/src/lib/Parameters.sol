@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+/// @notice Every number that L1 enforces (protocol §14). Durations are seconds unless the name says otherwise.
+/// @dev The registry keeps them, checked; the other contracts read them from there when they are made. The three
+/// profiles (ci, dev, production) and the same checks in Rust are in `surety_contracts::parameters`.
+struct ProtocolParameters {
+    /// L2 chain id: the rollup's identity in every signed struct.
+    uint64 rollup;
+    /// The least time between two L2 blocks, in milliseconds.
+    uint64 blockTimeMillis;
+    /// Gas limit of an L2 block.
+    uint64 blockGasLimit;
+    /// Time between two L1 blocks.
+    uint64 slotTime;
+    /// L1 blocks on top of an event before nodes act on it without L1's finality.
+    uint64 settledDepth;
+    /// The oldest a block may get before its batch is due.
+    uint64 batchAge;
+    /// Time between two term boundaries.
+    uint64 epochLength;
+    /// How long after a term's start the committee before may still post.
+    uint64 overlap;
+    /// A message is due this long after it was sent.
+    uint64 forceDelay;
+    /// How long a due message may wait before anyone may sequence it.
+    uint64 grace;
+    /// The longest time without a batch before anyone may sequence.
+    uint64 maxGap;
+    /// How long a claim can be contested.
+    uint64 challengePeriod;
+    /// Time to answer a piece of evidence that asks for one.
+    uint64 response;
+    /// Faults of one kind this close together are one attack.
+    uint64 correlationWindow;
+    /// What is added to the sum that `unbonding` must reach.
+    uint64 unbondingMargin;
+    /// From the end of a seat's last term to the return of its bond.
+    uint64 unbonding;
+    /// Time without a final claim after which the escape opens.
+    uint64 escapeDelay;
+    /// Bond of one seat, in wei.
+    uint256 bond;
+    /// The most gas that one message may buy.
+    uint64 maxMessageGas;
+    /// The most gas that all messages of any `forceDelay` may buy together.
+    uint64 messageWindowGas;
+    /// The most bytes of data in all messages of any `forceDelay`.
+    uint64 messageWindowBytes;
+    /// Price of message gas when the window is empty, in wei per gas.
+    uint256 messageGasPrice;
+    /// Price of message data when the window is empty, in wei per byte.
+    uint256 messageBytePrice;
+    /// The most of a poster's tip that is repaid, in wei per gas.
+    uint256 postingTipCap;
+    /// A reporter's share of a penalty, in hundredths of a percent.
+    uint64 reporterShareBasisPoints;
+    /// The most that a reporter is paid, in wei.
+    uint256 reporterShareCap;
+}
+
+/// @notice The arithmetic that holds the parameters together; each rule has its own error.
+library Parameters {
+    /// A value that must not be zero is; `name` is the field's name in ASCII.
+    error ParameterIsZero(bytes32 name);
+    /// `2 × (settledDepth × slotTime + batchAge)` must be below `forceDelay`.
+    error SettlingTakesTooLong(uint256 twice, uint256 forceDelay);
+    /// `overlap` must be at least `forceDelay / 2 + settledDepth × slotTime + 2 × batchAge`.
+    error OverlapTooShort(uint256 twice, uint256 needed);
+    /// `overlap` must end before the next boundary, so that never more than two committees may post.
+    error OverlapTooLong(uint256 overlap, uint256 epochLength);
+    /// `batchAge` must be below half of `maxGap`, from where fewer signatures suffice.
+    error BatchAgeTooLong(uint256 twice, uint256 maxGap);
+    /// `unbonding` must be at least overlap + two responses + the longest dispute + correlation window + margin.
+    error UnbondingTooShort(uint256 unbonding, uint256 needed);
+    /// `escapeDelay` must be longer than the longest dispute.
+    error EscapeTooEarly(uint256 escapeDelay, uint256 longestDispute);
+    /// One message must fit into a quarter of a block, and buy at least a transaction.
+    error MessageGasOutOfRange(uint256 gas, uint256 least, uint256 most);
+    /// A window must hold two of the largest messages, and at most half of what blocks can take, less L1's own messages.
+    error WindowGasOutOfRange(uint256 gas, uint256 least, uint256 most);
+    /// At most 32 KiB of message data may fall due together.
+    error WindowBytesOutOfRange(uint256 size, uint256 most);
+    /// A reporter is paid less than the penalty, always.
+    error ReporterShareTooHigh(uint256 basisPoints);
+    /// A bond must fit into 96 bits.
+    error BondTooLarge(uint256 bond);
+
+    /// @notice Gas that the L1Info message buys on L2.
+    uint64 internal constant L1_INFO_GAS = 100_000;
+    /// @notice The part of a block's gas limit that messages may take: one in four.
+    uint64 internal constant MESSAGE_SHARE = 4;
+    /// @notice The least gas of a message without data.
+    uint64 internal constant MESSAGE_BASE_GAS = 21_000;
+    /// @notice The least gas of a message for each byte of data (EIP-7623's floor).
+    uint64 internal constant MESSAGE_BYTE_GAS = 40;
+    /// @notice The most bytes that `messageWindowBytes` may be.
+    uint64 internal constant MAX_WINDOW_BYTES = 32_768;
+
+    /// @notice From a claim to the end of the worst dispute about it: one period, and answers that take no longer than
+    /// one more (protocol §8).
+    function longestDispute(ProtocolParameters memory p) internal pure returns (uint256) {
+        return 2 * uint256(p.challengePeriod);
+    }
+
+    /// @notice The least that `unbonding` may be.
+    function leastUnbonding(ProtocolParameters memory p) internal pure returns (uint256) {
+        return uint256(p.overlap) + 2 * uint256(p.response) + longestDispute(p) + p.correlationWindow
+            + p.unbondingMargin;
+    }
+
+    /// @notice The most that `messageWindowGas` may be: half of the gas that the blocks of `forceDelay` have for
+    /// messages, less one L1Info for each L1 block of that time and one more.
+    function mostWindowGas(ProtocolParameters memory p) internal pure returns (uint256) {
+        uint256 blocks = uint256(p.forceDelay) * 1000 / p.blockTimeMillis;
+        uint256 half = blocks * (p.blockGasLimit / MESSAGE_SHARE) / 2;
+        uint256 infos = (uint256(p.forceDelay) / p.slotTime + 1) * L1_INFO_GAS;
+        return half > infos ? half - infos : 0;
+    }
+
+    /// @notice Reverts unless the parameters fit together.
+    function check(ProtocolParameters memory p) internal pure {
+        require(p.rollup != 0, ParameterIsZero("rollup"));
+        require(p.blockTimeMillis != 0, ParameterIsZero("blockTimeMillis"));
+        require(p.blockGasLimit != 0, ParameterIsZero("blockGasLimit"));
+        require(p.slotTime != 0, ParameterIsZero("slotTime"));
+        require(p.settledDepth != 0, ParameterIsZero("settledDepth"));
+        require(p.batchAge != 0, ParameterIsZero("batchAge"));
+        require(p.challengePeriod != 0, ParameterIsZero("challengePeriod"));
+        require(p.response != 0, ParameterIsZero("response"));
+        require(p.correlationWindow != 0, ParameterIsZero("correlationWindow"));
+        require(p.grace != 0, ParameterIsZero("grace"));
+        require(p.bond != 0, ParameterIsZero("bond"));
+        require(p.messageGasPrice != 0, ParameterIsZero("messageGasPrice"));
+        require(p.messageBytePrice != 0, ParameterIsZero("messageBytePrice"));
+        require(p.bond <= type(uint96).max, BondTooLarge(p.bond));
+
+        uint256 settling = uint256(p.settledDepth) * p.slotTime;
+        uint256 twice = 2 * (settling + p.batchAge);
+        require(twice < p.forceDelay, SettlingTakesTooLong(twice, p.forceDelay));
+        uint256 needed = uint256(p.forceDelay) + 2 * settling + 4 * uint256(p.batchAge);
+        require(2 * uint256(p.overlap) >= needed, OverlapTooShort(2 * uint256(p.overlap), needed));
+        require(p.overlap < p.epochLength, OverlapTooLong(p.overlap, p.epochLength));
+        twice = 2 * uint256(p.batchAge);
+        require(twice < p.maxGap, BatchAgeTooLong(twice, p.maxGap));
+        needed = leastUnbonding(p);
+        require(p.unbonding >= needed, UnbondingTooShort(p.unbonding, needed));
+        needed = longestDispute(p);
+        require(p.escapeDelay > needed, EscapeTooEarly(p.escapeDelay, needed));
+
+        uint256 quarter = p.blockGasLimit / MESSAGE_SHARE;
+        require(
+            p.maxMessageGas >= L1_INFO_GAS && p.maxMessageGas <= quarter,
+            MessageGasOutOfRange(p.maxMessageGas, L1_INFO_GAS, quarter)
+        );
+        uint256 least = 2 * uint256(p.maxMessageGas);
+        uint256 most = mostWindowGas(p);
+        require(
+            p.messageWindowGas >= least && p.messageWindowGas <= most,
+            WindowGasOutOfRange(p.messageWindowGas, least, most)
+        );
+        require(
+            p.messageWindowBytes > 1 && p.messageWindowBytes <= MAX_WINDOW_BYTES,
+            WindowBytesOutOfRange(p.messageWindowBytes, MAX_WINDOW_BYTES)
+        );
+        require(p.reporterShareBasisPoints < 10_000, ReporterShareTooHigh(p.reporterShareBasisPoints));
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
+import {ClaimPreimage, Commitments} from "../lib/Commitments.sol";
+import {ProtocolParameters} from "../lib/Parameters.sol";
+import {ClaimRecord, IClaims} from "./IClaims.sol";
+
+/// @notice Claims of one inbox; what everything means stands in `IClaims`.
+contract Claims is IClaims {
+    address public immutable inbox;
+    bytes32 public immutable genesisClaim;
+    uint64 public immutable challengePeriod;
+
+    mapping(bytes32 id => ClaimRecord) private _claims;
+
+    /// @param registry Where the parameters are.
+    /// @param inbox_ The inbox, which may not exist yet.
+    /// @param genesisHash Hash of the L2 genesis block.
+    constructor(ISequencerRegistry registry, address inbox_, bytes32 genesisHash) {
+        ProtocolParameters memory p = registry.parameters();
+        inbox = inbox_;
+        challengePeriod = p.challengePeriod;
+        bytes32 id = Commitments.claimId(ClaimPreimage(p.rollup, 0, 0, 0, genesisHash, 0));
+        genesisClaim = id;
+        _claims[id] = ClaimRecord(uint40(block.timestamp), 0, 0, 0);
+    }
+
+    /// @inheritdoc IClaims
+    function post(ClaimPreimage calldata claim_, uint64 term, uint64 signers) external returns (bytes32 id) {
+        require(msg.sender == inbox, NotInbox(msg.sender));
+        ClaimRecord storage parent = _claims[claim_.parentId];
+        require(
+            parent.postedAt != 0 && uint256(parent.batchIndex) + 1 == claim_.batchIndex,
+            ParentNotLive(claim_.parentId)
+        );
+        id = Commitments.claimId(claim_);
+        require(_claims[id].postedAt == 0, ClaimExists(id));
+        _claims[id] = ClaimRecord(uint40(block.timestamp), uint40(claim_.batchIndex), term, signers);
+    }
+
+    /// @inheritdoc IClaims
+    function isFinal(bytes32 id) external view returns (bool) {
+        return _claims[id].postedAt != 0 && block.timestamp >= finalAt(id);
+    }
+
+    /// @inheritdoc IClaims
+    function finalAt(bytes32 id) public view returns (uint64) {
+        uint64 postedAt = _claims[id].postedAt;
+        require(postedAt != 0, UnknownClaim(id));
+        return id == genesisClaim ? postedAt : postedAt + challengePeriod;
+    }
+
+    /// @inheritdoc IClaims
+    function claim(bytes32 id) external view returns (ClaimRecord memory) {
+        return _claims[id];
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {ClaimPreimage} from "../lib/Commitments.sol";
+
+/// @notice What is kept of a claim: one storage slot.
+struct ClaimRecord {
+    /// When it was posted, in Unix seconds; 0 if there is no such claim. The genesis claim has the contract's own birth.
+    uint40 postedAt;
+    /// The batch.
+    uint40 batchIndex;
+    /// The term whose committee signed it.
+    uint64 term;
+    /// Who signed: bit i is the member at place i of that term's committee.
+    uint64 signers;
+}
+
+/// @title What is claimed to be the chain's state, and since when it stands (protocol §8).
+/// @notice A claim says: with this parent claim, this batch ends in these block hashes. Its id is
+/// `keccak256(abi.encode(rollup, batchIndex, parentId, prevHash, lastHash, blockHashRoot))`. The signed statement of a
+/// batch is its default claim, posted by the inbox together with the batch. A claim is **final** when its parent is and its
+/// own challenge period is over; the genesis claim is final from the start. This is computed, never called: a child is
+/// posted when its parent already stands, with a period of the same length, so when the child's is over its parent's is.
+interface IClaims {
+    /// Only the inbox posts default claims.
+    error NotInbox(address caller);
+    /// The parent is no live claim of the batch before.
+    error ParentNotLive(bytes32 parentId);
+    /// This claim stands already.
+    error ClaimExists(bytes32 id);
+    /// There is no such claim.
+    error UnknownClaim(bytes32 id);
+
+    /// @notice Posts the default claim of a batch.
+    /// @param claim What its id commits to; the parent must be a live claim of the batch before.
+    /// @param term The term whose committee signed.
+    /// @param signers Who signed.
+    /// @return id The claim's id.
+    function post(ClaimPreimage calldata claim, uint64 term, uint64 signers) external returns (bytes32 id);
+
+    /// @notice Whether a claim can no longer be contested (false for unknown ones).
+    function isFinal(bytes32 id) external view returns (bool);
+
+    /// @notice From when `isFinal` will hold if nobody contests it, in Unix seconds.
+    function finalAt(bytes32 id) external view returns (uint64);
+
+    /// @notice What is kept of a claim; all zero if there is none.
+    function claim(bytes32 id) external view returns (ClaimRecord memory);
+
+    /// @notice Id of the genesis claim.
+    function genesisClaim() external view returns (bytes32);
+
+    /// @notice The inbox whose batches these claims are about.
+    function inbox() external view returns (address);
+
+    /// @notice How long a claim can be contested, in seconds.
+    function challengePeriod() external view returns (uint64);
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {Commitments} from "../lib/Commitments.sol";
+import {Parameters, ProtocolParameters} from "../lib/Parameters.sol";
+import {IMessageQueue} from "./IMessageQueue.sol";
+
+/// @notice The call that an L1Info makes on L2 (the L1-fee vault).
+interface IL1FeeVault {
+    /// @notice Tells L2 of an L1 block, and repays `amount` wei to `recipient` as far as the vault has it.
+    function reimburse(
+        uint64 number,
+        uint64 time,
+        bytes32 hash,
+        bytes32 prevRandao,
+        uint256 baseFee,
+        uint256 blobBaseFee,
+        address recipient,
+        uint256 amount
+    ) external;
+}
+
+/// @notice The inbox' messages; what everything means stands in `IMessageQueue`.
+abstract contract MessageQueue is IMessageQueue {
+    uint8 internal constant KIND_DEPOSIT = 0;
+    uint8 internal constant KIND_L1_INFO = 2;
+    /// @dev The account that the system speaks from on L2; nobody has its key.
+    address internal constant DEPOSITOR = 0xDeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001;
+    /// @dev The L1-fee vault on L2.
+    address internal constant L1_FEE_VAULT = 0x420000000000000000000000000000000000001A;
+    /// @dev Steepness of the price: base × e^(12 × level / full).
+    int256 private constant STEEPNESS = 12e18;
+
+    /// @dev What every post reads and writes, in one slot.
+    struct Head {
+        /// Batches posted: the index of the last.
+        uint40 batches;
+        /// Height of the last block posted.
+        uint48 lastHeight;
+        /// Its time.
+        uint40 lastBlockTime;
+        /// Messages consumed by the batches.
+        uint40 consumed;
+        /// Messages sent.
+        uint40 messages;
+        /// The L1 block of the last L1Info.
+        uint48 lastInfoBlock;
+    }
+
+    /// @dev How full the window is; the levels as of `time`.
+    struct Window {
+        uint64 time;
+        uint96 gasLevel;
+        uint96 bytesLevel;
+    }
+
+    address public immutable bridge;
+    uint64 private immutable _maxMessageGas;
+    /// @dev Half of the caps: where the levels end.
+    uint256 private immutable _fullGas;
+    uint256 private immutable _fullBytes;
+    uint256 private immutable _gasPrice;
+    uint256 private immutable _bytePrice;
+    uint256 internal immutable _forceDelay;
+
+    Head internal _head;
+    Window private _window;
+    /// @dev The accumulator after message `index`.
+    mapping(uint256 index => bytes32) private _accs;
+    /// @dev Time (40 bits) and cumulative gas (88 bits) of a message; two messages a slot, the even one below.
+    mapping(uint256 pair => uint256) private _metas;
+
+    constructor(ProtocolParameters memory p, address bridge_) {
+        bridge = bridge_;
+        _maxMessageGas = p.maxMessageGas;
+        _fullGas = p.messageWindowGas / 2;
+        _fullBytes = p.messageWindowBytes / 2;
+        _gasPrice = p.messageGasPrice;
+        _bytePrice = p.messageBytePrice;
+        _forceDelay = p.forceDelay;
+    }
+
+    /// @inheritdoc IMessageQueue
+    function deposit(address sender, address to, uint256 value, uint256 mint, uint64 gas_, bytes calldata data)
+        external
+        payable
+        returns (uint64 index)
+    {
+        require(msg.sender == bridge, NotBridge(msg.sender));
+        require(to != address(0), RecipientIsZero());
+        (uint256 fee, Window memory window) = _sell(gas_, data.length);
+        require(msg.value == fee, WrongMessageFee(msg.value, fee));
+        _window = window;
+        Head memory head = _head;
+        index = _append(head, KIND_DEPOSIT, sender, to, value, mint, gas_, data);
+        _head = head;
+    }
+
+    /// @inheritdoc IMessageQueue
+    function poke() external {
+        Head memory head = _head;
+        require(head.lastInfoBlock != block.number, AlreadyPoked(uint64(block.number)));
+        _appendInfo(head, address(0), 0);
+        _head = head;
+    }
+
+    /// @inheritdoc IMessageQueue
+    function messageFee(uint64 gas_, uint256 dataLength) external view returns (uint256 fee) {
+        (fee,) = _sell(gas_, dataLength);
+    }
+
+    /// @inheritdoc IMessageQueue
+    function messageCount() external view returns (uint64) {
+        return _head.messages;
+    }
+
+    /// @inheritdoc IMessageQueue
+    function accumulator(uint64 count) public view returns (bytes32) {
+        return count == 0 ? bytes32(0) : _accs[count - 1];
+    }
+
+    /// @inheritdoc IMessageQueue
+    function messageMeta(uint64 index) external view returns (uint64 time, uint256 cumulativeGas) {
+        uint64 count = _head.messages;
+        require(index < count, NoSuchMessage(index, count));
+        return (_timeOf(index), _gasUpTo(uint256(index) + 1));
+    }
+
+    /// @dev Appends the L1Info of this block to `head`, which the caller writes back.
+    function _appendInfo(Head memory head, address recipient, uint256 amount) internal {
+        head.lastInfoBlock = uint48(block.number);
+        bytes memory data = abi.encodeCall(
+            IL1FeeVault.reimburse,
+            (
+                uint64(block.number - 1),
+                uint64(block.timestamp),
+                blockhash(block.number - 1),
+                bytes32(block.prevrandao),
+                block.basefee,
+                block.blobbasefee,
+                recipient,
+                amount
+            )
+        );
+        _append(head, KIND_L1_INFO, DEPOSITOR, L1_FEE_VAULT, 0, 0, Parameters.L1_INFO_GAS, data);
+    }
+
+    /// @dev Appends a message to `head`, which the caller writes back.
+    function _append(
+        Head memory head,
+        uint8 kind,
+        address sender,
+        address to,
+        uint256 value,
+        uint256 mint,
+        uint64 gas_,
+        bytes memory data
+    ) internal returns (uint64 index) {
+        index = head.messages;
+        head.messages = uint40(index + 1);
+        bytes32 hash = Commitments.messageHash(
+            kind, index, uint64(block.number), uint64(block.timestamp), sender, to, value, mint, gas_, data
+        );
+        bytes32 acc = Commitments.accumulate(accumulator(index), hash);
+        _accs[index] = acc;
+        uint256 meta = _gasUpTo(index) + gas_ << 40 | block.timestamp;
+        // An even message opens its slot, an odd one is written above it.
+        if (index & 1 == 0) _metas[index >> 1] = meta;
+        else _metas[index >> 1] |= meta << 128;
+        emit MessageSent(
+            index, kind, uint64(block.number), uint64(block.timestamp), sender, to, value, mint, gas_, data, acc
+        );
+    }
+
+    /// @dev When a message was sent.
+    function _timeOf(uint256 index) internal view returns (uint40) {
+        return uint40(_metas[index >> 1] >> (index & 1) * 128);
+    }
+
+    /// @dev Gas of the first `count` messages.
+    function _gasUpTo(uint256 count) internal view returns (uint256) {
+        if (count == 0) return 0;
+        uint256 index = count - 1;
+        return uint88(_metas[index >> 1] >> (index & 1) * 128 + 40);
+    }
+
+    /// @dev The fee of a message now, and the window after it.
+    function _sell(uint64 gas_, uint256 dataLength) private view returns (uint256 fee, Window memory window) {
+        // A length of more than the window fails below; the sum is of small numbers only.
+        require(dataLength <= _fullBytes, MessageBytesSoldOut(dataLength, _fullBytes));
+        uint64 least = Parameters.MESSAGE_BASE_GAS + Parameters.MESSAGE_BYTE_GAS * uint64(dataLength);
+        require(gas_ >= least, MessageGasTooLow(gas_, least));
+        require(gas_ <= _maxMessageGas, MessageGasTooHigh(gas_, _maxMessageGas));
+        window = _window;
+        uint256 elapsed = block.timestamp - window.time;
+        uint256 gasBefore = _drained(window.gasLevel, elapsed, _fullGas);
+        uint256 bytesBefore = _drained(window.bytesLevel, elapsed, _fullBytes);
+        uint256 gasAfter = gasBefore + gas_;
+        uint256 bytesAfter = bytesBefore + dataLength;
+        require(gasAfter <= _fullGas, MessageGasSoldOut(gasAfter, _fullGas));
+        require(bytesAfter <= _fullBytes, MessageBytesSoldOut(bytesAfter, _fullBytes));
+        fee = _cost(gasBefore, gasAfter, _fullGas, _gasPrice) + _cost(bytesBefore, bytesAfter, _fullBytes, _bytePrice);
+        window = Window(uint64(block.timestamp), uint96(gasAfter), uint96(bytesAfter));
+    }
+
+    /// @dev A level after some time: a full one is empty after one `forceDelay`.
+    function _drained(uint256 level, uint256 elapsed, uint256 full) private view returns (uint256) {
+        uint256 drained = elapsed >= _forceDelay ? full : full * elapsed / _forceDelay;
+        return level > drained ? level - drained : 0;
+    }
+
+    /// @dev The integral of price × e^(12 × level / full) between two levels, in wei, rounded up.
+    function _cost(uint256 from, uint256 to, uint256 full, uint256 price) private pure returns (uint256) {
+        if (from == to) return 0;
+        uint256 low = uint256(FixedPointMathLib.expWad(STEEPNESS * int256(from) / int256(full)));
+        uint256 high = uint256(FixedPointMathLib.expWad(STEEPNESS * int256(to) / int256(full)));
+        return FixedPointMathLib.fullMulDivUp(price * full, high - low, uint256(STEEPNESS));
+    }
+}
