@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+/// @notice What the inbox takes, and at what price.
+struct MessageParameters {
+    /// The most gas that one message may buy.
+    uint64 maxGas;
+    /// The most gas that all messages of any `forceDelay` may buy together.
+    uint64 windowGas;
+    /// The most bytes of data in all messages of any `forceDelay`.
+    uint64 windowBytes;
+    /// Price of gas when the window is empty, in wei per gas.
+    uint256 gasPrice;
+    /// Price of data when the window is empty, in wei per byte.
+    uint256 bytePrice;
+}
+
 /// @notice Every number that L1 enforces (protocol §14). Durations are seconds unless the name says otherwise.
 /// @dev The registry keeps them, checked; the other contracts read them from there when they are made. The three
 /// profiles (ci, dev, production) and the same checks in Rust are in `surety_contracts::parameters`.
@@ -41,16 +55,8 @@ struct ProtocolParameters {
     uint64 escapeDelay;
     /// Bond of one seat, in wei.
     uint256 bond;
-    /// The most gas that one message may buy.
-    uint64 maxMessageGas;
-    /// The most gas that all messages of any `forceDelay` may buy together.
-    uint64 messageWindowGas;
-    /// The most bytes of data in all messages of any `forceDelay`.
-    uint64 messageWindowBytes;
-    /// Price of message gas when the window is empty, in wei per gas.
-    uint256 messageGasPrice;
-    /// Price of message data when the window is empty, in wei per byte.
-    uint256 messageBytePrice;
+    /// Caps and prices of messages.
+    MessageParameters messages;
     /// The most of a poster's tip that is repaid, in wei per gas.
     uint256 postingTipCap;
     /// A reporter's share of a penalty, in hundredths of a percent.
@@ -94,7 +100,7 @@ library Parameters {
     uint64 internal constant MESSAGE_BASE_GAS = 21_000;
     /// @notice The least gas of a message for each byte of data (EIP-7623's floor).
     uint64 internal constant MESSAGE_BYTE_GAS = 40;
-    /// @notice The most bytes that `messageWindowBytes` may be.
+    /// @notice The most bytes that `windowBytes` may be.
     uint64 internal constant MAX_WINDOW_BYTES = 32_768;
 
     /// @notice From a claim to the end of the worst dispute about it: one period, and answers that take no longer than
@@ -109,7 +115,7 @@ library Parameters {
             + p.unbondingMargin;
     }
 
-    /// @notice The most that `messageWindowGas` may be: half of the gas that the blocks of `forceDelay` have for
+    /// @notice The most that `windowGas` may be: half of the gas that the blocks of `forceDelay` have for
     /// messages, less one L1Info for each L1 block of that time and one more.
     function mostWindowGas(ProtocolParameters memory p) internal pure returns (uint256) {
         uint256 blocks = uint256(p.forceDelay) * 1000 / p.blockTimeMillis;
@@ -131,8 +137,8 @@ library Parameters {
         require(p.correlationWindow != 0, ParameterIsZero("correlationWindow"));
         require(p.grace != 0, ParameterIsZero("grace"));
         require(p.bond != 0, ParameterIsZero("bond"));
-        require(p.messageGasPrice != 0, ParameterIsZero("messageGasPrice"));
-        require(p.messageBytePrice != 0, ParameterIsZero("messageBytePrice"));
+        require(p.messages.gasPrice != 0, ParameterIsZero("gasPrice"));
+        require(p.messages.bytePrice != 0, ParameterIsZero("bytePrice"));
         require(p.bond <= type(uint96).max, BondTooLarge(p.bond));
 
         uint256 settling = uint256(p.settledDepth) * p.slotTime;
@@ -150,18 +156,18 @@ library Parameters {
 
         uint256 quarter = p.blockGasLimit / MESSAGE_SHARE;
         require(
-            p.maxMessageGas >= L1_INFO_GAS && p.maxMessageGas <= quarter,
-            MessageGasOutOfRange(p.maxMessageGas, L1_INFO_GAS, quarter)
+            p.messages.maxGas >= L1_INFO_GAS && p.messages.maxGas <= quarter,
+            MessageGasOutOfRange(p.messages.maxGas, L1_INFO_GAS, quarter)
         );
-        uint256 least = 2 * uint256(p.maxMessageGas);
+        uint256 least = 2 * uint256(p.messages.maxGas);
         uint256 most = mostWindowGas(p);
         require(
-            p.messageWindowGas >= least && p.messageWindowGas <= most,
-            WindowGasOutOfRange(p.messageWindowGas, least, most)
+            p.messages.windowGas >= least && p.messages.windowGas <= most,
+            WindowGasOutOfRange(p.messages.windowGas, least, most)
         );
         require(
-            p.messageWindowBytes > 1 && p.messageWindowBytes <= MAX_WINDOW_BYTES,
-            WindowBytesOutOfRange(p.messageWindowBytes, MAX_WINDOW_BYTES)
+            p.messages.windowBytes > 1 && p.messages.windowBytes <= MAX_WINDOW_BYTES,
+            WindowBytesOutOfRange(p.messages.windowBytes, MAX_WINDOW_BYTES)
         );
         require(p.reporterShareBasisPoints < 10_000, ReporterShareTooHigh(p.reporterShareBasisPoints));
     }

@@ -7,8 +7,8 @@ pragma solidity 0.8.37;
 /// uint256 value, uint256 mint, uint64 gas, keccak256(data)))`. Kinds: 0 `Deposit` (the bridge's; may mint), 1 `Forced`,
 /// 2 `L1Info` (the queue's own: L1's attributes and what to repay a poster).
 ///
-/// **Caps.** One message buys at most `maxMessageGas`, at least 21,000 and 40 for each byte of data. All of any interval of
-/// `forceDelay` together buy at most `messageWindowGas` and carry at most `messageWindowBytes`: two levels rise with each
+/// **Caps.** One message buys at most `maxGas`, at least 21,000 and 40 for each byte of data. All of any interval of
+/// `forceDelay` together buy at most `windowGas` and carry at most `windowBytes`: two levels rise with each
 /// message and fall at half the cap per `forceDelay`, and neither may rise above half the cap. L1Infos are outside of that:
 /// they are at most one a post and one an L1 block.
 ///

@@ -73,11 +73,11 @@ abstract contract MessageQueue is IMessageQueue {
 
     constructor(ProtocolParameters memory p, address bridge_) {
         bridge = bridge_;
-        _maxMessageGas = p.maxMessageGas;
-        _fullGas = p.messageWindowGas / 2;
-        _fullBytes = p.messageWindowBytes / 2;
-        _gasPrice = p.messageGasPrice;
-        _bytePrice = p.messageBytePrice;
+        _maxMessageGas = p.messages.maxGas;
+        _fullGas = p.messages.windowGas / 2;
+        _fullBytes = p.messages.windowBytes / 2;
+        _gasPrice = p.messages.gasPrice;
+        _bytePrice = p.messages.bytePrice;
         _forceDelay = p.forceDelay;
     }
 

@@ -1,2 +1,19 @@
-//! contracts
-pub mod genesis;
+//! Speak to the contracts: bindings, deployment plan.
+//!
+//! Everything here is data: what to send and how to read what comes back. Who sends it is `surety-l1`.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`bindings`] | calls, events, structs and errors of the four contracts, from the committed artifacts |
+//! | [`parameters`] | what L1 enforces (protocol §14): three profiles, and the contracts' own arithmetic |
+//! | [`deploy`] | the transactions that put a rollup on L1, and where its contracts will be |
+//! | [`revert`] | what a contract's refusal means |
+
+pub mod bindings;
+pub mod deploy;
+pub mod parameters;
+pub mod revert;
+
+pub use deploy::{Addresses, DeployPlan, FoundingSeat};
+pub use parameters::{Parameters, Profile};
+pub use revert::describe_revert;

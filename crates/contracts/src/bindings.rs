@@ -1,0 +1,36 @@
+//! Calls, events, structs and errors of the contracts, generated at compile time from `contracts/artifacts/`.
+//!
+//! One module for each contract, with everything that its ABI names: `Inbox::postBatchCall`, `Inbox::BatchPosted` (event),
+//! `Inbox::Batch` (struct), `Inbox::WrongData` (error), `Inbox::InboxErrors` (all of them), `Inbox::BYTECODE`. What they
+//! mean is documented in the Solidity interfaces (`contracts/src/**/I*.sol`).
+//!
+//! | module | is |
+//! |---|---|
+//! | [`SequencerRegistry`] | seats, keys, bonds, terms (protocol §3) |
+//! | [`Inbox`] | messages and batches (protocol §4, §6) |
+//! | [`Claims`] | what is claimed to be the state, and what of it is final (protocol §8) |
+//! | [`Bridge`] | ether in and out (protocol §10) |
+#![allow(missing_docs, clippy::too_many_arguments)]
+
+use alloy_sol_types::sol;
+
+sol!(
+    #[sol(all_derives)]
+    SequencerRegistry,
+    "../../contracts/artifacts/SequencerRegistry.json"
+);
+sol!(
+    #[sol(all_derives)]
+    Inbox,
+    "../../contracts/artifacts/Inbox.json"
+);
+sol!(
+    #[sol(all_derives)]
+    Claims,
+    "../../contracts/artifacts/Claims.json"
+);
+sol!(
+    #[sol(all_derives)]
+    Bridge,
+    "../../contracts/artifacts/Bridge.json"
+);
