@@ -1,0 +1,251 @@
+// The main job on real input: a network on L1, wallets' own libraries on both layers, a follower that trusts nobody, and
+// ether in and out. Once on the embedded L1 and once on anvil.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { ethers } from "ethers";
+import {
+  createPublicClient,
+  createWalletClient,
+  decodeEventLog,
+  decodeFunctionData,
+  defineChain,
+  encodeAbiParameters,
+  formatEther,
+  http,
+  keccak256,
+  parseAbi,
+  parseEther,
+  toRlp,
+} from "viem";
+import { mnemonicToAccount } from "viem/accounts";
+import { CAST, MNEMONIC, rpc, scratch, startFollower, startNetwork, until } from "../harness.mjs";
+
+const require = createRequire(import.meta.url);
+const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const artifact = (name) => JSON.parse(readFileSync(join(root, "contracts/artifacts", `${name}.json`), "utf8"));
+const uniswap = (name) => {
+  const json = require(`@uniswap/${name}.json`);
+  return { abi: json.abi, bytecode: `0x${(json.bytecode ?? json.evm.bytecode.object).replace(/^0x/, "")}` };
+};
+
+const PASSER = "0x4200000000000000000000000000000000000016";
+const WETH = "0x4200000000000000000000000000000000000006";
+const passerAbi = parseAbi([
+  "function initiateWithdrawal(address target, uint256 gasLimit, bytes data) payable",
+  "event MessagePassed(uint256 indexed nonce, address indexed sender, address indexed target, uint256 value, uint256 gasLimit, bytes data, bytes32 withdrawalHash)",
+]);
+
+/** RLP of a block's header as the RPC shows it; its hash must be the block's, so no field can be wrong. */
+function headerRlp(block) {
+  const quantity = (v) => (BigInt(v) === 0n ? "0x" : `0x${BigInt(v).toString(16).replace(/^(.(..)*)$/, "0$1")}`);
+  const fields = [
+    block.parentHash, block.sha3Uncles, block.miner, block.stateRoot, block.transactionsRoot, block.receiptsRoot,
+    block.logsBloom, quantity(block.difficulty), quantity(block.number), quantity(block.gasLimit), quantity(block.gasUsed),
+    quantity(block.timestamp), block.extraData, block.mixHash, block.nonce, quantity(block.baseFeePerGas),
+    block.withdrawalsRoot, quantity(block.blobGasUsed), quantity(block.excessBlobGas), block.parentBeaconBlockRoot,
+    block.requestsHash,
+  ];
+  const rlp = toRlp(fields);
+  assert.equal(keccak256(rlp), block.hash, "the header that the RPC shows hashes to the block's hash");
+  return rlp;
+}
+
+for (const l1 of ["embedded", "anvil"]) {
+  describe(`a network on ${l1}`, { timeout: 600_000 }, () => {
+    const place = scratch();
+    let network, follower, contracts, l1Public, l1Wallet, l2Public, l2Wallet;
+    const account = mnemonicToAccount(MNEMONIC, { addressIndex: 7 });
+    const inboxAbi = artifact("Inbox").abi;
+    const bridgeAbi = artifact("Bridge").abi;
+
+    before(async () => {
+      network = await startNetwork({ l1, directory: place.directory });
+      follower = await startFollower(network, place.directory);
+      contracts = network.chain.contracts;
+      const chain = (id, name, url) =>
+        defineChain({ id, name, nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 }, rpcUrls: { default: { http: [url] } } });
+      const l1Chain = chain(Number(await rpc(network.l1Url, "eth_chainId")), "L1", network.l1Url);
+      const l2Chain = chain(Number(await rpc(network.l2Url, "eth_chainId")), "Surety", network.l2Url);
+      const pollingInterval = 100;
+      l1Public = createPublicClient({ chain: l1Chain, transport: http(), pollingInterval });
+      l2Public = createPublicClient({ chain: l2Chain, transport: http(), pollingInterval });
+      l1Wallet = createWalletClient({ account, chain: l1Chain, transport: http() });
+      l2Wallet = createWalletClient({ account, chain: l2Chain, transport: http() });
+    });
+
+    after(async () => {
+      try {
+        if (network) await network.stop();
+      } finally {
+        if (process.exitCode || process.env.KEEP) console.error(`logs: ${place.directory}`);
+        else place.remove();
+      }
+    });
+
+    test("a deposit on L1 becomes ether on L2", async () => {
+      const had = await l2Public.getBalance({ address: account.address });
+      const gas = 100_000n;
+      const value = parseEther("5");
+      const fee = await l1Public.readContract({ address: contracts.inbox, abi: inboxAbi, functionName: "messageFee", args: [gas, 0n] });
+      const hash = await l1Wallet.writeContract({
+        address: contracts.bridge, abi: bridgeAbi, functionName: "depositTransaction",
+        args: [account.address, 0n, gas, "0x"], value: value + fee * 2n,
+      });
+      const receipt = await l1Public.waitForTransactionReceipt({ hash });
+      assert.equal(receipt.status, "success");
+      const sent = receipt.logs
+        .filter((log) => log.address.toLowerCase() === contracts.inbox.toLowerCase())
+        .map((log) => decodeEventLog({ abi: inboxAbi, ...log }))
+        .find((event) => event.eventName === "MessageSent");
+      const has = await until("the deposit arrives", 60, async () => {
+        const balance = await l2Public.getBalance({ address: account.address });
+        return balance > had && balance;
+      });
+      assert.equal(has - had, sent.args.mint, "exactly what was minted");
+      assert.ok(sent.args.mint >= value);
+    });
+
+    test("cast sends a transaction", async () => {
+      const to = "0x00000000000000000000000000000000000000aa";
+      const key = ethers.HDNodeWallet.fromPhrase(MNEMONIC, undefined, "m/44'/60'/0'/0/7").privateKey;
+      const out = execFileSync(CAST, ["send", "--json", "--rpc-url", network.l2Url, "--private-key", key, "--value", "0.25ether", to], { encoding: "utf8" });
+      assert.equal(JSON.parse(out).status, "0x1");
+      assert.equal(formatEther(await l2Public.getBalance({ address: to })), "0.25");
+    });
+
+    test("the real Uniswap V2 is deployed, filled and used with viem, and ethers reads the same", async () => {
+      const deploy = async ({ abi, bytecode }, args = []) => {
+        const hash = await l2Wallet.deployContract({ abi, bytecode, args });
+        const receipt = await l2Public.waitForTransactionReceipt({ hash });
+        assert.equal(receipt.status, "success");
+        return receipt.contractAddress;
+      };
+      const write = async (address, abi, functionName, args, value) => {
+        const hash = await l2Wallet.writeContract({ address, abi, functionName, args, value });
+        const receipt = await l2Public.waitForTransactionReceipt({ hash });
+        assert.equal(receipt.status, "success", functionName);
+        return receipt;
+      };
+      const token = uniswap("v2-periphery/build/ERC20");
+      const factoryArtifact = uniswap("v2-core/build/UniswapV2Factory");
+      const routerArtifact = uniswap("v2-periphery/build/UniswapV2Router02");
+      const pairAbi = uniswap("v2-core/build/UniswapV2Pair").abi;
+      const supply = parseEther("1000000");
+      const tokenAddress = await deploy(token, [supply]);
+      const factory = await deploy(factoryArtifact, [account.address]);
+      const router = await deploy(routerArtifact, [factory, WETH]);
+      await write(tokenAddress, token.abi, "approve", [router, supply]);
+      const deadline = BigInt(Math.floor(Date.now() / 1000) + 3600);
+      await write(router, routerArtifact.abi, "addLiquidityETH", [tokenAddress, parseEther("1000"), 0n, 0n, account.address, deadline], parseEther("1"));
+      const before = await l2Public.readContract({ address: tokenAddress, abi: token.abi, functionName: "balanceOf", args: [account.address] });
+      const swap = await write(router, routerArtifact.abi, "swapExactETHForTokens", [0n, [WETH, tokenAddress], account.address, deadline], parseEther("0.1"));
+      const balance = await l2Public.readContract({ address: tokenAddress, abi: token.abi, functionName: "balanceOf", args: [account.address] });
+      // Constant product with 0.3 % fee: 1000 × 0.0997 / 1.0997.
+      const expected = (parseEther("1000") * 997n * parseEther("0.1")) / (parseEther("1") * 1000n + 997n * parseEther("0.1"));
+      assert.equal(balance - before, expected);
+      assert.ok(BigInt(swap.l1Fee ?? (await rpc(network.l2Url, "eth_getTransactionReceipt", swap.transactionHash)).l1Fee) >= 0n);
+
+      const provider = new ethers.JsonRpcProvider(network.l2Url, undefined, { batchMaxCount: 1 });
+      try {
+        const pair = await new ethers.Contract(factory, factoryArtifact.abi, provider).getPair(WETH, tokenAddress);
+        const [reserve0, reserve1] = await new ethers.Contract(pair, pairAbi, provider).getReserves();
+        assert.equal([reserve0, reserve1].reduce((a, b) => (a > b ? a : b)), parseEther("1000") - expected);
+        const block = await provider.getBlock("latest", true);
+        assert.ok(block.prefetchedTransactions.length >= 1, "at least the system transaction");
+        const logs = await provider.getLogs({ address: pair, fromBlock: 0, toBlock: "latest" });
+        assert.ok(logs.length >= 3, "Transfer, Sync, Mint, Swap of the pair");
+        assert.equal((await provider.getTransactionReceipt(swap.transactionHash)).blockHash, swap.blockHash);
+      } finally {
+        provider.destroy();
+      }
+    });
+
+    test("batches reach L1 as blobs and the follower arrives at the same hashes", async () => {
+      const target = await l2Public.getBlockNumber();
+      await until("the batches reach the height", 90, async () =>
+        (await l1Public.readContract({ address: contracts.inbox, abi: inboxAbi, functionName: "lastHeight" })) >= target);
+      const logs = await l1Public.getContractEvents({ address: contracts.inbox, abi: inboxAbi, eventName: "BatchPosted", fromBlock: 0n });
+      assert.ok(logs.length > 1);
+      const posted = await l1Public.getTransaction({ hash: logs.at(-1).transactionHash });
+      assert.equal(posted.typeHex, "0x3", "a blob transaction");
+      const finalized = async (url) => BigInt((await rpc(url, "eth_getBlockByNumber", "finalized", false)).number);
+      await until("the follower derives the height", 120, async () => {
+        follower.process.assertRunning();
+        return (await finalized(follower.url)) >= target;
+      });
+      for (const log of logs) {
+        const { lastHeight, lastHash } = log.args.statement;
+        if (lastHeight > target) break;
+        const number = `0x${lastHeight.toString(16)}`;
+        assert.equal((await rpc(follower.url, "eth_getBlockByNumber", number, false)).hash, lastHash);
+        assert.equal((await rpc(network.l2Url, "eth_getBlockByNumber", number, false)).hash, lastHash);
+      }
+    });
+
+    test("a hostile poster is refused, each time by its own error", async () => {
+      const logs = await l1Public.getContractEvents({ address: contracts.inbox, abi: inboxAbi, eventName: "BatchPosted", fromBlock: 0n });
+      const original = await l1Public.getTransaction({ hash: logs.at(-1).transactionHash });
+      const { args } = decodeFunctionData({ abi: inboxAbi, data: original.input });
+      const refused = async (name, change) => {
+        const [statement, ...rest] = structuredClone(args);
+        const changed = change(statement, rest);
+        await assert.rejects(
+          l1Public.simulateContract({ account, address: contracts.inbox, abi: inboxAbi, functionName: "postBatch", args: changed ?? [statement, ...rest] }),
+          (error) => {
+            const reason = error.walk?.((e) => e.data?.errorName)?.data?.errorName;
+            assert.equal(reason, name, error.message.slice(0, 400));
+            return true;
+          },
+        );
+      };
+      await refused("WrongFirstHeight", () => undefined); // a replay: the same batch twice
+      await refused("WrongRollup", (s) => void (s.rollup += 1n));
+    });
+
+    test("ether withdrawn on L2 is paid on L1", async () => {
+      const target = "0x00000000000000000000000000000000000000bb";
+      const value = parseEther("1.5");
+      const hash = await l2Wallet.writeContract({ address: PASSER, abi: passerAbi, functionName: "initiateWithdrawal", args: [target, 100_000n, "0x"], value });
+      const receipt = await l2Public.waitForTransactionReceipt({ hash });
+      const log = receipt.logs.find((l) => l.address.toLowerCase() === PASSER);
+      const { nonce, sender, gasLimit, data, withdrawalHash } = decodeEventLog({ abi: passerAbi, ...log }).args;
+      const claim = await until("a final claim holds the withdrawal", 180, async () => {
+        const finality = await rpc(network.l2Url, "surety_finality", `0x${receipt.blockNumber.toString(16)}`);
+        return finality?.claim?.final && finality.claim;
+      });
+      const logs = await l1Public.getContractEvents({ address: contracts.inbox, abi: inboxAbi, eventName: "BatchPosted", fromBlock: 0n });
+      const batch = logs.find((l) => l.args.claimId === claim.id);
+      assert.ok(batch, "the claim is one that L1 knows");
+      const { statement } = batch.args;
+      const number = `0x${statement.lastHeight.toString(16)}`;
+      // Everything for the proof comes from the follower, which trusts no sequencer.
+      const block = await rpc(follower.url, "eth_getBlockByNumber", number, false);
+      const slot = keccak256(encodeAbiParameters([{ type: "bytes32" }, { type: "uint256" }], [withdrawalHash, 0n]));
+      const proof = await rpc(follower.url, "eth_getProof", PASSER, [slot], number);
+      const preimage = {
+        rollup: statement.rollup, batchIndex: batch.args.batchIndex, parentId: statement.parentClaim,
+        prevHash: statement.prevHash, lastHash: statement.lastHash, blockHashRoot: statement.blockHashRoot,
+      };
+      const before = await l1Public.getBalance({ address: target });
+      const call = {
+        address: contracts.bridge, abi: bridgeAbi, functionName: "withdraw",
+        args: [{ nonce, sender, target, value, gasLimit, data }, preimage, headerRlp(block), proof.storageProof[0].proof],
+      };
+      const paid = await l1Public.waitForTransactionReceipt({ hash: await l1Wallet.writeContract(call) });
+      assert.equal(paid.status, "success");
+      assert.equal((await l1Public.getBalance({ address: target })) - before, value);
+      await assert.rejects(l1Public.simulateContract({ account, ...call }), /WithdrawalDone/);
+    });
+
+    test("the network ends cleanly", async () => {
+      assert.equal((await follower.process.stop()).code, 0, follower.process.output().slice(-2000));
+      assert.equal((await network.dev.stop()).code, 0, network.dev.output().slice(-2000));
+    });
+  });
+}
