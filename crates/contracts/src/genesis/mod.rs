@@ -55,6 +55,7 @@ pub use surety_types::predeploys;
 
 pub mod bindings;
 pub mod preinstalls;
+pub mod withdrawal;
 
 #[cfg(test)]
 mod tests;
