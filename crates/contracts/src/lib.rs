@@ -7,10 +7,12 @@
 //! | [`bindings`] | calls, events, structs and errors of the four contracts, from the committed artifacts |
 //! | [`parameters`] | what L1 enforces (protocol §14): three profiles, and the contracts' own arithmetic |
 //! | [`deploy`] | the transactions that put a rollup on L1, and where its contracts will be |
+//! | [`genesis`] | the accounts of the L2 genesis: predeploys, system contracts, pre-installs; their bindings; withdrawals |
 //! | [`revert`] | what a contract's refusal means |
 
 pub mod bindings;
 pub mod deploy;
+pub mod genesis;
 pub mod parameters;
 pub mod revert;
 
