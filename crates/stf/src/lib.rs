@@ -2,6 +2,7 @@
 //!
 //! | module | decides |
 //! |---|---|
+//! | [`execute`] | what a block does to the state |
 //! | [`payload`] | what a block is made of before it is executed |
 //! | [`reader`] | how execution sees the state |
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -18,6 +19,7 @@
 
 extern crate alloc;
 
+pub mod execute;
 pub mod payload;
 pub mod reader;
 

@@ -5,7 +5,7 @@
 //! for deposits with `deposit nonce` and `receipt version` behind it (OP specification, Regolith and Canyon).
 
 use alloc::vec::Vec;
-use alloy_consensus::Eip658Value;
+use alloy_consensus::{Eip658Value, TxReceipt};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Bloom, Log, logs_bloom};
 use alloy_rlp::{BufMut, Decodable, Encodable, Header};
@@ -106,6 +106,29 @@ impl Receipt {
             return Err(alloy_rlp::Error::Custom("the bloom does not belong to the logs"));
         }
         Ok(receipt)
+    }
+}
+
+impl TxReceipt for Receipt {
+    type Log = Log;
+
+    fn status_or_post_state(&self) -> Eip658Value {
+        self.status
+    }
+    fn status(&self) -> bool {
+        self.success()
+    }
+    fn bloom(&self) -> Bloom {
+        Self::bloom(self)
+    }
+    fn cumulative_gas_used(&self) -> u64 {
+        self.cumulative_gas_used
+    }
+    fn logs(&self) -> &[Log] {
+        &self.logs
+    }
+    fn into_logs(self) -> Vec<Log> {
+        self.logs
     }
 }
 

@@ -1,0 +1,19 @@
+//! Execution: from a parent, its state and the content of a block to the receipts and the changes of the state.
+//!
+//! | module | executes |
+//! |---|---|
+//! | [`op`] | L2 blocks, by the OP Stack's rules (spec Karst) |
+//! | `ethereum` | L1 blocks of any fork from Frontier to Osaka, for the embedded L1 (std only) |
+//! | `simulate` | single calls on either chain, with overrides and inspectors, for the RPC server (std only) |
+//! | [`overlay`] | how the EVM sees a [`StateReader`](crate::StateReader), and what a block changed in it |
+//! | [`recover`](mod@recover) | senders from signatures, many at a time |
+//!
+//! This is the only room that knows revm. State roots are not computed here: callers hand the changes to their trie
+//! and the root to the seal.
+
+pub mod op;
+pub mod overlay;
+pub mod recover;
+
+pub use overlay::{Overlay, ReaderError};
+pub use recover::recover;

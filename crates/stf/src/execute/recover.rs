@@ -1,0 +1,77 @@
+//! Senders from signatures.
+//!
+//! With `std` the secp256k1 C library recovers (chosen by the crate's features) and long lists are spread over the
+//! machine's cores; without, it is `k256`.
+
+use alloc::vec::Vec;
+use alloy_consensus::{crypto::RecoveryError, transaction::SignerRecoverable};
+use alloy_primitives::Address;
+use surety_types::Transaction;
+
+/// A transaction in a list whose signature names nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the signature of transaction {index} is not valid: drop the transaction")]
+pub struct BadSignature {
+    /// Its place in the list.
+    pub index: usize,
+}
+
+/// The sender of each transaction, in order. Signatures must have a low s (EIP-2).
+///
+/// # Errors
+/// [`BadSignature`] with the first place that has none.
+pub fn recover(transactions: &[Transaction]) -> Result<Vec<Address>, BadSignature> {
+    recover_with(transactions, SignerRecoverable::recover_signer)
+}
+
+/// As [`recover`], but with signatures as they were before Homestead: s may be high.
+///
+/// # Errors
+/// [`BadSignature`] with the first place that has none.
+pub fn recover_frontier(transactions: &[Transaction]) -> Result<Vec<Address>, BadSignature> {
+    recover_with(transactions, SignerRecoverable::recover_signer_unchecked)
+}
+
+type Recover = fn(&Transaction) -> Result<Address, RecoveryError>;
+
+fn recover_slice(transactions: &[Transaction], offset: usize, one: Recover) -> Result<Vec<Address>, BadSignature> {
+    transactions
+        .iter()
+        .enumerate()
+        .map(|(index, tx)| one(tx).map_err(|_| BadSignature { index: index.saturating_add(offset) }))
+        .collect()
+}
+
+/// Below this many a thread costs more than it saves (a recovery takes some 30 µs).
+#[cfg(feature = "std")]
+const PER_THREAD: usize = 16;
+
+#[cfg(feature = "std")]
+fn recover_with(transactions: &[Transaction], one: Recover) -> Result<Vec<Address>, BadSignature> {
+    let cores = std::thread::available_parallelism().map_or(1, core::num::NonZero::get);
+    let threads = cores.min(transactions.len().div_ceil(PER_THREAD)).max(1);
+    if threads == 1 {
+        return recover_slice(transactions, 0, one);
+    }
+    let share = transactions.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = transactions
+            .chunks(share)
+            .enumerate()
+            .map(|(i, part)| scope.spawn(move || recover_slice(part, i.saturating_mul(share), one)))
+            .collect();
+        let mut senders = Vec::with_capacity(transactions.len());
+        for part in parts {
+            match part.join() {
+                Ok(found) => senders.extend(found?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(senders)
+    })
+}
+
+#[cfg(not(feature = "std"))]
+fn recover_with(transactions: &[Transaction], one: Recover) -> Result<Vec<Address>, BadSignature> {
+    recover_slice(transactions, 0, one)
+}
