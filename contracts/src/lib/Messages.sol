@@ -178,7 +178,8 @@ library Messages {
                 ++count;
                 offset += 64;
             }
-            require(offset <= signatures.length, SignaturesLengthWrong(signatures.length, _size(signers)));
+            // Not `require`: that would count the bits in every round.
+            if (offset > signatures.length) revert SignaturesLengthWrong(signatures.length, _size(signers));
             bytes32 r;
             bytes32 vs;
             address member;

@@ -49,6 +49,8 @@ interface IMessageQueue {
     error AlreadyPoked(uint64 l1Block);
     /// There are not that many messages.
     error NoSuchMessage(uint64 index, uint64 count);
+    /// A message consumed before the last consumed one: only its event remains.
+    error MessageForgotten(uint64 index, uint64 consumed);
 
     /// @notice Takes a message of kind `Deposit`. Only the bridge; pays exactly `messageFee(gas, data.length)`.
     /// @param sender Who sends it on L2, already aliased if need be.
@@ -72,10 +74,10 @@ interface IMessageQueue {
     /// @notice How many messages there are.
     function messageCount() external view returns (uint64);
 
-    /// @notice The accumulator after the first `count` messages.
+    /// @notice The accumulator after the first `count` messages; not for less than are consumed (see their events).
     function accumulator(uint64 count) external view returns (bytes32);
 
-    /// @notice When message `index` was sent, and the gas of all messages up to and with it.
+    /// @notice When message `index` was sent, and the gas of all messages up to and with it; from the last consumed one on.
     function messageMeta(uint64 index) external view returns (uint64 time, uint256 cumulativeGas);
 
     /// @notice The bridge, the one sender of deposits.

@@ -161,9 +161,9 @@ contract Inbox is MessageQueue, IInbox {
         uint64 count = s.messageCount;
         require(count >= head.consumed, MessagesConsumedBefore(count, head.consumed));
         require(count <= head.messages, MessagesNotSent(count, head.messages));
-        bytes32 acc = accumulator(count);
+        bytes32 acc = _accAfter(count);
         require(s.messageAcc == acc, WrongMessageAcc(s.messageAcc, acc));
-        uint256 gas_ = count == head.consumed ? 0 : _gasUpTo(count) - _gasUpTo(head.consumed);
+        uint256 gas_ = count == head.consumed ? 0 : _gasAfter(count) - _gasAfter(head.consumed);
         uint256 limit = (s.lastHeight - s.firstHeight + 1) * _blockGasLimit;
         require(gas_ <= limit / Parameters.MESSAGE_SHARE, TooMuchMessageGas(gas_, limit / Parameters.MESSAGE_SHARE));
         if (count < head.messages && gas_ * (2 * Parameters.MESSAGE_SHARE) < limit) {

@@ -29,6 +29,8 @@ abstract contract MessageQueue is IMessageQueue {
     address internal constant DEPOSITOR = 0xDeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001;
     /// @dev The L1-fee vault on L2.
     address internal constant L1_FEE_VAULT = 0x420000000000000000000000000000000000001A;
+    /// @dev Places that are used again.
+    uint256 private constant RING = 256;
     /// @dev Steepness of the price: base × e^(12 × level / full).
     int256 private constant STEEPNESS = 12e18;
 
@@ -46,6 +48,18 @@ abstract contract MessageQueue is IMessageQueue {
         uint40 messages;
         /// The L1 block of the last L1Info.
         uint48 lastInfoBlock;
+    }
+
+    /// @dev What is kept of a message.
+    struct Kept {
+        /// The accumulator after it.
+        bytes32 acc;
+        /// Gas of all messages up to and with it.
+        uint96 gasUpTo;
+        /// When it was sent.
+        uint64 time;
+        /// Its number.
+        uint64 index;
     }
 
     /// @dev How full the window is; the levels as of `time`.
@@ -66,10 +80,10 @@ abstract contract MessageQueue is IMessageQueue {
 
     Head internal _head;
     Window private _window;
-    /// @dev The accumulator after message `index`.
-    mapping(uint256 index => bytes32) private _accs;
-    /// @dev Time (40 bits) and cumulative gas (88 bits) of a message; two messages a slot, the even one below.
-    mapping(uint256 pair => uint256) private _metas;
+    /// @dev Messages from the last consumed one on. Message i is at place i mod `RING` as long as the ring does not have to
+    /// hold more than that, else at place i + `RING`: so storage is reused, which is three quarters of a message's price,
+    /// and a backlog of any length is taken. A place's `index` says whose it is.
+    mapping(uint256 place => Kept) private _kept;
 
     constructor(ProtocolParameters memory p, address bridge_) {
         bridge = bridge_;
@@ -116,15 +130,17 @@ abstract contract MessageQueue is IMessageQueue {
     }
 
     /// @inheritdoc IMessageQueue
-    function accumulator(uint64 count) public view returns (bytes32) {
-        return count == 0 ? bytes32(0) : _accs[count - 1];
+    function accumulator(uint64 count) external view returns (bytes32) {
+        if (count == 0) return 0;
+        _checkKept(count - 1);
+        return _accAfter(count);
     }
 
     /// @inheritdoc IMessageQueue
     function messageMeta(uint64 index) external view returns (uint64 time, uint256 cumulativeGas) {
-        uint64 count = _head.messages;
-        require(index < count, NoSuchMessage(index, count));
-        return (_timeOf(index), _gasUpTo(uint256(index) + 1));
+        _checkKept(index);
+        Kept storage kept = _at(index);
+        return (kept.time, kept.gasUpTo);
     }
 
     /// @dev Appends the L1Info of this block to `head`, which the caller writes back.
@@ -162,27 +178,41 @@ abstract contract MessageQueue is IMessageQueue {
         bytes32 hash = Commitments.messageHash(
             kind, index, uint64(block.number), uint64(block.timestamp), sender, to, value, mint, gas_, data
         );
-        bytes32 acc = Commitments.accumulate(accumulator(index), hash);
-        _accs[index] = acc;
-        uint256 meta = _gasUpTo(index) + gas_ << 40 | block.timestamp;
-        // An even message opens its slot, an odd one is written above it.
-        if (index & 1 == 0) _metas[index >> 1] = meta;
-        else _metas[index >> 1] |= meta << 128;
+        bytes32 acc = Commitments.accumulate(_accAfter(index), hash);
+        uint96 gasUpTo = uint96(_gasAfter(index) + gas_);
+        // What is overwritten in the ring was consumed, and is not the last that was.
+        uint256 place = uint256(index) + 1 - head.consumed < RING ? index % RING : index + RING;
+        _kept[place] = Kept(acc, gasUpTo, uint64(block.timestamp), index);
         emit MessageSent(
             index, kind, uint64(block.number), uint64(block.timestamp), sender, to, value, mint, gas_, data, acc
         );
     }
 
-    /// @dev When a message was sent.
-    function _timeOf(uint256 index) internal view returns (uint40) {
-        return uint40(_metas[index >> 1] >> (index & 1) * 128);
+    /// @dev When a message was sent. Only for messages from the last consumed one on.
+    function _timeOf(uint256 index) internal view returns (uint64) {
+        return _at(index).time;
     }
 
-    /// @dev Gas of the first `count` messages.
-    function _gasUpTo(uint256 count) internal view returns (uint256) {
-        if (count == 0) return 0;
-        uint256 index = count - 1;
-        return uint88(_metas[index >> 1] >> (index & 1) * 128 + 40);
+    /// @dev The accumulator after the first `count` messages. Not for less than are consumed.
+    function _accAfter(uint256 count) internal view returns (bytes32) {
+        return count == 0 ? bytes32(0) : _at(count - 1).acc;
+    }
+
+    /// @dev Gas of the first `count` messages. Not for less than are consumed.
+    function _gasAfter(uint256 count) internal view returns (uint256) {
+        return count == 0 ? 0 : _at(count - 1).gasUpTo;
+    }
+
+    function _at(uint256 index) private view returns (Kept storage kept) {
+        kept = _kept[index % RING];
+        if (kept.index != index) kept = _kept[index + RING];
+    }
+
+    function _checkKept(uint64 index) private view {
+        uint64 count = _head.messages;
+        require(index < count, NoSuchMessage(index, count));
+        uint64 consumed = _head.consumed;
+        require(uint256(index) + 1 >= consumed, MessageForgotten(index, consumed));
     }
 
     /// @dev The fee of a message now, and the window after it.
