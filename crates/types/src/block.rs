@@ -25,4 +25,30 @@ impl Block {
     pub fn hash(&self) -> B256 {
         self.header.hash_slow()
     }
+
+    /// The RLP that Ethereum's network and `debug_getRawBlock` use: header, transactions, uncles, withdrawals.
+    pub fn rlp(&self) -> Vec<u8> {
+        alloy_rlp::encode(alloy_consensus::Block {
+            header: &self.header,
+            body: alloy_consensus::BlockBody {
+                transactions: self.transactions.iter().collect(),
+                ommers: self.ommers.iter().collect(),
+                withdrawals: self.withdrawals.clone(),
+            },
+        })
+    }
+
+    /// Decodes what [`Self::rlp`] wrote, and moves `bytes` behind it.
+    ///
+    /// # Errors
+    /// Any encoding that is not a block's.
+    pub fn decode_rlp(bytes: &mut &[u8]) -> alloy_rlp::Result<Self> {
+        let block = <alloy_consensus::Block<Transaction> as alloy_rlp::Decodable>::decode(bytes)?;
+        Ok(Self {
+            header: block.header,
+            transactions: block.body.transactions,
+            ommers: block.body.ommers,
+            withdrawals: block.body.withdrawals,
+        })
+    }
 }

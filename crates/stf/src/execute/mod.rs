@@ -11,9 +11,24 @@
 //! This is the only room that knows revm. State roots are not computed here: callers hand the changes to their trie
 //! and the root to the seal.
 
+mod error;
+#[cfg(feature = "std")]
+pub mod ethereum;
 pub mod op;
 pub mod overlay;
 pub mod recover;
 
+pub use error::{PushError, Refusal, When};
 pub use overlay::{Overlay, ReaderError};
 pub use recover::recover;
+
+/// What a transaction did, in short; its receipt is the last of the block executor's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PushOutcome {
+    /// Its place in the block (the `index` of signed receipts and of `transactionsRoot`).
+    pub index: u64,
+    /// Whether it succeeded.
+    pub success: bool,
+    /// Gas that it used.
+    pub gas_used: u64,
+}

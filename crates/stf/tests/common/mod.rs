@@ -196,3 +196,76 @@ impl Key {
         self.call(parameters().rollup.get(), nonce, to, U256::from(1), 21_000, Bytes::new())
     }
 }
+
+/// Where the test vectors of others are; `None`, with the reason printed, if they are not there and this is not CI.
+///
+/// # Panics
+/// In CI (the variable `CI` is set) if they are absent.
+pub fn vectors(folder: &str) -> Option<std::path::PathBuf> {
+    let base = std::env::var_os("SURETY_VECTORS").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"),
+        std::path::PathBuf::from,
+    );
+    let path = base.join(folder);
+    if path.exists() {
+        return Some(path);
+    }
+    let reason = format!("no test vectors at {}: set SURETY_VECTORS to their folder", path.display());
+    assert!(std::env::var_os("CI").is_none(), "{reason}");
+    println!("skipped: {reason}");
+    None
+}
+
+/// All JSON files below a folder, sorted.
+pub fn json_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "json") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Reads a number as the Ethereum tests write them: hex, with leading zeros or without digits.
+pub fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<U256, D::Error> {
+    let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+    parse_number(&text).ok_or_else(|| serde::de::Error::custom(format!("not a number: {text}")))
+}
+
+pub fn parse_number(text: &str) -> Option<U256> {
+    match text.strip_prefix("0x") {
+        Some("") => Some(U256::ZERO),
+        Some(hex) => U256::from_str_radix(hex, 16).ok(),
+        None => U256::from_str_radix(text, 10).ok(),
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub struct TestAccount {
+    #[serde(deserialize_with = "number")]
+    pub balance: U256,
+    pub code: Bytes,
+    #[serde(deserialize_with = "number")]
+    pub nonce: U256,
+    pub storage: BTreeMap<String, String>,
+}
+
+/// A state as the Ethereum tests write it.
+pub fn world(accounts: &BTreeMap<Address, TestAccount>) -> World {
+    let mut world = World::default();
+    for (address, account) in accounts {
+        world.put(*address, account.balance, account.nonce.to(), account.code.clone());
+        for (slot, value) in &account.storage {
+            world.set(*address, parse_number(slot).unwrap(), parse_number(value).unwrap());
+        }
+    }
+    world
+}

@@ -3,12 +3,12 @@
 use super::{
     attributes::{L1Attributes, SYSTEM_TRANSACTION_GAS, system_transaction},
     env::{Forks, L2Tx, Receipts, evm_env},
-    error::{ExecuteError, PushError, Refusal, sort},
+    error::{ExecuteError, machine_only},
     seal::{constant_header, next_base_fee},
 };
 use crate::{
     Payload, StateReader,
-    execute::{overlay::Overlay, recover},
+    execute::{PushError, PushOutcome, Refusal, error::sort, overlay::Overlay, recover},
 };
 use alloc::vec::Vec;
 use alloy_eips::Typed2718;
@@ -81,17 +81,6 @@ impl ExecutedPayload {
     pub fn base_fee(&self) -> u64 {
         self.header.base_fee_per_gas.unwrap_or_default()
     }
-}
-
-/// What a transaction did, in short; its receipt is the last of [`BlockExecutor::receipts`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PushOutcome {
-    /// Its place in the block (the `index` of signed receipts and of `transactionsRoot`).
-    pub index: u64,
-    /// Whether it succeeded.
-    pub success: bool,
-    /// Gas that it used.
-    pub gas_used: u64,
 }
 
 type Inner<R> = OpBlockExecutor<OpEvm<Overlay<R>, NoOpInspector, PrecompilesMap, L2Tx>, Receipts, Forks>;
@@ -257,15 +246,6 @@ impl<R: StateReader> BlockExecutor<R> {
             attributes,
             messages,
         })
-    }
-}
-
-/// Messages are never refused, so a refusal here is a failure of the engine.
-fn machine_only<E: core::error::Error>(error: PushError<E>) -> ExecuteError<E> {
-    match error {
-        PushError::Reader(e) => ExecuteError::Reader(e),
-        PushError::Engine(text) => ExecuteError::Engine(text),
-        PushError::Refused(refusal) => ExecuteError::Engine(alloc::format!("a message was refused: {refusal}")),
     }
 }
 

@@ -30,8 +30,9 @@ mod error;
 mod executor;
 mod seal;
 
+pub use crate::execute::{PushError, PushOutcome, Refusal, When};
 pub use attributes::{L1Attributes, SYSTEM_TRANSACTION_GAS, system_transaction};
 pub use env::{Forks, L2Tx, SPEC, evm_env};
-pub use error::{ExecuteError, PushError, Refusal, When};
-pub use executor::{BlockExecutor, ExecutedPayload, HeaderParts, PushOutcome, execute_payload, message_gas_room};
+pub use error::ExecuteError;
+pub use executor::{BlockExecutor, ExecutedPayload, HeaderParts, execute_payload, message_gas_room};
 pub use seal::{genesis_block, next_base_fee, seal};
