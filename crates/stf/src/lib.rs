@@ -2,6 +2,8 @@
 //!
 //! | module | decides |
 //! |---|---|
+//! | [`batch`] | what the data of a batch say, and how it is packed |
+//! | [`derive`] | which blocks a batch is, whatever it holds |
 //! | [`execute`] | what a block does to the state |
 //! | [`payload`] | what a block is made of before it is executed |
 //! | [`reader`] | how execution sees the state |
@@ -19,9 +21,13 @@
 
 extern crate alloc;
 
+pub mod batch;
+pub mod derive;
 pub mod execute;
 pub mod payload;
 pub mod reader;
+#[cfg(test)]
+mod testing;
 
 pub use payload::Payload;
 pub use reader::StateReader;

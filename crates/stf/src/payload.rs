@@ -61,13 +61,21 @@ pub enum PayloadError {
     },
 }
 
-/// Checks a payload's time and context against its parent's time.
+/// Checks a payload's time and context against its parent: its time as [`parent_milliseconds`] gives it.
+///
+/// A payload without context is a default block. Its time is whole seconds and need only not run backwards in seconds:
+/// its parent may have come later within the same second, and `lastBlockTime` may be that second.
 ///
 /// # Errors
 /// See [`PayloadError`].
 pub fn check(parameters: &ChainParameters, parent: Milliseconds, payload: &Payload) -> Result<(), PayloadError> {
-    let earliest = parent.checked_add(parameters.block_time.get());
-    if earliest.is_none_or(|earliest| payload.milliseconds < earliest) {
+    let too_early = match payload.context {
+        Some(_) => {
+            parent.checked_add(parameters.block_time.get()).is_none_or(|earliest| payload.milliseconds < earliest)
+        }
+        None => payload.timestamp() < parent.to_seconds(),
+    };
+    if too_early {
         return Err(PayloadError::TooEarly { time: payload.milliseconds, parent });
     }
     match payload.context {
