@@ -71,8 +71,8 @@ const fn window_bits(first: u8) -> Option<u32> {
         (0, _, _) => Some(16),
         (_, 0, 0) => Some(17),
         (_, 0, 1) => None,
-        (_, 0, n) => Some(8 + n as u32),
-        (_, n, _) => Some(17 + n as u32),
+        (_, 0, n) => Some((n as u32).saturating_add(8)),
+        (_, n, _) => Some((n as u32).saturating_add(17)),
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn put_integer(out: &mut Vec<u8>, mut value: u64) {
 
 /// Bytes of an integer.
 pub(super) const fn integer_len(value: u64) -> usize {
-    ((64 - (value | 1).leading_zeros()).div_ceil(7)) as usize
+    64u32.saturating_sub((value | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 /// Appends the difference of `value` from `prediction`.

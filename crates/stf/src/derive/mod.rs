@@ -189,14 +189,22 @@ pub enum Fault {
     Data,
 }
 
-/// Whether messages fit one block: their gas limits sum to at most half the block gas limit.
-pub fn messages_fit<'a>(parameters: &ChainParameters, messages: impl IntoIterator<Item = &'a Message>) -> bool {
-    fitting(parameters, messages).1
+/// How many of the next messages a leader takes, in order, and the most that a seat notarises: those whose gas limits sum
+/// to at most a quarter of the block gas limit.
+///
+/// Derivation admits twice that in one block ([`messages_fit`]), but L1 refuses batches of more than a quarter on average,
+/// and where a batch ends is not the leader's choice. So each block keeps to the quarter by itself.
+pub fn messages_to_take<'a>(parameters: &ChainParameters, next: impl IntoIterator<Item = &'a Message>) -> usize {
+    fitting(parameters.message_gas_per_block(), next).0
 }
 
-/// How many of the next messages fit one block, and whether all do.
-fn fitting<'a>(parameters: &ChainParameters, messages: impl IntoIterator<Item = &'a Message>) -> (usize, bool) {
-    let limit = parameters.default_block_message_gas();
+/// Whether derivation admits these messages in one block: their gas limits sum to at most half the block gas limit.
+pub fn messages_fit<'a>(parameters: &ChainParameters, messages: impl IntoIterator<Item = &'a Message>) -> bool {
+    fitting(parameters.default_block_message_gas(), messages).1
+}
+
+/// How many messages from the first one on sum to at most `limit` gas, and whether all do.
+fn fitting<'a>(limit: Gas, messages: impl IntoIterator<Item = &'a Message>) -> (usize, bool) {
     let mut sum = Gas::ZERO;
     let mut count = 0usize;
     for message in messages {
@@ -207,11 +215,6 @@ fn fitting<'a>(parameters: &ChainParameters, messages: impl IntoIterator<Item = 
         count = count.saturating_add(1);
     }
     (count, true)
-}
-
-/// How many of the next messages one block may take, at most: those whose gas limits sum to half the block gas limit.
-pub fn messages_for_block<'a>(parameters: &ChainParameters, messages: impl IntoIterator<Item = &'a Message>) -> usize {
-    fitting(parameters, messages).0
 }
 
 /// The payloads of one batch, by height.

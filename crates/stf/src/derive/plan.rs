@@ -91,7 +91,7 @@ pub(super) fn default(
         .map(|n| {
             let regular = milliseconds.saturating_add(parameters.block_time.get()).to_seconds();
             let time = if n == count { last_time } else { regular.min(last_time) }.max(parent);
-            let taken = fitting(parameters, messages.get(from..).unwrap_or_default()).0;
+            let taken = fitting(parameters.default_block_message_gas(), messages.get(from..).unwrap_or_default()).0;
             let to = from.saturating_add(taken);
             let plan = Plan {
                 context: None,

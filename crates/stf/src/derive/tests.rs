@@ -285,6 +285,14 @@ fn check_8_messages_beyond_half_the_gas_limit_in_a_block() {
 }
 
 #[test]
+fn leaders_take_a_quarter_in_order() {
+    let next: Vec<_> = (7..).zip([7_000_000, 500_000, 1, 21_000]).map(|(i, gas)| message(i, gas)).collect();
+    assert_eq!(messages_to_take(&parameters(), &next), 2);
+    assert_eq!(messages_to_take(&parameters(), &next[2..]), 2);
+    assert!(messages_fit(&parameters(), &next));
+}
+
+#[test]
 fn default_times_never_pass_the_last_block_time() {
     // The block before ends at 950 ms of its second, and the batch must end within that second.
     let mut world = world(&[&[], &[], &[]], vec![]);
@@ -361,7 +369,7 @@ proptest! {
         world.statement.lastBlockTime = START_MS / 1000 + last;
         let payloads = world.payloads();
         check_payloads(&world, &payloads);
-        prop_assert_eq!(world.payloads(), payloads.clone());
+        prop_assert_eq!(&world.payloads(), &payloads);
         // Again, asked in another order and only for a part.
         let again = world.derive();
         for (n, payload) in payloads.iter().enumerate().rev() {

@@ -41,10 +41,11 @@ impl From<&Payload> for HeaderParts {
     }
 }
 
-/// Gas that the messages of one block may ask for, their limits added up: the block's limit less the system
-/// transaction's.
-pub const fn message_gas_room(parameters: &ChainParameters) -> u64 {
-    parameters.gas_limit.get().saturating_sub(SYSTEM_TRANSACTION_GAS)
+/// Gas that the messages of one block may ask for, their limits added up: half the block's limit, as derivation has it
+/// (leaders take less, [`crate::derive::messages_to_take`]), and never into the system transaction's.
+pub fn message_gas_room(parameters: &ChainParameters) -> u64 {
+    let room = parameters.gas_limit.get().saturating_sub(SYSTEM_TRANSACTION_GAS);
+    parameters.default_block_message_gas().get().min(room)
 }
 
 /// What an executed block holds; [`seal`](super::seal) makes the block of it.
