@@ -17,6 +17,8 @@ pub mod ethereum;
 pub mod op;
 pub mod overlay;
 pub mod recover;
+#[cfg(all(feature = "std", feature = "simulate"))]
+pub mod simulate;
 
 pub use error::{PushError, Refusal, When};
 pub use overlay::{Overlay, ReaderError};

@@ -178,6 +178,15 @@ impl Key {
         tx.into_signed(alloy_primitives::Signature::from((signature, recovery)))
     }
 
+    pub fn sign_authorization(
+        &self,
+        authorization: alloy_eips::eip7702::Authorization,
+    ) -> alloy_eips::eip7702::SignedAuthorization {
+        let hash = authorization.signature_hash();
+        let (signature, recovery) = self.0.sign_prehash_recoverable(hash.as_slice()).unwrap();
+        authorization.into_signed(alloy_primitives::Signature::from((signature, recovery)))
+    }
+
     pub fn call(&self, chain: u64, nonce: u64, to: Address, value: U256, gas: u64, input: Bytes) -> Transaction {
         Transaction::Eip1559(self.sign(TxEip1559 {
             chain_id: chain,
