@@ -1,0 +1,220 @@
+//! Typed reads of the contracts.
+//!
+//! Every read names the block it is about, so that several together speak of one state.
+
+use crate::{
+    L1Error,
+    chain::{BlockAt, Call, L1},
+};
+use alloy::sol_types::SolCall;
+use alloy_primitives::{Address, B256, Bytes};
+use std::fmt;
+use surety_contracts::bindings::{Claims, Inbox, SequencerRegistry};
+use surety_types::{BatchIndex, L2Height, MessageIndex, Seconds, Term};
+
+pub use surety_contracts::Addresses;
+
+/// The most members of a committee.
+const MAX_MEMBERS: usize = 64;
+
+/// The contracts of one rollup, read through an [`L1`].
+#[derive(Clone, Copy)]
+pub struct Contracts<'a> {
+    l1: &'a dyn L1,
+    addresses: Addresses,
+}
+
+impl fmt::Debug for Contracts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Contracts").field(&self.addresses).finish()
+    }
+}
+
+/// One seat of a committee.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Member {
+    /// The seat's id.
+    pub seat: u64,
+    /// Address of its vote key.
+    pub vote_key: Address,
+    /// Its ed25519 key, as registered: nobody checked that it is a point.
+    pub peer_key: B256,
+}
+
+/// Where the inbox stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InboxHead {
+    /// The last batch; 0 for genesis.
+    pub batch_index: BatchIndex,
+    /// Height of the last block posted.
+    pub last_height: L2Height,
+    /// Its time.
+    pub last_block_time: Seconds,
+    /// Messages consumed by the batches.
+    pub consumed: MessageIndex,
+    /// Messages sent.
+    pub sent: MessageIndex,
+    /// Accumulator after the sent ones.
+    pub acc: B256,
+    /// Chain of all statements.
+    pub tip: B256,
+}
+
+/// A claim's standing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimStatus {
+    /// When it was posted.
+    pub posted_at: Seconds,
+    /// Its batch.
+    pub batch_index: BatchIndex,
+    /// The term whose committee signed it.
+    pub term: Term,
+    /// Who signed: bit i is the member at place i.
+    pub signers: u64,
+    /// From when it is final if nobody contests it.
+    pub final_at: Seconds,
+    /// Whether it is final.
+    pub is_final: bool,
+}
+
+impl<'a> Contracts<'a> {
+    /// Names the contracts.
+    pub const fn new(l1: &'a dyn L1, addresses: Addresses) -> Self {
+        Self { l1, addresses }
+    }
+
+    async fn read<C: SolCall>(&self, to: Address, call: &C, at: BlockAt) -> Result<C::Return, L1Error> {
+        let request = Call { to: Some(to), input: Bytes::from(call.abi_encode()), ..Default::default() };
+        let data = self.l1.call(&request, at).await?;
+        C::abi_decode_returns(&data).map_err(|e| {
+            let reason = if data.is_empty() {
+                format!("{} of {to} returned nothing: is the contract there, on this L1?", C::SIGNATURE)
+            } else {
+                format!("{} of {to}: {e}", C::SIGNATURE)
+            };
+            L1Error::invalid("eth_call", reason)
+        })
+    }
+
+    /// The current term, as of a block's time. Reverts with `NotOpen` before the chain is open.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn current_term(&self, at: BlockAt) -> Result<Term, L1Error> {
+        let call = SequencerRegistry::currentTermCall {};
+        self.read(self.addresses.registry, &call, at).await.map(Term::new)
+    }
+
+    /// The term at a time.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn term_at(&self, time: Seconds, at: BlockAt) -> Result<Term, L1Error> {
+        let call = SequencerRegistry::termAtCall { time: time.get() };
+        self.read(self.addresses.registry, &call, at).await.map(Term::new)
+    }
+
+    /// When a term started or will.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn term_start(&self, term: Term, at: BlockAt) -> Result<Seconds, L1Error> {
+        let call = SequencerRegistry::termStartCall { term: term.get() };
+        self.read(self.addresses.registry, &call, at).await.map(Seconds::new)
+    }
+
+    /// Start of epoch 0; zero before the chain is open.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn registry_genesis_time(&self, at: BlockAt) -> Result<Seconds, L1Error> {
+        self.read(self.addresses.registry, &SequencerRegistry::genesisTimeCall {}, at).await.map(Seconds::new)
+    }
+
+    /// The members of a term's committee in L1 order; empty if there were too few seats.
+    ///
+    /// # Errors
+    /// [`L1Error`]; also if the answer has more than 64 members.
+    pub async fn committee(&self, term: Term, at: BlockAt) -> Result<Vec<Member>, L1Error> {
+        let call = SequencerRegistry::committeeCall { term: term.get() };
+        let members = self.read(self.addresses.registry, &call, at).await?;
+        if members.len() > MAX_MEMBERS {
+            return Err(L1Error::invalid("eth_call", format!("a committee of {} members", members.len())));
+        }
+        Ok(members
+            .into_iter()
+            .map(|member| Member { seat: member.seat, vote_key: member.voteKey, peer_key: member.peerKey })
+            .collect())
+    }
+
+    /// The parameters that the registry was made with.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn parameters(&self, at: BlockAt) -> Result<SequencerRegistry::ProtocolParameters, L1Error> {
+        self.read(self.addresses.registry, &SequencerRegistry::parametersCall {}, at).await
+    }
+
+    /// One seat.
+    ///
+    /// # Errors
+    /// [`L1Error`]; reverts with `UnknownSeat`.
+    pub async fn seat(&self, id: u64, at: BlockAt) -> Result<SequencerRegistry::Seat, L1Error> {
+        self.read(self.addresses.registry, &SequencerRegistry::seatCall { id }, at).await
+    }
+
+    /// Where the inbox stands. `at` should name a block by hash or number: the parts are read one after the other.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn inbox_head(&self, at: BlockAt) -> Result<InboxHead, L1Error> {
+        let inbox = self.addresses.inbox;
+        let sent = self.read(inbox, &Inbox::messageCountCall {}, at).await?;
+        Ok(InboxHead {
+            batch_index: BatchIndex::new(self.read(inbox, &Inbox::batchIndexCall {}, at).await?),
+            last_height: L2Height::new(self.read(inbox, &Inbox::lastHeightCall {}, at).await?),
+            last_block_time: Seconds::new(self.read(inbox, &Inbox::lastBlockTimeCall {}, at).await?),
+            consumed: MessageIndex::new(self.read(inbox, &Inbox::consumedMessagesCall {}, at).await?),
+            sent: MessageIndex::new(sent),
+            acc: self.accumulator(MessageIndex::new(sent), at).await?,
+            tip: self.read(inbox, &Inbox::inboxTipCall {}, at).await?,
+        })
+    }
+
+    /// The accumulator after the first `count` messages.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn accumulator(&self, count: MessageIndex, at: BlockAt) -> Result<B256, L1Error> {
+        self.read(self.addresses.inbox, &Inbox::accumulatorCall { count: count.get() }, at).await
+    }
+
+    /// A claim's standing; `None` if there is no such claim.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn claim(&self, id: B256, at: BlockAt) -> Result<Option<ClaimStatus>, L1Error> {
+        let claims = self.addresses.claims;
+        let record = self.read(claims, &Claims::claimCall { id }, at).await?;
+        let posted_at = record.postedAt.to::<u64>();
+        if posted_at == 0 {
+            return Ok(None);
+        }
+        Ok(Some(ClaimStatus {
+            posted_at: Seconds::new(posted_at),
+            batch_index: BatchIndex::new(record.batchIndex.to::<u64>()),
+            term: Term::new(record.term),
+            signers: record.signers,
+            final_at: Seconds::new(self.read(claims, &Claims::finalAtCall { id }, at).await?),
+            is_final: self.read(claims, &Claims::isFinalCall { id }, at).await?,
+        }))
+    }
+
+    /// Id of the genesis claim.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn genesis_claim(&self, at: BlockAt) -> Result<B256, L1Error> {
+        self.read(self.addresses.claims, &Claims::genesisClaimCall {}, at).await
+    }
+}
