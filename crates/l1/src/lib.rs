@@ -21,6 +21,8 @@ pub mod follow;
 mod metrics;
 pub mod rpc;
 pub mod submit;
+#[cfg(test)]
+mod testing;
 mod transport;
 
 pub use chain::{BlockAt, BlockRef, Call, L1, L1Transaction};

@@ -1,0 +1,232 @@
+use super::*;
+use crate::testing::FakeL1;
+use alloy::signers::local::PrivateKeySigner;
+
+fn key() -> Arc<PrivateKeySigner> {
+    Arc::new(PrivateKeySigner::from_slice(&[7; 32]).unwrap())
+}
+
+fn config(directory: &tempfile::TempDir) -> SubmitConfig {
+    SubmitConfig {
+        bump_after: Duration::ZERO,
+        poll: Duration::from_millis(1),
+        confirmations: 3,
+        ..SubmitConfig::new(directory.path())
+    }
+}
+
+fn patient(directory: &tempfile::TempDir) -> SubmitConfig {
+    SubmitConfig { bump_after: Duration::from_secs(1000), ..config(directory) }
+}
+
+async fn open(l1: &Arc<FakeL1>, config: SubmitConfig) -> Submitter {
+    Submitter::open(l1.clone(), key(), config).await.unwrap()
+}
+
+fn outgoing() -> Outgoing {
+    Outgoing { to: TxKind::Call(Address::repeat_byte(5)), ..Default::default() }
+}
+
+fn blob() -> Blob {
+    let mut blob = Blob::ZERO;
+    blob[1] = 3;
+    blob
+}
+
+#[tokio::test]
+async fn transactions_are_numbered_in_order_and_included() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let submitter = open(&l1, patient(&dir)).await;
+    let tickets = [submitter.send(outgoing()).await.unwrap(), submitter.send(outgoing()).await.unwrap()];
+    assert_eq!(tickets.map(|t| t.nonce), [0, 1]);
+    l1.mine(&[]);
+    for ticket in tickets {
+        assert!(submitter.wait(ticket).await.unwrap().inclusion.success);
+    }
+    // Not forgotten before it is deep enough, then gone.
+    assert_eq!(submitter.underway().await, [0, 1]);
+    for _ in 0..3 {
+        l1.mine(&[]);
+    }
+    submitter.step().await.unwrap();
+    assert!(submitter.underway().await.is_empty());
+    assert!(submitter.wait(tickets[0]).await.unwrap().inclusion.success);
+    assert!(matches!(submitter.wait(Ticket { nonce: 99 }).await, Err(SubmitError::UnknownTicket(99))));
+}
+
+#[tokio::test]
+async fn a_waiting_transaction_is_replaced_by_the_pools_rules() {
+    for blobs in [vec![], vec![blob()]] {
+        let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+        let submitter = open(&l1, config(&dir)).await;
+        submitter.send(Outgoing { blobs, ..outgoing() }).await.unwrap();
+        let first = l1.pooled().pop().unwrap();
+        for _ in 0..3 {
+            submitter.step().await.unwrap();
+        }
+        let last = l1.pooled().pop().unwrap();
+        assert!(last.max_fee_per_gas() > first.max_fee_per_gas());
+        assert_eq!((last.nonce(), last.input(), last.to()), (first.nonce(), first.input(), first.to()));
+        l1.mine(&[]);
+        let included = submitter.wait(Ticket { nonce: 0 }).await.unwrap();
+        assert_eq!(included.transaction, *last.tx_hash());
+    }
+}
+
+#[tokio::test]
+async fn blobs_travel_with_cell_proofs_that_verify() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let submitter = open(&l1, patient(&dir)).await;
+    submitter.send(Outgoing { blobs: vec![blob()], ..outgoing() }).await.unwrap();
+    let tx = l1.pooled().pop().unwrap();
+    let signed = tx.as_eip4844().unwrap().tx();
+    assert_eq!(signed.sidecar.cell_proofs.len(), 128);
+    assert_eq!(signed.tx.blob_versioned_hashes, [crate::blobs::versioned_hash(&blob()).unwrap()]);
+    let settings = alloy::eips::eip4844::env_settings::EnvKzgSettings::Default;
+    signed.sidecar.validate(&signed.tx.blob_versioned_hashes, settings.get()).unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_transaction_is_sent_again() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    l1.0.lock().lose = 1;
+    let submitter = open(&l1, SubmitConfig { bump_after: Duration::from_millis(20), ..config(&dir) }).await;
+    submitter.send(outgoing()).await.unwrap();
+    assert!(l1.pooled().is_empty());
+    tokio::time::sleep(Duration::from_millis(12)).await;
+    submitter.step().await.unwrap();
+    assert_eq!(l1.pooled().len(), 1);
+}
+
+#[tokio::test]
+async fn an_unreachable_endpoint_delays_but_loses_nothing() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    l1.0.lock().refuse.push(L1Error::Unavailable { method: "eth_sendRawTransaction", reason: "down".into() });
+    let submitter = open(&l1, config(&dir)).await;
+    let ticket = submitter.send(outgoing()).await.unwrap();
+    assert!(l1.pooled().is_empty());
+    submitter.step().await.unwrap();
+    l1.mine(&[]);
+    submitter.wait(ticket).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reorg_that_drops_the_transaction_brings_it_back() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    l1.0.lock().finality_lag = 100;
+    let submitter = open(&l1, config(&dir)).await;
+    let ticket = submitter.send(outgoing()).await.unwrap();
+    l1.mine(&[]);
+    let first = submitter.wait(ticket).await.unwrap();
+    l1.drop_blocks(1);
+    l1.mine(&[]);
+    submitter.step().await.unwrap();
+    l1.mine(&[]);
+    let second = submitter.wait(ticket).await.unwrap();
+    assert_ne!(first.inclusion.block_hash, second.inclusion.block_hash);
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_with_the_same_transactions() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let ticket = {
+        let submitter = open(&l1, patient(&dir)).await;
+        submitter.send(Outgoing { blobs: vec![blob()], ..outgoing() }).await.unwrap()
+    };
+    let before = l1.pooled().pop().unwrap();
+    l1.0.lock().pool.clear();
+    let submitter = open(&l1, patient(&dir)).await;
+    // The next intent gets the next nonce although L1 knows of none.
+    assert_eq!(submitter.send(outgoing()).await.unwrap().nonce, ticket.nonce + 1);
+    submitter.step().await.unwrap();
+    let hashes: Vec<_> = l1.pooled().iter().map(|tx| *tx.tx_hash()).collect();
+    // Sent again as it was, not signed anew.
+    assert_eq!(hashes.len(), 2);
+    assert!(hashes.contains(before.tx_hash()));
+    let submitter = open(&l1, SubmitConfig { bump_after: Duration::ZERO, ..patient(&dir) }).await;
+    submitter.step().await.unwrap();
+    l1.mine(&[]);
+    assert!(submitter.wait(ticket).await.unwrap().inclusion.success);
+}
+
+#[tokio::test]
+async fn the_journal_of_another_key_is_refused() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    open(&l1, patient(&dir)).await.send(outgoing()).await.unwrap();
+    let other = Arc::new(PrivateKeySigner::from_slice(&[8; 32]).unwrap());
+    let result = Submitter::open(l1.clone(), other, patient(&dir)).await;
+    assert!(matches!(result, Err(SubmitError::ForeignJournal(_))));
+}
+
+#[tokio::test]
+async fn a_transaction_that_would_revert_is_not_sent() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    use alloy::sol_types::SolError;
+    let data = surety_contracts::bindings::Inbox::WrongFirstHeight { firstHeight: 7, expected: 9 }.abi_encode().into();
+    l1.0.lock().estimate = Some(L1Error::Reverted { method: "eth_estimateGas", revert: Revert { data } });
+    let error = open(&l1, patient(&dir)).await.send(outgoing()).await.unwrap_err();
+    assert!(error.to_string().contains("WrongFirstHeight { firstHeight: 7, expected: 9 }"), "{error}");
+    assert_eq!(error.advice(), Advice::Reset);
+    assert_eq!(l1.0.lock().sends, 0);
+}
+
+#[tokio::test]
+async fn the_budget_holds_against_everything_underway_and_across_restarts() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    // Worst case of one: 60,000 gas at 2 gwei and a tip of 0.01 gwei.
+    let one = U256::from(60_000u64) * U256::from(2_010_000_000u64);
+    let config = SubmitConfig { daily_budget: one * U256::from(2), ..patient(&dir) };
+    let submitter = open(&l1, config.clone()).await;
+    submitter.send(outgoing()).await.unwrap();
+    submitter.send(outgoing()).await.unwrap();
+    assert!(matches!(submitter.send(outgoing()).await, Err(SubmitError::BudgetExhausted { .. })));
+    for _ in 0..5 {
+        l1.mine(&[]);
+    }
+    submitter.step().await.unwrap();
+    // 21,000 of 60,000 gas were used: there is room again, but not for more than the day has.
+    let mut sent = 0;
+    while submitter.send(outgoing()).await.is_ok() {
+        sent += 1;
+    }
+    assert_eq!(sent, 1);
+    drop(submitter);
+    let submitter = open(&l1, config).await;
+    assert!(matches!(submitter.send(outgoing()).await, Err(SubmitError::BudgetExhausted { .. })));
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_pay_or_fees_above_the_limits_are_refused_before_sending() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let submitter = open(&l1, patient(&dir)).await;
+    l1.0.lock().balance = U256::from(5);
+    assert!(matches!(submitter.send(outgoing()).await, Err(SubmitError::InsufficientFunds { .. })));
+    l1.0.lock().fees.as_mut().unwrap().base_fee = u128::MAX;
+    assert!(matches!(submitter.send(outgoing()).await, Err(SubmitError::FeesTooHigh { .. })));
+    assert_eq!(l1.0.lock().sends, 0);
+}
+
+#[tokio::test]
+async fn an_unknown_transaction_of_the_key_in_the_pool_is_outbid() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    {
+        let lost = tempfile::tempdir().unwrap();
+        open(&l1, patient(&lost)).await.send(outgoing()).await.unwrap();
+    }
+    let submitter = open(&l1, patient(&dir)).await;
+    let ticket = submitter.send(Outgoing { value: U256::from(1), ..outgoing() }).await.unwrap();
+    l1.mine(&[]);
+    submitter.wait(ticket).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_nonce_taken_by_another_process_is_told() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let submitter = open(&l1, patient(&dir)).await;
+    let ticket = submitter.send(outgoing()).await.unwrap();
+    l1.0.lock().pool.clear();
+    let other = tempfile::tempdir().unwrap();
+    open(&l1, patient(&other)).await.send(Outgoing { value: U256::from(1), ..outgoing() }).await.unwrap();
+    l1.mine(&[]);
+    assert!(matches!(submitter.wait(ticket).await, Err(SubmitError::NonceTaken(0))));
+}
