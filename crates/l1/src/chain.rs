@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use surety_types::{L1Height, Seconds};
 
-/// A blob's bytes (EIP-4844): 4096 field elements of 32 bytes.
+/// A blob's bytes (EIP-4844): 4096 field elements of 32 bytes. 128 KiB: keep it behind a pointer.
 pub type Blob = alloy::eips::eip4844::Blob;
 
 /// The result of asking L1.
@@ -149,7 +149,7 @@ pub trait L1: Send + Sync + 'static {
     fn code(&self, address: Address, at: BlockAt) -> Answer<'_, Bytes>;
 
     /// Blobs by versioned hash, in the order of `hashes`, each proved by KZG to have its hash.
-    fn blobs<'a>(&'a self, block: BlockRef, hashes: &'a [B256]) -> Answer<'a, Vec<Blob>>;
+    fn blobs<'a>(&'a self, block: BlockRef, hashes: &'a [B256]) -> Answer<'a, Vec<Box<Blob>>>;
 
     /// Fees at the head.
     fn fees(&self) -> Answer<'_, Fees>;

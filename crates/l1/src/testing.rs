@@ -106,10 +106,18 @@ impl FakeL1 {
                 transaction.block_hash = Some(hash);
                 world.transactions.insert(transaction.hash, transaction);
             }
-            logs.push(L1Log { block_number: block.number, block_hash: hash, transaction: transaction_hash, index: index as u64, log });
+            logs.push(L1Log {
+                block_number: block.number,
+                block_hash: hash,
+                transaction: transaction_hash,
+                index: index as u64,
+                log,
+            });
         }
         let mut included = Vec::new();
-        while let Some(key) = world.pool.keys().find(|(sender, nonce)| *nonce == next_nonce(&world.chain, &included, *sender)).copied() {
+        while let Some(key) =
+            world.pool.keys().find(|(sender, nonce)| *nonce == next_nonce(&world.chain, &included, *sender)).copied()
+        {
             included.extend(world.pool.remove(&key));
         }
         world.chain.push(FakeBlock { block, logs, position, included });
@@ -133,7 +141,12 @@ fn next_nonce(chain: &[FakeBlock], also: &[Signed], sender: Address) -> u64 {
     (chain.iter().flat_map(|b| &b.included).filter(of).count() + also.iter().filter(of).count()) as u64
 }
 
-fn perform(act: Act, block: &BlockRef, position: &mut (u64, B256, u64, B256), salt: u64) -> (alloy_primitives::Log, Option<L1Transaction>) {
+fn perform(
+    act: Act,
+    block: &BlockRef,
+    position: &mut (u64, B256, u64, B256),
+    salt: u64,
+) -> (alloy_primitives::Log, Option<L1Transaction>) {
     match act {
         Act::Message => {
             let message = Message {
@@ -229,7 +242,8 @@ fn perform(act: Act, block: &BlockRef, position: &mut (u64, B256, u64, B256), sa
                 input: call.abi_encode().into(),
                 blob_hashes: Vec::new(),
             };
-            let event = Inbox::BatchPosted { batchIndex: position.2, claimId: claim.id(), signers: 7, statement: event };
+            let event =
+                Inbox::BatchPosted { batchIndex: position.2, claimId: claim.id(), signers: 7, statement: event };
             (alloy_primitives::Log { address: ADDRESSES.inbox, data: event.encode_log_data() }, Some(transaction))
         }
     }
@@ -284,7 +298,7 @@ impl L1 for FakeL1 {
         now(Ok(Bytes::new()))
     }
 
-    fn blobs<'a>(&'a self, block: BlockRef, hashes: &'a [B256]) -> Answer<'a, Vec<Blob>> {
+    fn blobs<'a>(&'a self, block: BlockRef, hashes: &'a [B256]) -> Answer<'a, Vec<Box<Blob>>> {
         Box::pin(crate::blobs::fetch(None, &[], block, hashes))
     }
 
@@ -314,7 +328,11 @@ impl L1 for FakeL1 {
             world.lose -= 1;
             return now(Ok(()));
         }
-        let refused = |message: &str| L1Error::Refused { method: "eth_sendRawTransaction", code: -32000, message: message.into() };
+        let refused = |message: &str| L1Error::Refused {
+            method: "eth_sendRawTransaction",
+            code: -32000,
+            message: message.into(),
+        };
         let tx = Signed::decode_2718_exact(transaction).unwrap();
         let sender = tx.recover_signer().unwrap();
         if tx.nonce() < next_nonce(&world.chain, &[], sender) {

@@ -51,8 +51,13 @@ pub(crate) struct BoundedHttp {
 
 impl BoundedHttp {
     async fn send(self, request: RequestPacket) -> Result<ResponsePacket, TransportError> {
-        let response =
-            self.client.post(self.url).json(&request).send().await.map_err(|e| TransportErrorKind::custom(e.without_url()))?;
+        let response = self
+            .client
+            .post(self.url)
+            .json(&request)
+            .send()
+            .await
+            .map_err(|e| TransportErrorKind::custom(e.without_url()))?;
         let status = response.status();
         let body = read_bounded(response).await.map_err(|e| TransportErrorKind::custom_str(&e))?;
         // Some servers put a JSON-RPC error under an HTTP error status: prefer what the body says.

@@ -74,13 +74,13 @@ impl Archive {
     }
 
     /// The blob with this versioned hash, checked; `None` if it is not here or its file was damaged.
-    pub async fn get(&self, hash: B256) -> Option<Blob> {
+    pub async fn get(&self, hash: B256) -> Option<Box<Blob>> {
         if !self.held.lock().set.contains(&hash) {
             return None;
         }
         let path = self.path(hash);
         let bytes = tokio::fs::read(&path).await.ok();
-        let blob = bytes.filter(|b| b.len() == BYTES_PER_BLOB).map(|b| Blob::from_slice(&b));
+        let blob = bytes.filter(|b| b.len() == BYTES_PER_BLOB).map(|b| Box::new(Blob::from_slice(&b)));
         if let Some(blob) = blob
             && let Some((Some(found), blob)) = identify(vec![blob]).await.pop()
             && found == hash

@@ -87,7 +87,7 @@ impl BeaconClient {
     ///
     /// # Errors
     /// No answer, or one that cannot be read. Blobs with other hashes are dropped, not errors.
-    pub(crate) async fn blobs(&self, block: BlockRef, hashes: &[B256]) -> Result<Vec<(B256, Blob)>, L1Error> {
+    pub(crate) async fn blobs(&self, block: BlockRef, hashes: &[B256]) -> Result<Vec<(B256, Box<Blob>)>, L1Error> {
         let id = match self.clock().await? {
             Some(clock) => clock
                 .slot(block.time.get())
@@ -100,10 +100,8 @@ impl BeaconClient {
             blobs = self.by_sidecars(&id).await?;
         }
         let blobs = blobs.unwrap_or_default().into_iter().filter_map(|bytes| to_blob(&bytes)).collect();
-        let (wanted, other): (Vec<_>, Vec<_>) = identify(blobs)
-            .await
-            .into_iter()
-            .partition(|(hash, _)| hash.is_some_and(|hash| hashes.contains(&hash)));
+        let (wanted, other): (Vec<_>, Vec<_>) =
+            identify(blobs).await.into_iter().partition(|(hash, _)| hash.is_some_and(|hash| hashes.contains(&hash)));
         // Sidecars come for the whole block, so other blobs in them are no fault; but nothing right among many is odd.
         if wanted.is_empty() && !other.is_empty() {
             metrics::blobs_refused(other.len());
@@ -140,7 +138,8 @@ impl BeaconClient {
 
     async fn read_clock(&self) -> Result<Option<SlotClock>, L1Error> {
         const METHOD: &str = "beacon spec";
-        let number = |text: &str| text.parse::<u64>().map_err(|_| L1Error::invalid(METHOD, format!("{text:?} is no number")));
+        let number =
+            |text: &str| text.parse::<u64>().map_err(|_| L1Error::invalid(METHOD, format!("{text:?} is no number")));
         let Reply::Found(spec) = self.get::<Data<Spec>>(METHOD, "eth/v1/config/spec").await? else { return Ok(None) };
         let seconds_per_slot = match (spec.data.seconds_per_slot, spec.data.slot_duration_ms) {
             (Some(seconds), _) => number(&seconds)?,
@@ -182,6 +181,6 @@ impl BeaconClient {
 }
 
 /// Exactly a blob's length, or nothing.
-fn to_blob(bytes: &[u8]) -> Option<Blob> {
-    (bytes.len() == BYTES_PER_BLOB).then(|| Blob::from_slice(bytes))
+fn to_blob(bytes: &[u8]) -> Option<Box<Blob>> {
+    (bytes.len() == BYTES_PER_BLOB).then(|| Box::new(Blob::from_slice(bytes)))
 }

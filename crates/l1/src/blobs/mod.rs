@@ -36,11 +36,11 @@ pub(crate) async fn fetch(
     beacons: &[BeaconClient],
     block: BlockRef,
     hashes: &[B256],
-) -> Result<Vec<Blob>, L1Error> {
+) -> Result<Vec<Box<Blob>>, L1Error> {
     if hashes.len() > MAX_BLOBS {
         return Err(L1Error::TooLarge { method: "blobs", reason: format!("{} blobs at once", hashes.len()) });
     }
-    let mut found: HashMap<B256, Blob> = HashMap::new();
+    let mut found: HashMap<B256, Box<Blob>> = HashMap::new();
     let mut tried = Vec::new();
     if let Some(archive) = archive {
         for hash in hashes {
@@ -73,7 +73,7 @@ pub(crate) async fn fetch(
     hashes
         .iter()
         .map(|hash| {
-            found.get(hash).copied().ok_or_else(|| L1Error::BlobMissing {
+            found.get(hash).cloned().ok_or_else(|| L1Error::BlobMissing {
                 hash: *hash,
                 block: block.number.get(),
                 reason: if tried.is_empty() { "no beacon endpoint is set".into() } else { tried.join("; ") },

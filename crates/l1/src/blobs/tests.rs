@@ -2,14 +2,19 @@ use super::*;
 use crate::chain::{BlockAt, L1};
 use crate::rpc::{RpcConfig, RpcL1};
 use alloy_primitives::hex;
-use axum::{Json, Router, extract::{Path, Query, State}, http::StatusCode, routing::get};
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    routing::get,
+};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use surety_types::{L1Height, Seconds};
 
-fn blob(seed: u8) -> Blob {
-    let mut blob = Blob::ZERO;
+fn blob(seed: u8) -> Box<Blob> {
+    let mut blob = Box::new(Blob::ZERO);
     blob[1] = seed;
     blob[131_071] = seed;
     blob
@@ -22,23 +27,27 @@ fn hash(seed: u8) -> B256 {
 /// What a fake beacon node has, and which ids it was asked for.
 #[derive(Clone, Default)]
 struct Beacon {
-    blobs: Arc<Vec<Blob>>,
+    blobs: Arc<Vec<Box<Blob>>>,
     new_form: bool,
     spec: bool,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 async fn serve(beacon: Beacon) -> String {
-    async fn blobs(State(b): State<Beacon>, Path(id): Path<String>, Query(query): Query<Value>) -> Result<Json<Value>, StatusCode> {
+    async fn blobs(
+        State(b): State<Beacon>,
+        Path(id): Path<String>,
+        Query(query): Query<Value>,
+    ) -> Result<Json<Value>, StatusCode> {
         if !b.new_form {
             return Err(StatusCode::NOT_FOUND);
         }
         b.asked.lock().push(format!("{id} {}", query["versioned_hashes"].as_str().unwrap().len()));
-        Ok(Json(json!({"data": b.blobs.iter().map(|b| hex::encode_prefixed(b)).collect::<Vec<_>>()})))
+        Ok(Json(json!({"data": b.blobs.iter().map(|b| hex::encode_prefixed(**b)).collect::<Vec<_>>()})))
     }
     async fn sidecars(State(b): State<Beacon>, Path(id): Path<String>) -> Json<Value> {
         b.asked.lock().push(format!("sidecars {id}"));
-        Json(json!({"data": b.blobs.iter().map(|b| json!({"blob": hex::encode_prefixed(b)})).collect::<Vec<_>>()}))
+        Json(json!({"data": b.blobs.iter().map(|b| json!({"blob": hex::encode_prefixed(**b)})).collect::<Vec<_>>()}))
     }
     async fn spec(State(b): State<Beacon>) -> Result<Json<Value>, StatusCode> {
         if b.spec { Ok(Json(json!({"data": {"SECONDS_PER_SLOT": "12"}}))) } else { Err(StatusCode::NOT_FOUND) }
@@ -65,7 +74,8 @@ fn l1(beacons: Vec<String>, archive: Option<Arc<Archive>>) -> RpcL1 {
 
 #[tokio::test]
 async fn blobs_are_asked_for_by_slot_and_come_in_the_order_asked_for() {
-    let beacon = Beacon { blobs: Arc::new(vec![blob(1), blob(2), blob(3)]), new_form: true, spec: true, ..Default::default() };
+    let beacon =
+        Beacon { blobs: Arc::new(vec![blob(1), blob(2), blob(3)]), new_form: true, spec: true, ..Default::default() };
     let l1 = l1(vec![serve(beacon.clone()).await], None);
     assert_eq!(l1.blobs(block(), &[hash(3), hash(1)]).await.unwrap(), [blob(3), blob(1)]);
     assert_eq!(*beacon.asked.lock(), ["5 133"]);
@@ -81,7 +91,12 @@ async fn nodes_without_the_new_endpoint_or_a_spec_are_served_by() {
 
 #[tokio::test]
 async fn a_wrong_blob_is_never_taken_and_the_next_endpoint_is_asked() {
-    let liar = Beacon { blobs: Arc::new(vec![blob(2), Blob::repeat_byte(0xff)]), new_form: true, spec: true, ..Default::default() };
+    let liar = Beacon {
+        blobs: Arc::new(vec![blob(2), Box::new(Blob::repeat_byte(0xff))]),
+        new_form: true,
+        spec: true,
+        ..Default::default()
+    };
     let honest = Beacon { blobs: Arc::new(vec![blob(1)]), new_form: true, spec: true, ..Default::default() };
     let lying = l1(vec![serve(liar.clone()).await], None);
     let error = lying.blobs(block(), &[hash(1)]).await.unwrap_err();
@@ -104,7 +119,7 @@ async fn the_archive_outlives_the_beacon_node_and_is_checked() {
     archive.put(hash(3), &blob(3)).await.unwrap();
     assert_eq!(archive.len(), 2);
     assert!(directory.path().join(format!("{}.blob", hash(3))).exists());
-    std::fs::write(directory.path().join(format!("{}.blob", hash(3))), blob(2)).unwrap();
+    std::fs::write(directory.path().join(format!("{}.blob", hash(3))), *blob(2)).unwrap();
     assert!(archive.get(hash(3)).await.is_none());
     assert!(matches!(alone.blobs(block(), &[hash(3)]).await, Err(L1Error::BlobMissing { .. })));
 }

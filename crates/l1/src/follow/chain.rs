@@ -107,7 +107,13 @@ impl HeaderChain {
     }
 
     /// The newest block that is settled (protocol §4): final, or `depth` blocks deep and `age` seconds old by the head's clock.
-    pub(super) fn settled(&self, head: &BlockRef, finalized: Option<L1Height>, depth: u64, age: u64) -> Option<BlockRef> {
+    pub(super) fn settled(
+        &self,
+        head: &BlockRef,
+        finalized: Option<L1Height>,
+        depth: u64,
+        age: u64,
+    ) -> Option<BlockRef> {
         let settled = |tracked: &&Tracked| {
             let block = &tracked.block;
             Some(block.number) <= finalized

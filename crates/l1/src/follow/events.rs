@@ -114,7 +114,9 @@ pub(super) async fn read(
     }
     match log.log.topics().first() {
         Some(&Inbox::MessageSent::SIGNATURE_HASH) => read_message(block, log, position).map(Some),
-        Some(&Inbox::BatchPosted::SIGNATURE_HASH) => read_batch(l1, addresses, rollup, block, log, position).await.map(Some),
+        Some(&Inbox::BatchPosted::SIGNATURE_HASH) => {
+            read_batch(l1, addresses, rollup, block, log, position).await.map(Some)
+        }
         _ => Ok(None),
     }
 }
@@ -142,7 +144,11 @@ fn read_message(block: &BlockRef, log: &L1Log, position: &mut Position) -> Resul
         data: event.data,
     };
     if message.l1_block != block.number || message.l1_time != block.time {
-        return Err(L1Error::invalid("eth_getLogs", format!("message {} names another block than its own", message.index)).into());
+        return Err(L1Error::invalid(
+            "eth_getLogs",
+            format!("message {} names another block than its own", message.index),
+        )
+        .into());
     }
     let acc = message.accumulate(position.acc);
     if acc != event.acc {
@@ -179,7 +185,9 @@ async fn read_batch(
         block_hash_root: statement.blockHashRoot,
     };
     if claim.id() != event.claimId {
-        return Err(L1Error::invalid("eth_getLogs", format!("batch {index} has a claim that is not its statement's")).into());
+        return Err(
+            L1Error::invalid("eth_getLogs", format!("batch {index} has a claim that is not its statement's")).into()
+        );
     }
     let transaction = l1
         .transaction(log.transaction)

@@ -61,7 +61,13 @@ pub struct FollowConfig {
 
 impl FollowConfig {
     /// The usual bounds: 1,000 blocks a query, 8,192 blocks kept (more than a day of L1 without finality).
-    pub const fn new(addresses: Addresses, rollup: RollupId, start: L1Height, settled_depth: u64, force_delay: Seconds) -> Self {
+    pub const fn new(
+        addresses: Addresses,
+        rollup: RollupId,
+        start: L1Height,
+        settled_depth: u64,
+        force_delay: Seconds,
+    ) -> Self {
         Self { addresses, rollup, start, settled_depth, force_delay, range: 1000, capacity: 8192 }
     }
 }
@@ -107,7 +113,9 @@ pub enum FollowError {
     #[error("the L1 endpoint's logs have gaps: {0}; they are read again (use another endpoint if this lasts)")]
     Discontinuity(String),
     /// No block that was read is in the chain any more.
-    #[error("L1 was reorganised below block {anchor}, which counted as final or was too long ago: start anew from L1 data")]
+    #[error(
+        "L1 was reorganised below block {anchor}, which counted as final or was too long ago: start anew from L1 data"
+    )]
     TooDeep {
         /// The oldest block that is kept.
         anchor: BlockRef,
@@ -274,7 +282,8 @@ impl Follower {
         let Some(tip) = self.chain.tip() else { return };
         self.settled = self.settled.filter(|settled| settled.number <= tip.block.number);
         // Two reverts without an update between them are the deeper one.
-        let below_settled = below_settled || matches!(self.reverted, Some(L1Event { kind: L1EventKind::Reverted { below_settled: true }, .. }));
+        let below_settled = below_settled
+            || matches!(self.reverted, Some(L1Event { kind: L1EventKind::Reverted { below_settled: true }, .. }));
         self.reverted = Some(L1Event { block: tip.block, kind: L1EventKind::Reverted { below_settled } });
     }
 

@@ -104,13 +104,25 @@ async fn a_reorg_deeper_than_settlement_is_told_apart() {
     }
     let mut settled = Settled::new();
     for (depth, broken) in [(3, false), (12, true)] {
-        while !follower.poll().await.map(|u| { let c = u.heads.caught_up(); settled.push(u); c }).unwrap() {}
+        while !follower
+            .poll()
+            .await
+            .map(|u| {
+                let c = u.heads.caught_up();
+                settled.push(u);
+                c
+            })
+            .unwrap()
+        {}
         l1.drop_blocks(depth);
         for _ in 0..=depth {
             l1.mine(&[Act::Message]);
         }
         let update = follower.poll().await.unwrap();
-        assert!(matches!(update.events[0].kind, L1EventKind::Reverted { below_settled } if below_settled == broken), "{depth}");
+        assert!(
+            matches!(update.events[0].kind, L1EventKind::Reverted { below_settled } if below_settled == broken),
+            "{depth}"
+        );
         settled.push(update);
         assert_eq!(settled.broken(), broken);
     }

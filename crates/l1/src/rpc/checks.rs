@@ -20,7 +20,10 @@ const MAX_LOGS: usize = 100_000;
 pub(super) fn block(method: &'static str, header: &Header, at: BlockAt) -> Result<BlockRef, L1Error> {
     let hash = header.inner.hash_slow();
     if hash != header.hash {
-        return Err(L1Error::invalid(method, format!("block {} says hash {}, its header has {hash}", header.inner.number, header.hash)));
+        return Err(L1Error::invalid(
+            method,
+            format!("block {} says hash {}, its header has {hash}", header.inner.number, header.hash),
+        ));
     }
     let right = match at {
         BlockAt::Number(number) => header.inner.number == number.get(),
@@ -105,9 +108,13 @@ pub(super) fn inclusion(method: &'static str, receipt: &TransactionReceipt, aske
         return Err(L1Error::invalid(method, "a receipt without a block"));
     };
     if receipt.transaction_hash != asked {
-        return Err(L1Error::invalid(method, format!("asked for the receipt of {asked}, got that of {}", receipt.transaction_hash)));
+        return Err(L1Error::invalid(
+            method,
+            format!("asked for the receipt of {asked}, got that of {}", receipt.transaction_hash),
+        ));
     }
-    let blob_fee = u128::from(receipt.blob_gas_used.unwrap_or_default()).saturating_mul(receipt.blob_gas_price.unwrap_or_default());
+    let blob_fee = u128::from(receipt.blob_gas_used.unwrap_or_default())
+        .saturating_mul(receipt.blob_gas_price.unwrap_or_default());
     let fee = u128::from(receipt.gas_used).saturating_mul(receipt.effective_gas_price).saturating_add(blob_fee);
     Ok(Inclusion {
         block_number: L1Height::new(number),

@@ -83,7 +83,8 @@ impl RpcL1 {
     /// [`BadUrl`].
     pub fn new(config: RpcConfig, archive: Option<Arc<Archive>>) -> Result<Self, BadUrl> {
         let url = parse_url(&config.url)?;
-        let client = http_client(config.timeout).map_err(|e| BadUrl { url: config.url.clone(), reason: e.to_string() })?;
+        let client =
+            http_client(config.timeout).map_err(|e| BadUrl { url: config.url.clone(), reason: e.to_string() })?;
         let beacons = config
             .beacon_urls
             .iter()
@@ -154,17 +155,11 @@ impl RpcL1 {
         answer.map(|transaction| checks::transaction(METHOD, &transaction, hash)).transpose()
     }
 
-    async fn read_blobs(&self, block: BlockRef, hashes: &[B256]) -> Result<Vec<Blob>, L1Error> {
-        crate::blobs::fetch(self.archive.as_deref(), &self.beacons, block, hashes).await
-    }
-
     async fn read_fees(&self) -> Result<Fees, L1Error> {
         const METHOD: &str = "eth_feeHistory";
-        let history =
-            self.ask(METHOD, || self.provider.get_fee_history(10, BlockNumberOrTag::Latest, &[50.0])).await?;
-        let base_fee = history
-            .next_block_base_fee()
-            .ok_or_else(|| L1Error::invalid(METHOD, "no base fee of the next block"))?;
+        let history = self.ask(METHOD, || self.provider.get_fee_history(10, BlockNumberOrTag::Latest, &[50.0])).await?;
+        let base_fee =
+            history.next_block_base_fee().ok_or_else(|| L1Error::invalid(METHOD, "no base fee of the next block"))?;
         // Clients without blobs leave these out; a blob transaction then asks for the least there is.
         let blob_base_fee = history.next_block_blob_base_fee().unwrap_or(1).max(1);
         let mut tips: Vec<u128> =
@@ -220,8 +215,8 @@ impl L1 for RpcL1 {
         Box::pin(self.ask("eth_getCode", move || self.provider.get_code_at(address).block_id(block_id(at))))
     }
 
-    fn blobs<'a>(&'a self, block: BlockRef, hashes: &'a [B256]) -> Answer<'a, Vec<Blob>> {
-        Box::pin(self.read_blobs(block, hashes))
+    fn blobs<'a>(&'a self, block: BlockRef, hashes: &'a [B256]) -> Answer<'a, Vec<Box<Blob>>> {
+        Box::pin(crate::blobs::fetch(self.archive.as_deref(), &self.beacons, block, hashes))
     }
 
     fn fees(&self) -> Answer<'_, Fees> {
@@ -294,7 +289,10 @@ fn classify(method: &'static str, error: TransportError) -> L1Error {
             if payload.is_retry_err() && !range_words(&lower) {
                 return L1Error::Unavailable { method, reason: message };
             }
-            if lower.contains("header not found") || lower.contains("unknown block") || lower.contains("block not found") {
+            if lower.contains("header not found")
+                || lower.contains("unknown block")
+                || lower.contains("block not found")
+            {
                 return L1Error::UnknownBlock(message);
             }
             L1Error::Refused { method, code: payload.code, message }

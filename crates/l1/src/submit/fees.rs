@@ -41,7 +41,9 @@ impl Offer {
     /// An offer that stands for several blocks of rising fees: twice the base fees, and the usual tip.
     pub(super) fn at(fees: &Fees, limits: &FeeLimits, blobs: bool) -> Result<Self, AboveLimit> {
         let priority_fee = fees.priority_fee.max(limits.min_priority_fee).min(limits.max_fee);
-        if fees.base_fee.saturating_add(priority_fee) > limits.max_fee || (blobs && fees.blob_base_fee > limits.max_blob_fee) {
+        if fees.base_fee.saturating_add(priority_fee) > limits.max_fee
+            || (blobs && fees.blob_base_fee > limits.max_blob_fee)
+        {
             return Err(AboveLimit);
         }
         Ok(Self {

@@ -20,6 +20,9 @@ struct Entry {
     hashes: Vec<B256>,
 }
 
+/// Transactions in their latest form, with the hashes of all forms.
+pub(super) type Entries = Vec<(Envelope, Vec<B256>)>;
+
 /// Fees of one day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Spent {
@@ -37,7 +40,7 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Opens or makes it; returns what it holds, in order of nonce.
-    pub(super) fn open(directory: PathBuf) -> Result<(Self, Vec<(Envelope, Vec<B256>)>, Spent), L1Error> {
+    pub(super) fn open(directory: PathBuf) -> Result<(Self, Entries, Spent), L1Error> {
         let journal = Self { directory };
         let what = format!("opening the transaction journal {}", journal.directory.display());
         let disk = |e: io::Error| L1Error::disk(&what, &e);
@@ -56,8 +59,7 @@ impl Journal {
             if fs::metadata(&path).map_err(disk)?.len() > MAX_ENTRY {
                 return Err(damaged(&path));
             }
-            let entry: Entry =
-                serde_json::from_slice(&fs::read(&path).map_err(disk)?).map_err(|_| damaged(&path))?;
+            let entry: Entry = serde_json::from_slice(&fs::read(&path).map_err(disk)?).map_err(|_| damaged(&path))?;
             let envelope = decode(&entry.raw).ok_or_else(|| damaged(&path))?;
             entries.push((envelope, entry.hashes));
         }
@@ -93,7 +95,8 @@ impl Journal {
     }
 
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), L1Error> {
-        let bytes = serde_json::to_vec(value).map_err(|e| L1Error::disk("writing a journal entry", &io::Error::other(e)))?;
+        let bytes =
+            serde_json::to_vec(value).map_err(|e| L1Error::disk("writing a journal entry", &io::Error::other(e)))?;
         write_whole(&self.directory.join(name), &bytes).map_err(|e| L1Error::disk("writing a journal entry", &e))
     }
 }

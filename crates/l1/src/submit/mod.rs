@@ -25,10 +25,7 @@ use crate::{
     chain::{Blob, BlockAt, Inclusion, L1},
     metrics,
 };
-use alloy::{
-    consensus::Transaction as _,
-    network::TxSigner,
-};
+use alloy::{consensus::Transaction as _, network::TxSigner};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use fees::Offer;
 use journal::{Journal, Spent};
@@ -135,7 +132,9 @@ pub enum SubmitError {
     #[error("the transaction would revert: {0}")]
     WouldRevert(Revert),
     /// Fees are above the limits.
-    #[error("L1 fees are above the configured limits ({base_fee} wei per gas, {blob_base_fee} per blob gas): wait, or raise the limits")]
+    #[error(
+        "L1 fees are above the configured limits ({base_fee} wei per gas, {blob_base_fee} per blob gas): wait, or raise the limits"
+    )]
     FeesTooHigh {
         /// Base fee now.
         base_fee: u128,
@@ -143,7 +142,9 @@ pub enum SubmitError {
         blob_base_fee: u128,
     },
     /// The day's budget does not cover it.
-    #[error("the day's fee budget of {budget} wei is used up ({used} spent or underway, {needed} needed): wait, or raise it")]
+    #[error(
+        "the day's fee budget of {budget} wei is used up ({used} spent or underway, {needed} needed): wait, or raise it"
+    )]
     BudgetExhausted {
         /// The budget.
         budget: U256,
@@ -466,7 +467,13 @@ impl Submitter {
     }
 
     /// Checks the budget and the balance for one more form of a transaction (`replaces` one underway, or is new).
-    async fn afford(&self, state: &State, offer: &Offer, body: &Body, replaces: Option<u64>) -> Result<(), SubmitError> {
+    async fn afford(
+        &self,
+        state: &State,
+        offer: &Offer,
+        body: &Body,
+        replaces: Option<u64>,
+    ) -> Result<(), SubmitError> {
         let blobs = body.sidecar.as_ref().map_or(0, |sidecar| sidecar.blobs.len());
         let needed = offer.worst_cost(body.gas_limit, blobs);
         let others = || state.underway.iter().filter(|(nonce, _)| Some(**nonce) != replaces).map(|(_, entry)| entry);
@@ -489,7 +496,12 @@ impl Submitter {
     }
 
     /// Ends a transaction: its fee is booked, its journal entry goes, its result is kept for those who wait.
-    fn conclude(&self, state: &mut State, nonce: u64, result: Result<Included, SubmitError>) -> Result<(), SubmitError> {
+    fn conclude(
+        &self,
+        state: &mut State,
+        nonce: u64,
+        result: Result<Included, SubmitError>,
+    ) -> Result<(), SubmitError> {
         if let Ok(included) = &result {
             let day = today();
             if state.spent.day != day {
