@@ -5,8 +5,11 @@
 //! | [`batch`] | what the data of a batch say, and how it is packed |
 //! | [`derive`] | which blocks a batch is, whatever it holds |
 //! | [`execute`] | what a block does to the state |
+//! | [`oracle`] | where the program reads from |
 //! | [`payload`] | what a block is made of before it is executed |
 //! | [`reader`] | how execution sees the state |
+//! | [`mod@transition`] | the program: the next block's hash from what L1 knows |
+//! | [`trie`] | the state as a trie over preimages |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(
     not(test),
@@ -24,10 +27,15 @@ extern crate alloc;
 pub mod batch;
 pub mod derive;
 pub mod execute;
+pub mod oracle;
 pub mod payload;
 pub mod reader;
 #[cfg(test)]
 mod testing;
+pub mod transition;
+pub mod trie;
 
+pub use oracle::Oracle;
 pub use payload::Payload;
 pub use reader::StateReader;
+pub use transition::transition;
