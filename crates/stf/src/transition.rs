@@ -14,9 +14,6 @@
 //! An error means that input and answers are not of one chain. For the input of an accepted statement and the chain's own
 //! parent, an honest oracle gives none.
 
-#[cfg(test)]
-mod tests;
-
 use crate::{
     Payload, StateReader,
     derive::{self, Derivation, Position, Start},
