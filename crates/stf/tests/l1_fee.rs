@@ -16,7 +16,7 @@ use op_revm::{L1BlockInfo, OpSpecId};
 fn fast_lz_length(data: &[u8]) -> u64 {
     let word = |i: usize| u32::from(data[i]) | u32::from(data[i + 1]) << 8 | u32::from(data[i + 2]) << 16;
     let bucket = |v: u32| (v.wrapping_mul(2_654_435_769) >> 19) as usize & 0x1fff;
-    let literals = |n: usize| (n / 32 * 33 + if n % 32 == 0 { 0 } else { n % 32 + 1 }) as u64;
+    let literals = |n: usize| (n / 32 * 33 + if n.is_multiple_of(32) { 0 } else { n % 32 + 1 }) as u64;
     let mut table = vec![0usize; 8192];
     let (mut anchor, mut at, mut length) = (0, 2, 0u64);
     let end = data.len().saturating_sub(13);

@@ -252,7 +252,11 @@ fn contracts_and_delegated_accounts_may_send_messages() {
 fn a_message_may_ask_for_more_gas_than_a_transaction_of_the_list_may() {
     let gas = 20_000_000;
     let message = deposit(0, USER, CODE, 0, 0, gas, Bytes::new());
-    assert!(one_message(|_| {}, &message).0.success());
+    let large = surety_types::ChainParameters { gas_limit: Gas::new(60_000_000), ..parameters() };
+    let world = l2_world(&[]);
+    let genesis = genesis_block(&large, world.root(), B256::ZERO).header;
+    let executor = BlockExecutor::new(&large, &genesis, genesis.hash_slow(), PARTS, &[message], &world).unwrap();
+    assert!(executor.receipts()[1].success());
     let key = Key::new(1);
     let chain = Chain::new(&[key.address()]);
     let tx = key.call(75873, 0, CODE, U256::ZERO, gas, Bytes::new());
@@ -460,7 +464,7 @@ prop_compose! {
     fn arbitrary_message()(
         kind in prop_oneof![Just(MessageKind::Deposit), Just(MessageKind::Forced), Just(MessageKind::L1Info)],
         sender in arbitrary_address(), to in arbitrary_address(), value in arbitrary_amount(), mint in arbitrary_amount(),
-        gas in prop_oneof![0u64..60_000, Just(1_000_000)], data in arbitrary_data(),
+        gas in prop_oneof![0u64..60_000, Just(700_000)], data in arbitrary_data(),
     ) -> Message {
         Message {
             kind, index: MessageIndex::ZERO, l1_block: L1Height::new(1), l1_time: Seconds::new(1), sender, to, value, mint,
@@ -503,4 +507,14 @@ proptest! {
         // And the chain goes on.
         prop_assert!(chain.begin(&[]).unwrap().finish().is_ok() || L1Attributes::read(&chain.world).unwrap() != first.attributes);
     }
+}
+
+#[test]
+fn the_highest_fees_of_l1_price_transactions_out_and_break_nothing() {
+    let key = Key::new(1);
+    let mut chain = Chain::new(&[key.address()]);
+    let dear = L1Info { base_fee: U256::MAX, blob_base_fee: U256::MAX, ..info(1) };
+    chain.block(&[dear.to_message(MessageIndex::ZERO, L1Height::new(2))], &[]);
+    let refusal = refusal(chain.begin(&[]).unwrap().push(recovered(key.transfer(0, CODE))));
+    assert!(matches!(refusal, Refusal::Funds { .. }), "{refusal}");
 }

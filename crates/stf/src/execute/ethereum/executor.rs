@@ -113,7 +113,7 @@ pub struct ExecutedBlock {
 /// Gives the state root after some changes on top of the parent's state. Before Byzantium receipts carry it.
 pub type RootOf<'a> = &'a mut dyn FnMut(&StateChanges) -> B256;
 
-/// An L1 block under construction.
+/// An L1 block under construction. It stays on the thread that began it: revm's interpreter is not `Send`.
 pub struct BlockExecutor<'a, R: StateReader> {
     inner: EthBlockExecutor<'a, EthEvm<Overlay<R>, NoOpInspector, PrecompilesMap>, &'a ForkSchedule, Receipts>,
     schedule: &'a ForkSchedule,

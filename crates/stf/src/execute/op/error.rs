@@ -41,11 +41,14 @@ pub enum ExecuteError<E: core::error::Error> {
     },
 }
 
-/// Messages are never refused, so a refusal here is a failure of the engine.
+/// Messages and system calls are never refused, so a refusal here is a failure of the engine (or of the reader in a
+/// system call, which reports it as text).
 pub(super) fn machine_only<E: core::error::Error>(error: PushError<E>) -> ExecuteError<E> {
     match error {
         PushError::Reader(e) => ExecuteError::Reader(e),
         PushError::Engine(text) => ExecuteError::Engine(text),
-        PushError::Refused(refusal) => ExecuteError::Engine(alloc::format!("a message was refused: {refusal}")),
+        PushError::Refused(refusal) => {
+            ExecuteError::Engine(alloc::format!("a system call or a message was refused: {refusal}"))
+        }
     }
 }

@@ -86,7 +86,7 @@ impl ExecutedPayload {
 
 type Inner<R> = OpBlockExecutor<OpEvm<Overlay<R>, NoOpInspector, PrecompilesMap, L2Tx>, Receipts, Forks>;
 
-/// A block under construction.
+/// A block under construction. It stays on the thread that began it: revm's interpreter is not `Send`.
 ///
 /// ```text
 /// new (system calls, system transaction, messages) ─▶ push* (the list) ─▶ finish ─▶ seal
