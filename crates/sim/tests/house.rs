@@ -46,10 +46,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("surety-contracts", &["surety-types"]),
         ("surety-l1", &["surety-types", "surety-contracts"]),
         ("surety-rpc", &["surety-types", "surety-stf", "surety-state"]),
-        (
-            "surety-node",
-            &["surety-types", "surety-stf", "surety-state", "surety-contracts", "surety-l1", "surety-rpc"],
-        ),
+        ("surety-node", &["surety-types", "surety-stf", "surety-state", "surety-contracts", "surety-l1", "surety-rpc"]),
         (
             "surety-devnet",
             &[
@@ -156,7 +153,9 @@ fn files_are_one_room_each() {
     assert!(files.len() > 20, "the test looks at the wrong place");
     let long: Vec<_> = files
         .iter()
-        .filter(|f| !f.ends_with("tests.rs") && !f.components().any(|c| c.as_os_str() == "tests" || c.as_os_str() == "benches"))
+        .filter(|f| {
+            !f.ends_with("tests.rs") && !f.components().any(|c| c.as_os_str() == "tests" || c.as_os_str() == "benches")
+        })
         .map(|f| (length(&fs::read_to_string(f).expect("readable")), f))
         .filter(|(lines, _)| *lines > 700)
         .collect();
@@ -171,7 +170,8 @@ fn the_same_sentence_says_what_a_crate_is() {
         let name = package["name"].as_str().expect("a name");
         let sentence = package["description"].as_str().unwrap_or_default();
         assert!(!sentence.is_empty(), "{name} has no description");
-        let folder = Path::new(package["manifest_path"].as_str().expect("a path")).parent().expect("a folder").to_owned();
+        let folder =
+            Path::new(package["manifest_path"].as_str().expect("a path")).parent().expect("a folder").to_owned();
         let source = ["src/lib.rs", "src/main.rs"].iter().find_map(|f| fs::read_to_string(folder.join(f)).ok());
         let head = source.unwrap_or_default();
         assert!(head.contains(sentence), "{name}: its source does not begin with its sentence: {sentence}");

@@ -1,0 +1,18 @@
+//! Measurements: `surety bench …`. Figures are printed as one JSON object on the last line.
+
+mod load;
+
+use anyhow::Result;
+
+/// What to measure.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Transfers from many senders, or one after the other, against any Ethereum RPC endpoint.
+    Load(load::Arguments),
+}
+
+pub(crate) async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Load(arguments) => load::run(arguments).await,
+    }
+}
