@@ -149,10 +149,20 @@ pub(crate) fn undo_block(w: &Writer, block: &StoredBlock, parent: BlockRef) -> R
     w.put(Table::Meta, meta::HEAD, &parent.encode())
 }
 
+/// Whether blocks on the committed head need history: not if none is to be kept and none from before is left. (While
+/// some is left, a gap above it would make it wrong.)
+pub(crate) fn keeps_history(w: &Writer, keep: u64) -> Result<bool> {
+    let head = w.get(Table::Meta, meta::HEAD)?.ok_or(Error::Corrupt("the head is missing"))?;
+    Ok(keep > 0 || oldest(w)? < BlockRef::decode(&head)?.number)
+}
+
+fn oldest(w: &Writer) -> Result<u64> {
+    decode_number(&w.get(Table::Meta, meta::OLDEST)?.ok_or(Error::Corrupt("the oldest height is missing"))?)
+}
+
 /// Drops history until only `keep` blocks below `head` have theirs, as far as the budget of `blocks` goes.
 pub(crate) fn prune(w: &Writer, head: u64, keep: u64, blocks: u64) -> Result<()> {
-    let stored = w.get(Table::Meta, meta::OLDEST)?.ok_or(Error::Corrupt("the oldest height is missing"))?;
-    let mut oldest = decode_number(&stored)?;
+    let mut oldest = oldest(w)?;
     let goal = head.saturating_sub(keep).min(oldest.saturating_add(blocks.saturating_mul(PRUNE_PER_BLOCK)));
     if oldest >= goal {
         return Ok(());

@@ -38,3 +38,9 @@ pub use root::{Roots, TrieUpdates};
 pub use store::{Config, ExecutedBlock, Genesis, MAX_AUX_BYTES, Store, StoredBlock, Tag};
 pub use view::View;
 pub use witness::{Recorder, Witness};
+
+// The tests' model is written against the crate's public name.
+#[cfg(test)]
+extern crate self as surety_state;
+#[cfg(test)]
+mod tests;

@@ -247,6 +247,14 @@ impl Store {
         Ok(View::new(BlockRef { number, hash }, root, Vec::new(), base(snapshot, number, true)))
     }
 
+    /// The state after the canonical block with this number.
+    ///
+    /// # Errors
+    /// There is no such block ([`Error::UnknownNumber`]) or its state is pruned ([`Error::Pruned`]).
+    pub fn view_at(&self, number: u64) -> Result<View> {
+        self.view(self.canonical_hash(number)?.ok_or(Error::UnknownNumber(number))?)
+    }
+
     /// The state after [`Tag::Latest`].
     ///
     /// # Errors
@@ -283,6 +291,8 @@ impl Store {
         let below = match tree.blocks.get(&parent) {
             Some(pending) => pending.block.block.header.number,
             None if tree.committed.hash == parent => tree.committed.number,
+            // Another caller may have committed this very block since the first look.
+            None if self.is_committed(hash)? => return Ok(()),
             None => return Err(Error::UnknownParent { block: hash, parent }),
         };
         if below.checked_add(1) != Some(number) {
@@ -321,8 +331,9 @@ impl Store {
         let Some(last) = path.last() else { return Ok(()) };
         let start = Instant::now();
         let w = inner.db.writer()?;
+        let history = commit::keeps_history(&w, inner.config.history_blocks)?;
         for pending in &path {
-            commit::write_block(&w, &pending.block, &pending.layer, inner.config.history_blocks > 0)?;
+            commit::write_block(&w, &pending.block, &pending.layer, history)?;
         }
         let head = last.block.at();
         commit::prune(&w, head.number, inner.config.history_blocks, path.len() as u64)?;

@@ -211,7 +211,7 @@ pub(crate) struct Nodes<'a> {
 }
 
 impl NodeSource for Nodes<'_> {
-    fn node(&self, path: &Nibbles) -> Result<Option<Bytes>> {
+    fn node(&self, path: &Nibbles, _: &B256) -> Result<Option<Bytes>> {
         self.view.node(self.owner.as_ref(), path)
     }
 }

@@ -5,7 +5,8 @@ mod common;
 
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use common::{Model, account, address, block_on, change, changes, config, genesis, grow};
-use surety_state::{BlockRef, Error, ExecutedBlock, Store, Tag};
+use std::sync::atomic::{AtomicBool, Ordering};
+use surety_state::{BlockRef, CacheSizes, Config, Error, ExecutedBlock, Store, Tag, View};
 use surety_stf::StateReader;
 use surety_types::StateChanges;
 
@@ -222,4 +223,56 @@ fn block_hashes_are_those_of_the_views_own_branch() {
     let view = store.view(c.hash).unwrap();
     let hashes = [0, 1, 2, 3, 4].map(|n| view.block_hash(n).unwrap());
     assert_eq!(hashes, [g.hash, a.hash, b.hash, c.hash, B256::ZERO]);
+}
+
+/// Each block moves money between accounts, so every state has the same sum, whatever mixture of memory, cache and disk
+/// answers for it.
+#[test]
+fn readers_see_whole_states_while_blocks_are_committed() {
+    const ACCOUNTS: u64 = 20;
+    let sizes = CacheSizes { accounts: 7, nodes: 5, ..CacheSizes::default() };
+    let store = Store::open(None, Config { caches: sizes, ..config(5) }, genesis(some_genesis())).unwrap();
+    let sum = |view: &View| {
+        let balance = |n| view.account(address(n)).unwrap().map_or(U256::ZERO, |a| a.balance);
+        (0..ACCOUNTS).map(balance).sum::<U256>()
+    };
+    let total = sum(&store.latest().unwrap());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for reader in 0..3u64 {
+            let (store, done) = (&store, &done);
+            scope.spawn(move || {
+                let mut seen = 0u64;
+                while !done.load(Ordering::Relaxed) || seen == 0 {
+                    let number = store.head().number.saturating_sub(reader);
+                    // The block may be overtaken by the history's end between the two calls.
+                    let Ok(view) = store.view_at(number) else { continue };
+                    assert_eq!(sum(&view), total, "block {number}");
+                    let proof = view.proof(address(number % ACCOUNTS), &[]).unwrap();
+                    assert_eq!(keccak256(&proof.proof[0]), view.state_root());
+                    seen += 1;
+                }
+            });
+        }
+        let mut at = store.genesis();
+        for n in 0..150u64 {
+            let view = store.view(at.hash).unwrap();
+            let (from, to) = (n % ACCOUNTS, (n * 7 + 1) % ACCOUNTS);
+            if from == to {
+                continue;
+            }
+            let moved = |n, by: i64| {
+                let mut account = view.account(address(n)).unwrap().unwrap();
+                account.balance = U256::from(account.balance.to::<u64>().checked_add_signed(by).unwrap());
+                (n, change(Some(account), false, &[]))
+            };
+            at = grow(&store, at, changes([moved(from, -1), moved(to, 1)]), n);
+            store.set_head(at.hash).unwrap();
+            if n % 3 == 0 {
+                store.commit(at.hash).unwrap();
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(store.committed().number > 40);
 }

@@ -19,8 +19,8 @@ use node::{Child, Entry, Node};
 
 /// Where a trie's nodes come from.
 pub(crate) trait NodeSource {
-    /// The RLP of the node at a path, `None` if nothing is stored there.
-    fn node(&self, path: &Nibbles) -> Result<Option<Bytes>>;
+    /// The RLP of the node at a path, `None` if nothing is stored there. `hash` is its keccak256.
+    fn node(&self, path: &Nibbles, hash: &B256) -> Result<Option<Bytes>>;
 }
 
 /// A node's path and its RLP; `None` where the node is gone.
@@ -199,7 +199,7 @@ fn load<'a, S: NodeSource>(
     if let Child::Reference(reference) = child {
         let node = match reference.as_hash() {
             Some(hash) => {
-                let rlp = source.node(at)?.ok_or(Error::Corrupt("a trie node is missing"))?;
+                let rlp = source.node(at, &hash)?.ok_or(Error::Corrupt("a trie node is missing"))?;
                 debug_assert_eq!(keccak256(&rlp), hash, "node at {at:?}");
                 let node = Node::decode(&rlp)?;
                 loaded.push((*at, rlp));

@@ -1,0 +1,105 @@
+//! Times of roots, commits and reads on a large state. Not criterion: one store of a million accounts takes longer to
+//! make than to measure, and a commit cannot be repeated. Run with `cargo bench -p surety-state`; `ACCOUNTS` and `BLOCKS`
+//! set the size.
+
+use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use std::{
+    collections::BTreeMap,
+    env,
+    hint::black_box,
+    time::{Duration, Instant},
+};
+use surety_state::{BlockRef, Config, ExecutedBlock, Genesis, Store};
+use surety_stf::StateReader;
+use surety_types::{Account, AccountChange, Block, Header, StateChanges};
+
+fn address(n: u64) -> Address {
+    Address::from_slice(&keccak256(n.to_be_bytes())[12..])
+}
+
+fn paid(n: u64, balance: u64) -> (Address, AccountChange) {
+    let account = Account { nonce: balance, balance: U256::from(balance), code_hash: KECCAK256_EMPTY };
+    (address(n), AccountChange { account: Some(account), ..AccountChange::default() })
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n
+    }
+}
+
+fn report(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    println!("{what}: median {:?}, p99 {:?}", times[times.len() / 2], times[times.len() * 99 / 100]);
+}
+
+fn main() {
+    let number = |name, default| env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
+    let (accounts, blocks) = (number("ACCOUNTS", 1_000_000u64), number("BLOCKS", 100u64));
+    let mut random = Random(42);
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+    let begin = Instant::now();
+    let alloc = StateChanges { accounts: (0..accounts).map(|n| paid(n, n)).collect(), code: BTreeMap::new() };
+    // The root is not known yet: the refusal tells it.
+    let wrong = Genesis { header: Header::default(), alloc: alloc.clone() };
+    let Err(surety_state::Error::StateRoot { updates, .. }) = Store::open(Some(dir.path()), Config::default(), wrong)
+    else {
+        panic!("a wrong root was accepted");
+    };
+    let genesis = Genesis { header: Header { state_root: updates, ..Header::default() }, alloc };
+    let store = Store::open(Some(dir.path()), Config::default(), genesis).expect("opens");
+    println!("{accounts} accounts: loaded in {:?}", begin.elapsed());
+    let (mut reads, mut roots, mut inserts, mut commits) = (vec![], vec![], vec![], vec![]);
+    let mut parent: BlockRef = store.genesis();
+    for block in 1..=blocks {
+        let view = store.view(parent.hash).expect("a view");
+        let start = Instant::now();
+        for _ in 0..500 {
+            black_box(view.account(address(random.below(accounts))).expect("reads"));
+        }
+        reads.push(start.elapsed());
+        let mut changes = StateChanges::default();
+        for _ in 0..300 {
+            let (address, change) = paid(random.below(accounts), block);
+            changes.accounts.insert(address, change);
+        }
+        let start = Instant::now();
+        let computed = view.root(&changes).expect("a root");
+        roots.push(start.elapsed());
+        let header =
+            Header { parent_hash: parent.hash, number: block, state_root: computed.state_root, ..Header::default() };
+        let block = Block { header, transactions: vec![], ommers: vec![], withdrawals: None };
+        let hash = block.hash();
+        parent = BlockRef { number: block.header.number, hash };
+        let aux = Bytes::from(vec![1; 60_000]);
+        let updates = computed.updates;
+        let start = Instant::now();
+        store
+            .insert(ExecutedBlock { block, hash, senders: vec![], receipts: vec![], changes, updates, aux })
+            .expect("inserts");
+        inserts.push(start.elapsed());
+        drop(view);
+        let start = Instant::now();
+        store.commit(hash).expect("commits");
+        commits.push(start.elapsed());
+    }
+    report("500 random account reads", reads);
+    report("root of 300 random account changes", roots);
+    report("insert", inserts);
+    report("synced commit", commits);
+    let view = store.latest().expect("a view");
+    let mut thousands = vec![];
+    for round in 0..20 {
+        let changes = (0..1000).map(|_| paid(random.below(accounts), round)).collect();
+        let changes = StateChanges { accounts: changes, code: BTreeMap::new() };
+        let start = Instant::now();
+        black_box(view.root(&changes).expect("a root"));
+        thousands.push(start.elapsed());
+    }
+    report("root of 1000 random account changes", thousands);
+}
