@@ -268,6 +268,9 @@ proptest! {
         let mut world = World::new(history, alloc);
         for step in steps {
             world.step(step);
+            // Also warms the caches that later steps must bring forward.
+            let head = world.store.head();
+            world.models[&head.hash].check(&world.store.latest().unwrap(), &addresses(), &slots());
         }
         world.check();
         let deepest = world.store.oldest_state().unwrap();
