@@ -276,6 +276,9 @@ impl Store {
         if senders.len() != count || receipts.len() != count {
             return Err(Error::Malformed("there must be one sender and one receipt for each transaction"));
         }
+        if block.header.hash_slow() != hash {
+            return Err(Error::Malformed("the hash is not the header's"));
+        }
         if aux.len() > MAX_AUX_BYTES {
             return Err(Error::Malformed("aux is larger than MAX_AUX_BYTES"));
         }

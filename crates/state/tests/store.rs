@@ -115,6 +115,9 @@ fn insertion_is_idempotent_and_refuses_what_does_not_fit() {
     assert!(matches!(fresh(|b| b.aux = Bytes::from(vec![0; (1 << 20) + 1])), Err(Error::Malformed(_))));
     assert!(matches!(fresh(|b| b.changes = pay(2, 9)), Err(Error::Malformed(_))));
     assert!(fresh(|_| {}).is_ok());
+    let mut renamed = block_on(&store, store.committed(), pay(1, 10), 8);
+    renamed.hash = B256::repeat_byte(1);
+    assert!(matches!(store.insert(renamed), Err(Error::Malformed(_))));
 }
 
 #[test]
