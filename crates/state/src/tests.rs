@@ -14,8 +14,8 @@ use alloy_trie::Nibbles;
 use common::{Model, account, address, change, config, genesis, grow};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use surety_stf::StateReader;
-use surety_types::{Account, AccountChange, StateChanges};
+use surety_stf::{Oracle, StateReader, trie::TrieState};
+use surety_types::{Account, AccountChange, Message, MessageIndex, StateChanges};
 
 const ACCOUNTS: u64 = 12;
 const SLOTS: u64 = 6;
@@ -260,6 +260,23 @@ fn stateless_root(nodes: &BTreeMap<B256, Bytes>, before: &Model, changes: &State
     accounts.hash().0
 }
 
+/// What a witness answers to the program.
+struct Given(BTreeMap<B256, Bytes>);
+
+impl Oracle for Given {
+    type Error = Error;
+
+    fn preimage(&self, hash: B256) -> crate::Result<Bytes> {
+        self.0.get(&hash).cloned().ok_or(Error::UnknownBlock(hash))
+    }
+    fn blob(&self, hash: B256) -> crate::Result<Bytes> {
+        Err(Error::UnknownBlock(hash))
+    }
+    fn message(&self, index: MessageIndex) -> crate::Result<Message> {
+        Err(Error::UnknownNumber(index.get()))
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
@@ -301,7 +318,7 @@ proptest! {
         let witness = recorder.witness(&store, &changes).unwrap();
         prop_assert_eq!(witness.headers.keys().copied().collect::<std::collections::BTreeSet<_>>(), [parent.hash, store.genesis().hash].into());
         let mut accounts = Trie::new(Preimages(&witness.nodes), model.root());
-        for (n, slot) in reads {
+        for &(n, slot) in &reads {
             let found = accounts.get(&path(address(n))).unwrap();
             prop_assert_eq!(found.is_some(), model.accounts.contains_key(&address(n)));
             let mut storage = Trie::new(Preimages(&witness.nodes), model.storage_root(&address(n)));
@@ -309,7 +326,19 @@ proptest! {
             prop_assert_eq!(storage.get(&slot_path(&U256::from(slot))).unwrap(), expected.map(alloy_rlp::encode));
         }
         let root = stateless_root(&witness.nodes, &model, &changes, order);
+        let header = store.header(parent.hash).unwrap().unwrap();
+        let preimages = Given(witness.into_preimages());
+        let program = TrieState::new(&preimages, &header, parent.hash);
+        for (n, slot) in reads {
+            let slot = U256::from(slot);
+            prop_assert_eq!(program.account(address(n)).unwrap(), model.accounts.get(&address(n)).copied());
+            let expected = model.storage.get(&address(n)).and_then(|s| s.get(&slot)).copied();
+            prop_assert_eq!(program.storage(address(n), slot).unwrap(), expected.unwrap_or_default());
+        }
+        prop_assert_eq!(program.block_hash(0).unwrap(), store.genesis().hash);
+        let by_program = program.into_roots(&changes).unwrap();
         model.apply(&changes);
         prop_assert_eq!(root, model.root());
+        prop_assert_eq!(by_program.state, model.root());
     }
 }

@@ -3,7 +3,8 @@
 //! A [`Recorder`] stands between execution and a view and notes what is read. The witness then holds every trie node on
 //! the way to each account and slot that was read or changed, the siblings that branches look at when they collapse, the
 //! code that was read, and the headers from the block down to the oldest one whose hash was asked. Each is a pre-image by
-//! keccak256 of something that the state root, an account or a header commits to.
+//! keccak256 of something that the state root, an account or a header commits to. The way to `L2ToL1MessagePasser` is
+//! always there: an L2 header shows its storage root, though execution may not read it.
 
 use crate::{
     error::{Error, Result},
@@ -15,7 +16,7 @@ use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use surety_stf::StateReader;
-use surety_types::{Account, StateChanges};
+use surety_types::{Account, StateChanges, predeploys};
 
 /// Most ancestors whose hashes the EVM can ask for.
 const MAX_ANCESTORS: u64 = 256;
@@ -74,6 +75,7 @@ impl Recorder {
     pub fn witness(&self, store: &Store, changes: &StateChanges) -> Result<Witness> {
         let read = self.read.lock();
         let mut trie = StateTrie::new(&self.view)?;
+        trie.touch_account(predeploys::L2_TO_L1_MESSAGE_PASSER)?;
         for &address in &read.accounts {
             trie.touch_account(address)?;
         }
