@@ -1,6 +1,7 @@
 //! Times of roots, commits and reads on a large state. Not criterion: one store of a million accounts takes longer to
 //! make than to measure, and a commit cannot be repeated. Run with `cargo bench -p surety-state`; `ACCOUNTS` and `BLOCKS`
-//! set the size.
+//! set the size. Beside the time on the clock stands the time on the processor (Linux only), which says more where the
+//! machine is shared.
 
 use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use std::{
@@ -33,9 +34,30 @@ impl Random {
     }
 }
 
-fn report(what: &str, mut times: Vec<Duration>) {
-    times.sort();
-    println!("{what}: median {:?}, p99 {:?}", times[times.len() / 2], times[times.len() * 99 / 100]);
+/// Time on the clock, and of this thread on the processor.
+struct Watch(Instant, Duration);
+
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or_default())
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self(Instant::now(), processor_time())
+    }
+
+    fn elapsed(&self) -> (Duration, Duration) {
+        (self.0.elapsed(), processor_time() - self.1)
+    }
+}
+
+fn report(what: &str, times: Vec<(Duration, Duration)>) {
+    let (mut clock, mut processor): (Vec<_>, Vec<_>) = times.into_iter().unzip();
+    clock.sort();
+    processor.sort();
+    let (half, most) = (clock.len() / 2, clock.len() * 99 / 100);
+    println!("{what}: median {:?}, p99 {:?}; processor {:?}", clock[half], clock[most], processor[half]);
 }
 
 fn main() {
@@ -58,7 +80,7 @@ fn main() {
     let mut parent: BlockRef = store.genesis();
     for block in 1..=blocks {
         let view = store.view(parent.hash).expect("a view");
-        let start = Instant::now();
+        let start = Watch::start();
         for _ in 0..500 {
             black_box(view.account(address(random.below(accounts))).expect("reads"));
         }
@@ -68,7 +90,7 @@ fn main() {
             let (address, change) = paid(random.below(accounts), block);
             changes.accounts.insert(address, change);
         }
-        let start = Instant::now();
+        let start = Watch::start();
         let computed = view.root(&changes).expect("a root");
         roots.push(start.elapsed());
         let header =
@@ -78,13 +100,13 @@ fn main() {
         parent = BlockRef { number: block.header.number, hash };
         let aux = Bytes::from(vec![1; 60_000]);
         let updates = computed.updates;
-        let start = Instant::now();
+        let start = Watch::start();
         store
             .insert(ExecutedBlock { block, hash, senders: vec![], receipts: vec![], changes, updates, aux })
             .expect("inserts");
         inserts.push(start.elapsed());
         drop(view);
-        let start = Instant::now();
+        let start = Watch::start();
         store.commit(hash).expect("commits");
         commits.push(start.elapsed());
     }
@@ -97,7 +119,7 @@ fn main() {
     for round in 0..20 {
         let changes = (0..1000).map(|_| paid(random.below(accounts), round)).collect();
         let changes = StateChanges { accounts: changes, code: BTreeMap::new() };
-        let start = Instant::now();
+        let start = Watch::start();
         black_box(view.root(&changes).expect("a root"));
         thousands.push(start.elapsed());
     }
