@@ -186,6 +186,11 @@ impl ForkSchedule {
         self.deposit_contract = Some(address);
     }
 
+    /// The contract whose events are deposit requests (EIP-6110), if one is named.
+    pub const fn deposit_contract(&self) -> Option<Address> {
+        self.deposit_contract
+    }
+
     /// EIP-155 chain id.
     pub const fn chain_id(&self) -> u64 {
         self.chain_id
