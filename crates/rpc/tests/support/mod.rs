@@ -1,9 +1,10 @@
 //! Chains for the tests of this crate: one imported from an RLP file, one that makes its own blocks.
 #![allow(dead_code, unreachable_pub)]
 
-use alloy_consensus::Header;
+use alloy_consensus::{EthereumTxEnvelope, Header, SignableTransaction, Signed, TxEip1559, TxEip4844};
+use alloy_eips::Encodable2718;
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Signature, TxKind, U256, keccak256};
 use alloy_trie::TrieAccount;
 use serde_json::{Value, json};
 use std::{
@@ -53,7 +54,7 @@ pub fn alloc(genesis: &Genesis) -> StateChanges {
     changes
 }
 
-fn state_root(genesis: &Genesis) -> B256 {
+pub fn state_root(genesis: &Genesis) -> B256 {
     let accounts = genesis.alloc.iter().map(|(address, account)| (*address, TrieAccount::from(account.clone())));
     alloy_trie::root::state_root_unhashed(accounts)
 }
@@ -166,6 +167,49 @@ impl TestChain {
         self.announce(Vec::new(), vec![block.clone()]);
         block
     }
+}
+
+/// A key for tests.
+pub struct Key(k256::ecdsa::SigningKey);
+
+impl Key {
+    pub fn new(n: u8) -> Self {
+        Self(k256::ecdsa::SigningKey::from_slice(&[n; 32]).expect("a scalar"))
+    }
+
+    pub fn address(&self) -> Address {
+        Address::from_private_key(&self.0)
+    }
+
+    pub fn sign<T>(&self, tx: T) -> Transaction
+    where
+        T: SignableTransaction<Signature>,
+        Signed<T>: Into<EthereumTxEnvelope<TxEip4844>>,
+    {
+        let hash = tx.signature_hash();
+        let signature = self.0.sign_prehash_recoverable(hash.as_slice()).expect("a signature");
+        let envelope: EthereumTxEnvelope<TxEip4844> = tx.into_signed(signature.into()).into();
+        envelope.into()
+    }
+
+    /// An EIP-1559 transfer or call.
+    pub fn call(&self, chain_id: u64, nonce: u64, to: Address, value: u64, input: Bytes) -> Transaction {
+        self.sign(TxEip1559 {
+            chain_id,
+            nonce,
+            gas_limit: 200_000,
+            max_fee_per_gas: 10_000_000_000,
+            max_priority_fee_per_gas: 2_000_000_000,
+            to: TxKind::Call(to),
+            value: U256::from(value),
+            input,
+            access_list: Default::default(),
+        })
+    }
+}
+
+pub fn raw(tx: &Transaction) -> String {
+    alloy_primitives::hex::encode_prefixed(tx.encoded_2718())
 }
 
 /// One HTTP request, one answer: status and body as they came.
