@@ -518,3 +518,17 @@ fn the_highest_fees_of_l1_price_transactions_out_and_break_nothing() {
     let refusal = refusal(chain.begin(&[]).unwrap().push(recovered(key.transfer(0, CODE))));
     assert!(matches!(refusal, Refusal::Funds { .. }), "{refusal}");
 }
+
+#[test]
+fn a_poster_is_repaid_from_the_vault_and_never_more_than_it_holds() {
+    let poster = Address::repeat_byte(0x77);
+    for (held, owed, paid) in [(1_000, 400, 400), (1_000, 5_000, 1_000)] {
+        let mut chain = Chain::new(&[]);
+        let code = chain.world.code[&chain.world.accounts[&predeploys::L1_FEE_VAULT].account.code_hash].clone();
+        chain.world.put(predeploys::L1_FEE_VAULT, U256::from(held), 1, code);
+        let info = L1Info { recipient: poster, amount: U256::from(owed), ..info(1) };
+        let (executed, _) = chain.block(&[info.to_message(MessageIndex::ZERO, L1Height::new(2))], &[]);
+        assert!(executed.receipts[1].success());
+        assert_eq!(chain.world.accounts[&poster].account.balance, U256::from(paid));
+    }
+}

@@ -6,6 +6,8 @@
 use alloc::vec::Vec;
 use alloy_consensus::{crypto::RecoveryError, transaction::SignerRecoverable};
 use alloy_primitives::Address;
+#[cfg(feature = "std")]
+use std::sync::OnceLock;
 use surety_types::Transaction;
 
 /// A transaction in a list whose signature names nobody.
@@ -48,7 +50,12 @@ const PER_THREAD: usize = 16;
 
 #[cfg(feature = "std")]
 fn recover_with(transactions: &[Transaction], one: Recover) -> Result<Vec<Address>, BadSignature> {
-    let cores = std::thread::available_parallelism().map_or(1, core::num::NonZero::get);
+    // Asking for the number of cores costs as much as a recovery (it reads files), so it is asked for once.
+    static CORES: OnceLock<usize> = OnceLock::new();
+    if transactions.len() <= PER_THREAD {
+        return recover_slice(transactions, 0, one);
+    }
+    let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, core::num::NonZero::get));
     let threads = cores.min(transactions.len().div_ceil(PER_THREAD)).max(1);
     if threads == 1 {
         return recover_slice(transactions, 0, one);

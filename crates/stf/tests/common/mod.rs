@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part")]
 
 use alloy_consensus::{SignableTransaction, TxEip1559};
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, TxKind, U256, hex, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, TxKind, U256, keccak256};
 use alloy_rlp::Encodable;
 use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles, TrieAccount};
 use std::{collections::BTreeMap, convert::Infallible};
@@ -126,25 +126,20 @@ pub fn parameters() -> ChainParameters {
     }
 }
 
-/// Code that stores the system transaction's call data where `L1Block` has it.
-pub fn l1_block_code() -> Bytes {
-    // (call data offset, right shift in bits, slot)
-    let fields: [(u8, u8, u8); 8] =
-        [(4, 128, 3), (20, 128, 0), (36, 0, 1), (68, 0, 7), (100, 0, 2), (132, 0, 4), (178, 192, 9), (186, 0, 10)];
-    let mut code = Vec::new();
-    for (offset, shift, slot) in fields {
-        code.extend([0x60, offset, 0x35, 0x60, shift, 0x1c, 0x60, slot, 0x55]);
-    }
-    // slot 8: footprint scalar << 96 | operator fee scalar and constant
-    code.extend(hex!("60b035 60f0 1c 6060 1b 60a435 60a0 1c 17 6008 55 00"));
-    code.into()
+/// The code of one of the project's contracts as it stands on the chain.
+fn artifact(json: &str) -> Bytes {
+    let artifact: serde_json::Value = serde_json::from_str(json).unwrap();
+    artifact["deployedBytecode"].as_str().unwrap().parse().unwrap()
 }
 
-/// The small L2's genesis state: `L1Block`, the EIP-2935 and EIP-4788 contracts, and funded accounts (real chains have
+/// The small L2's genesis state: the project's `L1Block` and `L1FeeVault`, the EIP-2935 and EIP-4788 contracts, and funded accounts (real chains have
 /// none).
 pub fn l2_world(funded: &[Address]) -> World {
     let mut world = World::default();
-    world.put(predeploys::L1_BLOCK, U256::ZERO, 1, l1_block_code());
+    let l1_block = artifact(include_str!("../../../../contracts/artifacts/L1Block.json"));
+    world.put(predeploys::L1_BLOCK, U256::ZERO, 1, l1_block);
+    let vault = artifact(include_str!("../../../../contracts/artifacts/L1FeeVault.json"));
+    world.put(predeploys::L1_FEE_VAULT, U256::ZERO, 1, vault);
     world.put(
         alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS,
         U256::ZERO,
