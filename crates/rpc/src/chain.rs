@@ -5,18 +5,18 @@
 use crate::{
     Backend, BlockRef, ChainKind, HeadChange, PoolContent, Submission, SubmitError, SyncStatus, Tags,
     error::RpcError,
-    history,
+    history::{self, State},
     pool::{Admission, Pool},
     rules,
 };
-use alloy_consensus::BlobTransactionSidecarVariant;
-use alloy_primitives::{Address, B256};
+use alloy_consensus::{BlobTransactionSidecarVariant, Transaction as _};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY};
 use futures::{FutureExt, future::BoxFuture};
 use parking_lot::RwLock;
 use std::{collections::BTreeSet, sync::Arc};
 use surety_state::Store;
 use surety_stf::StateReader;
-use surety_types::{Account, Recovered, Transaction};
+use surety_types::{Recovered, Transaction};
 use tokio::sync::broadcast;
 
 /// Checks that a sidecar's blobs, commitments and proofs belong to the transaction's versioned hashes. It is handed in,
@@ -69,9 +69,8 @@ impl ChainBackend {
     pub fn advance(&self, change: HeadChange, tags: Tags) {
         *self.tags.write() = tags;
         let senders: BTreeSet<Address> = change.added.iter().flat_map(|block| block.senders.iter().copied()).collect();
-        let nonces: Vec<(Address, u64)> =
-            senders.into_iter().filter_map(|sender| Some((sender, self.account(sender).ok()?.0.nonce))).collect();
-        self.pool.mined(nonces);
+        let nonce = self.nonces();
+        self.pool.mined(senders.into_iter().map(|sender| (sender, nonce(sender))));
         // Nobody listening is no error.
         let _ = self.heads.send(Arc::new(change));
     }
@@ -88,46 +87,58 @@ impl ChainBackend {
         *self.syncing.write() = status;
     }
 
-    /// An account at the head, and its code.
-    fn account(&self, address: Address) -> Result<(Account, alloy_primitives::Bytes), RpcError> {
+    fn head_state(&self) -> Result<State, RpcError> {
         let latest = self.tags.read().latest;
-        let state = history::state(&self.parts.store, latest)?;
-        let account = state.account(address).map_err(RpcError::internal)?.unwrap_or_default();
-        let code = if account.code_hash == alloy_primitives::KECCAK256_EMPTY {
-            alloy_primitives::Bytes::new()
-        } else {
-            state.code(account.code_hash).map_err(RpcError::internal)?
-        };
-        Ok((account, code))
+        history::state(&self.parts.store, latest)
     }
 
-    /// The nonce of an account at the head; 0 if it cannot be read.
-    pub fn nonce(&self, address: Address) -> u64 {
-        self.account(address).map_or(0, |(account, _)| account.nonce)
+    /// Nonces at the head as it is now; 0 where one cannot be read. To be used at once and dropped: it pins the state.
+    pub fn nonces(&self) -> impl Fn(Address) -> u64 + use<> {
+        let state = self.head_state();
+        if let Err(error) = &state {
+            tracing::error!(%error, "rpc.chain: the head's state cannot be read");
+        }
+        move |address| match &state {
+            Ok(state) => state.account(address).ok().flatten().map_or(0, |account| account.nonce),
+            Err(_) => 0,
+        }
     }
 
     fn take(&self, submission: Submission) -> Result<B256, SubmitError> {
-        if self.parts.pool_capacity == 0 {
-            return Err(SubmitError::ReadOnly);
-        }
         let other = |error: RpcError| SubmitError::Other(error.to_string());
         let latest = self.tags.read().latest;
         let head = history::header(&self.parts.store, latest.hash).map_err(other)?.ok_or(SubmitError::ReadOnly)?;
-        if let Some(sidecar) = &submission.sidecar {
-            use alloy_consensus::Transaction as _;
-            let check = self.parts.sidecar_check.as_ref().ok_or(SubmitError::Type)?;
-            let hashes = submission.transaction.blob_versioned_hashes().unwrap_or_default();
-            check(hashes, sidecar).map_err(SubmitError::Sidecar)?;
-        }
         let admission = Admission {
             chain_id: self.parts.chain.chain_id(),
             gas_limit: rules::transaction_gas_limit(&self.parts.chain, &head),
             blobs: self.parts.sidecar_check.is_some(),
             spec: rules::spec(&self.parts.chain, &head),
         };
-        let (account, code) = self.account(submission.transaction.signer()).map_err(other)?;
+        let state = history::state(&self.parts.store, latest).map_err(other)?;
+        let sender = submission.transaction.signer();
+        let account = state.account(sender).map_err(|error| other(RpcError::internal(error)))?.unwrap_or_default();
+        let code = match account.code_hash {
+            KECCAK256_EMPTY => Bytes::new(),
+            hash => state.code(hash).map_err(|error| other(RpcError::internal(error)))?,
+        };
         self.pool.add(submission, &account, &code, &admission)
     }
+}
+
+/// Checks the sidecar of a submission, on a thread that may take its time.
+async fn check_sidecar(check: Option<SidecarCheck>, submission: Submission) -> Result<Submission, SubmitError> {
+    if submission.sidecar.is_none() {
+        return Ok(submission);
+    }
+    let check = check.ok_or(SubmitError::Type)?;
+    let checked = tokio::task::spawn_blocking(move || {
+        let hashes = submission.transaction.blob_versioned_hashes().unwrap_or_default();
+        if let Some(sidecar) = &submission.sidecar {
+            check(hashes, sidecar).map_err(SubmitError::Sidecar)?;
+        }
+        Ok(submission)
+    });
+    checked.await.map_err(|error| SubmitError::Other(RpcError::internal(error).to_string()))?
 }
 
 impl core::fmt::Debug for ChainBackend {
@@ -165,7 +176,13 @@ impl Backend for ChainBackend {
     }
 
     fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<B256, SubmitError>> {
-        async move { self.take(submission) }.boxed()
+        async move {
+            if self.parts.pool_capacity == 0 {
+                return Err(SubmitError::ReadOnly);
+            }
+            self.take(check_sidecar(self.parts.sidecar_check.clone(), submission).await?)
+        }
+        .boxed()
     }
 
     fn pool_transaction(&self, hash: B256) -> Option<Arc<Recovered<Transaction>>> {
@@ -173,11 +190,11 @@ impl Backend for ChainBackend {
     }
 
     fn pool_nonce(&self, sender: Address) -> Option<u64> {
-        self.pool.next_nonce(sender, self.nonce(sender))
+        self.pool.next_nonce(sender, self.nonces()(sender))
     }
 
     fn pool_content(&self, sender: Option<Address>) -> PoolContent {
-        self.pool.content(sender, |address| self.nonce(address))
+        self.pool.content(sender, self.nonces())
     }
 
     fn pool_status(&self) -> (usize, usize) {

@@ -7,7 +7,6 @@
 
 use crate::{PoolContent, Submission, SubmitError};
 use alloy_consensus::{BlobTransactionSidecarVariant, Transaction as _, Typed2718};
-use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use parking_lot::RwLock;
 use std::{
@@ -19,6 +18,9 @@ use tokio::sync::broadcast;
 
 /// How far ahead of the account's nonce a transaction may be.
 const MOST_AHEAD: u64 = 1024;
+
+/// Transactions with blobs in the pool: at six blobs each, 100 MB.
+const MOST_WITH_BLOBS: usize = 128;
 
 /// What the chain admits at its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,10 @@ impl Pool {
             }
             None if inner.by_hash.len() >= self.capacity => return Err(SubmitError::Full),
             _ => {}
+        }
+        let blobs = |p: &&Pooled| p.sidecar.is_some();
+        if sidecar.is_some() && inner.by_hash.values().filter(blobs).count() >= MOST_WITH_BLOBS {
+            return Err(SubmitError::Full);
         }
         if let Some(old) = replaced {
             inner.by_hash.remove(&old);
@@ -279,6 +285,9 @@ fn check(
 impl Pooled {
     /// The hash of the transaction.
     pub fn hash(&self) -> B256 {
-        self.transaction.trie_hash()
+        *self.transaction.hash()
     }
 }
+
+#[cfg(test)]
+mod tests;

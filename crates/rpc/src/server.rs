@@ -9,7 +9,7 @@ use alloy_primitives::Address;
 use jsonrpsee::{
     RpcModule,
     core::RegisterMethodError,
-    server::{BatchRequestConfig, Server as JsonRpcServer, ServerConfig, ServerHandle},
+    server::{BatchRequestConfig, PingConfig, Server as JsonRpcServer, ServerConfig, ServerHandle},
 };
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -156,6 +156,7 @@ pub async fn serve(backend: Arc<dyn Backend>, config: Config) -> Result<Server, 
         .max_subscriptions_per_connection(config.max_subscriptions)
         .set_batch_request_config(BatchRequestConfig::Limit(config.max_batch))
         .set_id_provider(eth::subscribe::Ids)
+        .enable_ws_ping(PingConfig::new())
         .build();
     let address = config.address;
     let middleware = tower::ServiceBuilder::new().layer(cors(config.origins.as_deref())?);

@@ -160,6 +160,35 @@ mod tests {
         assert_eq!(error, RpcError::Refused("oversized data".to_owned()));
     }
 
+    #[test]
+    fn blob_transactions_come_with_either_sidecar() {
+        use alloy_consensus::{
+            BlobTransactionSidecar, BlobTransactionSidecarEip7594, SignableTransaction,
+            transaction::RlpEcdsaEncodableTx,
+        };
+        use alloy_eips::eip4844::{Blob, Bytes48};
+        let blob = || Blob::repeat_byte(0);
+        let commitment = || vec![Bytes48::repeat_byte(1)];
+        let old = BlobTransactionSidecar::new(vec![blob()], commitment(), commitment());
+        let cells = vec![Bytes48::repeat_byte(2); 128];
+        let new = BlobTransactionSidecarEip7594::new(vec![blob()], commitment(), cells);
+        for sidecar in [BlobTransactionSidecarVariant::Eip4844(old), BlobTransactionSidecarVariant::Eip7594(new)] {
+            let tx = TxEip4844 {
+                chain_id: 1,
+                blob_versioned_hashes: sidecar.versioned_hashes().collect(),
+                ..TxEip4844::default()
+            };
+            let signature = alloy_primitives::Signature::test_signature();
+            let signed = TxEip4844WithSidecar { tx: tx.clone(), sidecar: sidecar.clone() }.into_signed(signature);
+            let mut raw = vec![3];
+            signed.tx().rlp_encode_signed(&signature, &mut raw);
+            assert!(raw.len() < MAX_RAW_WITH_BLOBS);
+            let submission = decode(raw.into()).unwrap();
+            assert_eq!(submission.sidecar, Some(sidecar));
+            assert_eq!(submission.transaction.hash(), signed.hash(), "the sidecar is no part of the hash");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn arbitrary_bytes_are_decoded_or_refused(raw: Vec<u8>) {

@@ -161,7 +161,7 @@ impl TestChain {
     /// Makes a block of what waits in the pool and announces it.
     pub fn mine(&self) -> Arc<StoredBlock> {
         let head: BlockRef = self.store.head();
-        let waiting = self.backend.pool().best(0, 0, |address| self.backend.nonce(address));
+        let waiting = self.backend.pool().best(0, 0, self.backend.nonces());
         let transactions: Vec<_> = waiting.into_iter().map(|pooled| (*pooled.transaction).clone()).collect();
         let block = self.build(head.hash, &transactions, 0);
         self.announce(Vec::new(), vec![block.clone()]);
