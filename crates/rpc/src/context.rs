@@ -52,13 +52,14 @@ impl Rpc {
                         self.filters.head_changed(&change);
                     }
                     Err(RecvError::Lagged(missed)) => {
-                        tracing::warn!(missed, "rpc.follow_head: filters missed blocks");
+                        tracing::warn!(missed, "rpc.follow_head: block events were missed; filters on them are gone");
+                        self.filters.missed_blocks();
                     }
                     Err(RecvError::Closed) => return,
                 },
                 transaction = transactions.recv() => match transaction {
                     Ok(transaction) => self.filters.transaction(*transaction.hash()),
-                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Lagged(_)) => self.filters.missed_transactions(),
                     Err(RecvError::Closed) => return,
                 },
                 _ = tick.tick() => {

@@ -21,6 +21,9 @@ use std::{
 use tokio::task::JoinHandle;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
+/// How long [`Server::stop`] waits for running requests.
+pub const LONGEST_STOP: Duration = Duration::from_secs(5);
+
 /// What an answer is before it is put into its envelope: JSON, written once.
 pub(crate) type Answer = Result<Box<RawValue>, RpcError>;
 
@@ -61,6 +64,8 @@ pub struct Config {
     pub filter_lifetime: Duration,
     /// What is suggested as priority fee while the chain is idle, wei per gas.
     pub default_tip: u128,
+    /// Whether `debug_*` is offered: traces are the dearest requests there are.
+    pub debug: bool,
     /// `eth_accounts` (always without keys: nothing is signed here).
     pub accounts: Vec<Address>,
 }
@@ -85,6 +90,7 @@ impl Default for Config {
             max_filters: 1024,
             filter_lifetime: Duration::from_secs(300),
             default_tip: 1_000_000,
+            debug: true,
             accounts: Vec::new(),
         }
     }
@@ -123,11 +129,13 @@ impl Server {
         self.address
     }
 
-    /// Stops listening, lets running requests end, and returns when all is quiet.
+    /// Stops listening, lets running requests end, and returns when all is quiet, or after [`LONGEST_STOP`].
     pub async fn stop(mut self) {
         // An error means that it has stopped already.
         let _ = self.handle.stop();
-        self.handle.clone().stopped().await;
+        if tokio::time::timeout(LONGEST_STOP, self.handle.clone().stopped()).await.is_err() {
+            tracing::warn!(address = %self.address, "rpc.stop: connections are still open; leaving them");
+        }
         for task in self.tasks.drain(..) {
             task.abort();
             let _ = task.await;
@@ -185,11 +193,14 @@ fn cors(origins: Option<&[String]>) -> Result<CorsLayer, ServeError> {
 
 /// All methods of this crate over one backend.
 pub(crate) fn module(rpc: Arc<Rpc>) -> Result<RpcModule<Rpc>, RegisterMethodError> {
+    let debug = rpc.config.debug;
     let mut methods = Methods { module: RpcModule::from_arc(rpc) };
     eth::register(&mut methods)?;
     crate::net::register(&mut methods)?;
     crate::web3::register(&mut methods)?;
-    crate::debug::register(&mut methods)?;
+    if debug {
+        crate::debug::register(&mut methods)?;
+    }
     crate::txpool::register(&mut methods)?;
     crate::surety::register(&mut methods)?;
     Ok(methods.module)

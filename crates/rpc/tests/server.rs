@@ -67,9 +67,10 @@ async fn raw_post(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests_have_json_rpcs_codes() {
-    let World { server, .. } = world(Config::default()).await;
+    let World { server, .. } = world(Config { debug: false, ..Config::default() }).await;
     let at = server.address();
     assert_eq!(error(at, "eth_noSuchMethod", json!([])).await.0, -32601);
+    assert_eq!(error(at, "debug_getRawHeader", json!(["latest"])).await.0, -32601, "it is switched off");
     assert_eq!(error(at, "eth_getBlockByNumber", json!(["7", false])).await.0, -32602);
     assert_eq!(error(at, "eth_chainId", json!([1])).await.0, -32602);
     assert_eq!(error(at, "eth_getBalance", json!({"address": "0x"})).await.0, -32602);

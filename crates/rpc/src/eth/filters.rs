@@ -2,7 +2,8 @@
 //!
 //! A filter gathers what happens until it is asked for; asking empties it and keeps it alive. One that is not asked for
 //! [`Config::filter_lifetime`](crate::Config::filter_lifetime) is gone, and one that gathers more than it may hold is
-//! gone at once: the client learns that it is not found and starts anew, which is better than a silent gap.
+//! gone at once, as is one that missed events: the client learns that it is not found and starts anew, which is better than
+//! a silent gap.
 
 use super::logs;
 use crate::{
@@ -157,6 +158,16 @@ impl Filters {
         });
     }
 
+    /// Drops the filters that have a gap now because block events were missed.
+    pub(crate) fn missed_blocks(&self) {
+        self.installed.lock().retain(|_, entry| matches!(entry.gathered, Gathered::Transactions(_)));
+    }
+
+    /// Drops the filters that have a gap now because pool events were missed.
+    pub(crate) fn missed_transactions(&self) {
+        self.installed.lock().retain(|_, entry| !matches!(entry.gathered, Gathered::Transactions(_)));
+    }
+
     /// Takes up a transaction that the pool took.
     pub(crate) fn transaction(&self, hash: B256) {
         self.installed.lock().retain(|_, entry| {
@@ -211,6 +222,17 @@ mod tests {
         let id = filters.install(Gathered::Transactions(vec![B256::ZERO; MOST_HELD]), Instant::now()).unwrap();
         filters.transaction(B256::ZERO);
         assert_eq!(filters.take(&id, Instant::now()).unwrap_err(), not_found());
+    }
+
+    #[test]
+    fn a_filter_with_a_gap_is_gone() {
+        let filters = Filters::new(2, LIFETIME);
+        let blocks = filters.install(Gathered::Blocks(Vec::new()), Instant::now()).unwrap();
+        let waiting = filters.install(Gathered::Transactions(Vec::new()), Instant::now()).unwrap();
+        filters.missed_blocks();
+        assert!(filters.take(&blocks, Instant::now()).is_err() && filters.take(&waiting, Instant::now()).is_ok());
+        filters.missed_transactions();
+        assert_eq!(filters.len(), 0);
     }
 
     #[test]
