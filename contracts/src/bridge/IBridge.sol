@@ -50,7 +50,8 @@ interface IBridge {
     error WrongHeader(bytes32 hash, bytes32 expected);
     /// The header has no withdrawals root.
     error HeaderTooShort(uint256 fields);
-    /// The withdrawal is not in the state that the claim ends in.
+    /// The withdrawal is not in the state that the claim ends in. (Malformed proofs, and some proofs of absence, end in
+    /// OpenZeppelin's `RLPInvalidEncoding` instead.)
     error WithdrawalNotProven(bytes32 hash);
     /// It was paid before.
     error WithdrawalDone(bytes32 hash);

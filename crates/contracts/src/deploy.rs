@@ -225,3 +225,6 @@ fn check_seats(domain: Domain, seats: &[FoundingSeat]) -> Result<(), DeployError
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -411,3 +411,6 @@ same_fields! {
     reporter_share_basis_points: reporterShareBasisPoints,
     reporter_share_cap: reporterShareCap,
 }
+
+#[cfg(test)]
+mod tests;

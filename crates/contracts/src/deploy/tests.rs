@@ -1,0 +1,65 @@
+//! Plans: order, addresses, refusals.
+
+use super::*;
+use crate::Profile;
+use alloy_primitives::address;
+
+const DEPLOYER: Address = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+
+fn seats(n: u8, registry: Address) -> Vec<FoundingSeat> {
+    (1..=n)
+        .map(|i| {
+            let key = SigningKey::from_slice(&[i; 32]).unwrap();
+            FoundingSeat::prove(1337, registry, DEPLOYER, &key, B256::repeat_byte(i)).unwrap()
+        })
+        .collect()
+}
+
+fn deployment<'a>(parameters: &'a Parameters, seats: &'a [FoundingSeat]) -> Deployment<'a> {
+    Deployment {
+        deployer: DEPLOYER,
+        nonce: 7,
+        l1_chain_id: 1337,
+        parameters,
+        l2_genesis_hash: B256::repeat_byte(9),
+        l2_genesis_time: 1_800_000_000,
+        seats,
+    }
+}
+
+#[test]
+fn a_plan_creates_registers_and_opens_in_order() {
+    let parameters = Parameters::of(Profile::Ci, 75_873);
+    let registry = Addresses::predict(DEPLOYER, 7).registry;
+    let seats = seats(4, registry);
+    let plan = DeployPlan::new(&deployment(&parameters, &seats)).unwrap();
+    assert_eq!(plan.steps.len(), 4 + 4 + 1);
+    assert!(plan.steps.iter().enumerate().all(|(i, step)| step.nonce == 7 + i as u64));
+    assert!(plan.steps[..4].iter().all(|step| step.to == TxKind::Create && step.value.is_zero()));
+    assert!(plan.steps[4..].iter().all(|step| step.to == TxKind::Call(registry)));
+    assert_eq!(plan.value(), parameters.bond * U256::from(4));
+    // The constructors name the predicted addresses.
+    let inbox = &plan.steps[2].input;
+    for address in [plan.addresses.registry, plan.addresses.claims, plan.addresses.bridge] {
+        assert!(inbox[inbox.len() - 128..].windows(20).any(|bytes| bytes == address.as_slice()));
+    }
+    assert_eq!(plan.addresses.inbox, DEPLOYER.create(9));
+    // EIP-3860's limit on creation code.
+    assert!(plan.steps.iter().all(|step| step.input.len() <= 49_152));
+}
+
+#[test]
+fn a_plan_that_the_contracts_would_refuse_is_none() {
+    let mut parameters = Parameters::of(Profile::Ci, 75_873);
+    let registry = Addresses::predict(DEPLOYER, 7).registry;
+    let four = seats(4, registry);
+    assert_eq!(DeployPlan::new(&deployment(&parameters, &four[..3])), Err(DeployError::SeatCount(3)));
+    let mut twice = four.clone();
+    twice[3] = four[0].clone();
+    assert_eq!(DeployPlan::new(&deployment(&parameters, &twice)), Err(DeployError::Seat(3)));
+    let elsewhere = seats(4, DEPLOYER);
+    assert_eq!(DeployPlan::new(&deployment(&parameters, &elsewhere)), Err(DeployError::Seat(0)));
+    parameters.overlap = 1;
+    let result = DeployPlan::new(&deployment(&parameters, &four));
+    assert!(matches!(result, Err(DeployError::Parameters(ParameterError::OverlapTooShort { .. }))));
+}

@@ -1,0 +1,82 @@
+//! Rust and the registry's constructor agree: both read `contracts/vectors/parameters.json`.
+
+use super::*;
+use alloy_sol_types::SolValue;
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn file() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/vectors/parameters.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Numbers of 64 bits may stand as text.
+fn read(mut value: Value) -> Parameters {
+    for (name, field) in value.as_object_mut().unwrap() {
+        let wide = matches!(
+            name.as_str(),
+            "bond" | "messageGasPrice" | "messageBytePrice" | "postingTipCap" | "reporterShareCap"
+        );
+        if wide {
+            if let Some(number) = field.as_u64() {
+                *field = number.to_string().into();
+            }
+        } else if let Some(text) = field.as_str() {
+            *field = text.parse::<u64>().unwrap().into();
+        }
+    }
+    serde_json::from_value(value).unwrap()
+}
+
+fn name(error: &ParameterError) -> String {
+    let debug = format!("{error:?}");
+    debug.split([' ', '(', '{']).next().unwrap().into()
+}
+
+#[test]
+fn the_profiles_are_those_of_the_vectors() {
+    let file = file();
+    for (name, profile) in [("ci", Profile::Ci), ("dev", Profile::Dev), ("production", Profile::Production)] {
+        assert_eq!(read(file["profiles"][name].clone()), Parameters::of(profile, 75_873), "{name}");
+    }
+}
+
+#[test]
+fn what_the_constructor_refuses_is_refused_here() {
+    let file = file();
+    let cases = file["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 55);
+    for case in cases {
+        let mut fields = file["profiles"][case["base"].as_str().unwrap()].clone();
+        for (name, value) in case["changes"].as_object().unwrap() {
+            assert!(fields.get(name).is_some(), "{name} is no parameter");
+            fields[name] = value.clone();
+        }
+        let result = read(fields).check();
+        let got = result.as_ref().err().map(name).unwrap_or_default();
+        assert_eq!(got, case["error"].as_str().unwrap(), "{}: {result:?}", case["name"]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn checks_never_overflow(values: [u64; 19], bond: [u64; 4]) {
+        let mut p = Parameters::of(Profile::Ci, values[0]);
+        [p.block_time_millis, p.block_gas_limit, p.slot_time, p.settled_depth, p.batch_age, p.epoch_length] =
+            values[1..7].try_into().unwrap();
+        [p.overlap, p.force_delay, p.grace, p.max_gap, p.challenge_period, p.response] = values[7..13].try_into().unwrap();
+        [p.correlation_window, p.unbonding_margin, p.unbonding, p.escape_delay] = values[13..17].try_into().unwrap();
+        [p.max_message_gas, p.message_window_gas] = values[17..19].try_into().unwrap();
+        p.bond = U256::from_limbs(bond);
+        let _ = p.check();
+    }
+
+    #[test]
+    fn the_contracts_struct_holds_the_same(values: [u64; 3]) {
+        let mut p = Parameters::of(Profile::Dev, values[0]);
+        (p.unbonding, p.message_window_bytes) = (values[1], values[2]);
+        let theirs = ProtocolParameters::from(&p);
+        prop_assert_eq!(theirs.abi_encode().len(), 26 * 32);
+        prop_assert_eq!(Parameters::from(theirs), p);
+    }
+}
