@@ -24,9 +24,10 @@ contract Bookkeeper is Fixture {
         bonds += parameters.bond;
     }
 
-    function leave(uint64 id) external {
+    function exit_(uint64 id) external {
+        id = 1 + id % registry.seatCount();
         vm.prank(OWNER);
-        registry.requestExit(1 + id % registry.seatCount());
+        registry.requestExit(id);
     }
 
     function withdraw(uint64 id) external {
