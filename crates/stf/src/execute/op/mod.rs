@@ -24,6 +24,7 @@
 //! others. Whatever they do, each leaves a receipt: one that fails keeps its mint and its sender's next nonce (OP's
 //! rule for deposits), and the only errors left are those of the reader.
 
+mod admit;
 mod attributes;
 mod env;
 mod error;
@@ -31,6 +32,7 @@ mod executor;
 mod seal;
 
 pub use crate::execute::{PushError, PushOutcome, Refusal, When};
+pub use admit::{Admission, admit};
 pub use attributes::{L1Attributes, SYSTEM_TRANSACTION_GAS, system_transaction};
 pub use env::{Forks, L2Tx, SPEC, evm_env};
 pub use error::ExecuteError;

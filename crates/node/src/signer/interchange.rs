@@ -1,0 +1,123 @@
+//! What a vote key has signed, as JSON, to move a seat to another machine (in the spirit of EIP-3076).
+//!
+//! The format is fixed now; the commands that use it come with the operator tools. Numbers are JSON numbers, hashes hex.
+
+use super::{
+    journal::{Journal, JournalError},
+    rules::{At, Entry, Refusal},
+};
+use alloy_primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
+use surety_types::signing::Domain;
+
+const VERSION: u32 = 1;
+
+/// A journal's content, for another machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Interchange {
+    version: u32,
+    domain_separator: B256,
+    address: Address,
+    records: Vec<Record>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+enum Record {
+    Notarize { rollup: u64, term: u64, genesis: B256, view: u64, parent_view: u64, block_hash: B256 },
+    Finalize { rollup: u64, term: u64, genesis: B256, view: u64, parent_view: u64, block_hash: B256 },
+    Nullify { rollup: u64, term: u64, genesis: B256, view: u64 },
+    Batch { rollup: u64, term: u64, genesis: B256, last_height: u64, last_hash: B256, block_hash_root: B256 },
+    Receipt { rollup: u64, term: u64, genesis: B256, view: u64, index: u64, height: u64, tx_hash: B256 },
+    Floor { rollup: u64, term: u64 },
+}
+
+/// An import that was not (wholly) taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum InterchangeError {
+    /// Not a format that this software reads.
+    #[error("interchange version {0} is not known here; use a newer version of this software")]
+    Version(u32),
+    /// Exported for another key or committee.
+    #[error("the export is of another vote key or committee")]
+    Foreign,
+    /// The two histories contradict each other: the key has signed twice already.
+    #[error("{} imported records contradict this journal (first: {}); do not sign with this key", .0.len(), .0.first().map(ToString::to_string).unwrap_or_default())]
+    Conflicts(Vec<Refusal>),
+    /// The journal could not be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl Interchange {
+    /// Everything that the journal holds.
+    pub fn export(journal: &Journal, domain: &Domain, address: Address) -> Result<Self, JournalError> {
+        journal.check_owner(domain, address)?;
+        Ok(Self {
+            version: VERSION,
+            domain_separator: domain.separator(),
+            address,
+            records: journal.entries().into_iter().map(Record::from).collect(),
+        })
+    }
+
+    /// Adds the records to a journal, which then refuses whatever contradicts them.
+    ///
+    /// # Errors
+    /// See [`InterchangeError`]. On [`InterchangeError::Conflicts`] the records without conflict have been added.
+    pub fn import(&self, journal: &Journal, domain: &Domain, address: Address) -> Result<(), InterchangeError> {
+        if self.version != VERSION {
+            return Err(InterchangeError::Version(self.version));
+        }
+        if self.domain_separator != domain.separator() || self.address != address {
+            return Err(InterchangeError::Foreign);
+        }
+        journal.check_owner(domain, address)?;
+        let entries: Vec<Entry> = self.records.iter().map(Entry::from).collect();
+        let refusals = journal.import(&entries)?;
+        if refusals.is_empty() { Ok(()) } else { Err(InterchangeError::Conflicts(refusals)) }
+    }
+}
+
+impl From<Entry> for Record {
+    fn from(entry: Entry) -> Self {
+        match entry {
+            Entry::Notarize { at: At { rollup, term, genesis }, view, parent, hash } => {
+                Self::Notarize { rollup, term, genesis, view, parent_view: parent, block_hash: hash }
+            }
+            Entry::Finalize { at: At { rollup, term, genesis }, view, parent, hash } => {
+                Self::Finalize { rollup, term, genesis, view, parent_view: parent, block_hash: hash }
+            }
+            Entry::Nullify { at: At { rollup, term, genesis }, view } => Self::Nullify { rollup, term, genesis, view },
+            Entry::Batch { at: At { rollup, term, genesis }, last_height, last_hash, root } => {
+                Self::Batch { rollup, term, genesis, last_height, last_hash, block_hash_root: root }
+            }
+            Entry::Receipt { at: At { rollup, term, genesis }, view, index, height, tx } => {
+                Self::Receipt { rollup, term, genesis, view, index, height, tx_hash: tx }
+            }
+            Entry::Floor { rollup, term } => Self::Floor { rollup, term },
+        }
+    }
+}
+
+impl From<&Record> for Entry {
+    fn from(record: &Record) -> Self {
+        match *record {
+            Record::Notarize { rollup, term, genesis, view, parent_view, block_hash } => {
+                Self::Notarize { at: At { rollup, term, genesis }, view, parent: parent_view, hash: block_hash }
+            }
+            Record::Finalize { rollup, term, genesis, view, parent_view, block_hash } => {
+                Self::Finalize { at: At { rollup, term, genesis }, view, parent: parent_view, hash: block_hash }
+            }
+            Record::Nullify { rollup, term, genesis, view } => Self::Nullify { at: At { rollup, term, genesis }, view },
+            Record::Batch { rollup, term, genesis, last_height, last_hash, block_hash_root } => {
+                Self::Batch { at: At { rollup, term, genesis }, last_height, last_hash, root: block_hash_root }
+            }
+            Record::Receipt { rollup, term, genesis, view, index, height, tx_hash } => {
+                Self::Receipt { at: At { rollup, term, genesis }, view, index, height, tx: tx_hash }
+            }
+            Record::Floor { rollup, term } => Self::Floor { rollup, term },
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Sign only what may be signed: vote keys behind the signing journal (protocol §5).
+//!
+//! A signature leaves this module only after [`rules`] found no conflict with anything signed before, the block was
+//! executed by this node where the statement speaks of its result, and the [`journal`] has it on disk. The order is:
+//! check, append, sync, sign. So a crash at any point leaves either no signature or a recorded one, and signing the same
+//! message again is always allowed and (RFC 6979) yields the same bytes.
+//!
+//! | statement | refused when |
+//! |---|---|
+//! | any | its term is below the journal's floor, its rollup's term began on another genesis, the journal is damaged |
+//! | `Notarize` | another block or parent was notarised in this view; the block is not executed |
+//! | `Finalize` | another was finalised in this view; this view was nullified; the block is not executed |
+//! | `Nullify` | this view was finalised |
+//! | `Batch` | another `lastHash` or `blockHashRoot` was signed for this last height in this term; not executed |
+//! | `Receipt` | another transaction or height was promised at this place of this view; the view is notarised already |
+//!
+//! Refusing is always safe: it costs one vote. Views far below the highest one signed are refused without looking.
+
+mod executed;
+mod interchange;
+mod journal;
+mod rules;
+
+pub use executed::ExecutedBlocks;
+pub use interchange::{Interchange, InterchangeError};
+pub use journal::{Journal, JournalError};
+pub use rules::{Refusal, Statement};
+
+use alloy_primitives::{Address, B256};
+use k256::ecdsa::SigningKey;
+use std::sync::Arc;
+use surety_types::signing::{self, Batch, Domain, Finalize, Notarize, Nullify, Receipt, Signature};
+
+/// A vote key, wherever it is kept. Knows nothing of what it signs: [`Guard`] decides that.
+pub trait Signer: Send + Sync + 'static {
+    /// The L1 address of the key.
+    fn address(&self) -> Address;
+
+    /// Signs a digest by RFC 6979 with low `s`.
+    ///
+    /// # Errors
+    /// When the key's keeper cannot or will not sign; the vote is then lost, nothing else.
+    fn sign(&self, digest: &B256) -> Result<Signature, SignerError>;
+}
+
+/// The key's keeper did not sign.
+#[derive(Debug, thiserror::Error)]
+#[error("the vote key did not sign: {0}")]
+pub struct SignerError(pub String);
+
+/// A vote key in this process's memory.
+pub struct LocalSigner {
+    key: SigningKey,
+    address: Address,
+}
+
+impl LocalSigner {
+    /// Takes a key.
+    pub fn new(key: SigningKey) -> Self {
+        let address = signing::vote_address(&key);
+        Self { key, address }
+    }
+
+    /// Takes a key as 32 bytes; `None` if they are no valid scalar.
+    pub fn from_bytes(bytes: &B256) -> Option<Self> {
+        SigningKey::from_slice(bytes.as_slice()).ok().map(Self::new)
+    }
+}
+
+impl core::fmt::Debug for LocalSigner {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("LocalSigner").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Signer for LocalSigner {
+    fn address(&self) -> Address {
+        self.address
+    }
+
+    fn sign(&self, digest: &B256) -> Result<Signature, SignerError> {
+        Signature::sign(&self.key, digest).ok_or_else(|| SignerError("the digest cannot be signed by this key".into()))
+    }
+}
+
+/// Why there is no signature.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// It would contradict something signed before, or speak of a block that was not executed.
+    #[error("refused: {0}")]
+    Refused(#[from] Refusal),
+    /// The journal could not take it down.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The key's keeper did not sign.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+}
+
+/// The only door to a vote key: checks, records, then signs.
+///
+/// Cheap to clone; all clones share the journal and the set of executed blocks.
+#[derive(Clone)]
+pub struct Guard {
+    inner: Arc<GuardInner>,
+}
+
+struct GuardInner {
+    signer: Box<dyn Signer>,
+    journal: Journal,
+    executed: ExecutedBlocks,
+    domain: Domain,
+}
+
+impl core::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Guard").field("address", &self.address()).finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// Puts a key behind its journal.
+    ///
+    /// # Errors
+    /// [`JournalError::Foreign`] if the journal belongs to another key or domain.
+    pub fn new(signer: impl Signer, journal: Journal, domain: Domain) -> Result<Self, JournalError> {
+        journal.check_owner(&domain, signer.address())?;
+        Ok(Self {
+            inner: Arc::new(GuardInner {
+                signer: Box::new(signer),
+                journal,
+                executed: ExecutedBlocks::default(),
+                domain,
+            }),
+        })
+    }
+
+    /// The vote key's address.
+    pub fn address(&self) -> Address {
+        self.inner.signer.address()
+    }
+
+    /// The EIP-712 domain of everything signed here.
+    pub fn domain(&self) -> &Domain {
+        &self.inner.domain
+    }
+
+    /// Which blocks this node has executed: the application marks, the guard asks.
+    pub fn executed(&self) -> &ExecutedBlocks {
+        &self.inner.executed
+    }
+
+    /// The journal, for compaction and export.
+    pub fn journal(&self) -> &Journal {
+        &self.inner.journal
+    }
+
+    /// Signs a vote for a proposal.
+    ///
+    /// # Errors
+    /// See [`SignError`].
+    pub fn notarize(&self, message: &Notarize) -> Result<Signature, SignError> {
+        self.must_be_executed(message.blockHash)?;
+        self.record_and_sign(Statement::Notarize(message.clone()), self.inner.domain.digest(message))
+    }
+
+    /// Signs a vote to make a proposal final.
+    ///
+    /// # Errors
+    /// See [`SignError`].
+    pub fn finalize(&self, message: &Finalize) -> Result<Signature, SignError> {
+        self.must_be_executed(message.blockHash)?;
+        self.record_and_sign(Statement::Finalize(message.clone()), self.inner.domain.digest(message))
+    }
+
+    /// Signs a vote to give a view up.
+    ///
+    /// # Errors
+    /// See [`SignError`].
+    pub fn nullify(&self, message: &Nullify) -> Result<Signature, SignError> {
+        self.record_and_sign(Statement::Nullify(message.clone()), self.inner.domain.digest(message))
+    }
+
+    /// Signs a batch statement. The caller has derived the batch from the very bytes (protocol §6).
+    ///
+    /// # Errors
+    /// See [`SignError`].
+    pub fn batch(&self, message: &Batch) -> Result<Signature, SignError> {
+        self.must_be_executed(message.lastHash)?;
+        self.record_and_sign(Statement::Batch(message.clone()), self.inner.domain.digest(message))
+    }
+
+    /// Signs receipts for transactions that were appended, with one sync for all of them.
+    ///
+    /// # Errors
+    /// See [`SignError`]; if one is refused, none is signed.
+    pub fn receipts(&self, messages: &[Receipt]) -> Result<Vec<Signature>, SignError> {
+        let statements: Vec<_> = messages.iter().cloned().map(Statement::Receipt).collect();
+        self.inner.journal.record(&statements)?;
+        messages.iter().map(|m| Ok(self.inner.signer.sign(&self.inner.domain.digest(m))?)).collect()
+    }
+
+    fn must_be_executed(&self, hash: B256) -> Result<(), Refusal> {
+        if self.inner.executed.contains(&hash) { Ok(()) } else { Err(Refusal::NotExecuted(hash)) }
+    }
+
+    fn record_and_sign(&self, statement: Statement, digest: B256) -> Result<Signature, SignError> {
+        self.inner.journal.record(std::slice::from_ref(&statement))?;
+        Ok(self.inner.signer.sign(&digest)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;
