@@ -1,0 +1,215 @@
+//! A leader's block while it grows, on a thread of its own: the execution engine's state cannot change threads, and
+//! executing would hold up the tasks of consensus.
+
+use super::{Blocks, Draft, MachineError, Parent, Sealed};
+use crate::pool::{Best, PoolTransaction};
+use alloy_primitives::{Address, TxHash};
+use std::{
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+use surety_stf::{
+    StateReader,
+    execute::op::{PushError, When},
+};
+use surety_types::ConsensusContext;
+
+/// A transaction that was appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Its place in the block.
+    pub index: u64,
+    /// Its hash.
+    pub hash: TxHash,
+}
+
+/// What one round of appending did.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// What went in, in order.
+    pub appended: Vec<Appended>,
+    /// What can never be valid: for the pool to drop.
+    pub invalid: Vec<TxHash>,
+    /// Whether there was nothing left to try (and not the round's time that ended it).
+    pub exhausted: bool,
+}
+
+type Job = Box<dyn FnOnce(&mut Bench) + Send>;
+
+struct Bench {
+    draft: Draft,
+    best: Best,
+    parent: Parent,
+}
+
+/// A block under construction. Its calls wait for the thread: make them where blocking is allowed. Dropping it gives the
+/// block up.
+#[derive(Debug)]
+pub struct Workshop {
+    jobs: mpsc::Sender<Job>,
+    seal: mpsc::Sender<()>,
+    sealed: mpsc::Receiver<Result<Sealed, MachineError>>,
+    height: u64,
+}
+
+/// The thread ended without an answer: it panicked, which nothing known causes.
+fn gone() -> MachineError {
+    MachineError::Engine("the thread that builds the block has ended".into())
+}
+
+impl Workshop {
+    /// Begins a block on `parent`, messages first.
+    ///
+    /// # Errors
+    /// The machine's alone.
+    pub fn begin(
+        blocks: Blocks,
+        parent: Parent,
+        context: ConsensusContext,
+        beneficiary: Address,
+    ) -> Result<Self, MachineError> {
+        let (jobs, work) = mpsc::channel::<Job>();
+        let (seal, end) = mpsc::channel();
+        let (begun, started) = mpsc::channel();
+        let (done, sealed) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("builder".into());
+        let run = move || {
+            let draft = match blocks.begin(&parent, context, beneficiary) {
+                Ok(draft) => draft,
+                Err(error) => {
+                    let _ = begun.send(Err(error));
+                    return;
+                }
+            };
+            let header = draft.header();
+            let base_fee = header.base_fee_per_gas.unwrap_or_default();
+            let _ = begun.send(Ok(header.number));
+            let mut bench = Bench { draft, best: Best::new(base_fee), parent };
+            while let Ok(job) = work.recv() {
+                job(&mut bench);
+            }
+            // Whoever wants it sealed says so before closing the queue of jobs.
+            if end.try_recv().is_ok() {
+                let _ = done.send(blocks.seal(bench.draft));
+            }
+        };
+        thread.spawn(run).map_err(|e| MachineError::Engine(format!("no thread to build the block: {e}")))?;
+        let height = started.recv().map_err(|_| gone())??;
+        Ok(Self { jobs, seal, sealed, height })
+    }
+
+    /// The block's height.
+    pub const fn height(&self) -> u64 {
+        self.height
+    }
+
+    fn run<T: Send + 'static>(&self, job: impl FnOnce(&mut Bench) -> T + Send + 'static) -> Result<T, MachineError> {
+        let (answer, wait) = mpsc::channel();
+        let job: Job = Box::new(move |bench| {
+            let _ = answer.send(job(bench));
+        });
+        self.jobs.send(job).map_err(|_| gone())?;
+        wait.recv().map_err(|_| gone())
+    }
+
+    /// Takes new transactions up and appends the best ones, for at most about `time`.
+    ///
+    /// # Errors
+    /// The machine's alone: give the block up.
+    pub fn append(&self, new: Vec<Arc<PoolTransaction>>, time: Duration) -> Result<Round, MachineError> {
+        self.run(move |bench| bench.append(new, time))?
+    }
+
+    /// Seals the block and puts it into the store.
+    ///
+    /// # Errors
+    /// The machine's alone.
+    pub fn seal(self) -> Result<Sealed, MachineError> {
+        let Self { jobs, seal, sealed, .. } = self;
+        let _ = seal.send(());
+        drop(jobs);
+        sealed.recv().map_err(|_| gone())?
+    }
+}
+
+impl Bench {
+    fn append(&mut self, new: Vec<Arc<PoolTransaction>>, time: Duration) -> Result<Round, MachineError> {
+        let state = &self.parent.state;
+        self.best.extend(new, |address| state.account(address).map(|a| a.unwrap_or_default().nonce))?;
+        let start = Instant::now();
+        let mut round = Round::default();
+        while start.elapsed() < time {
+            let Some(tx) = self.best.take_best() else {
+                round.exhausted = true;
+                break;
+            };
+            match self.draft.push(tx.transaction.clone()) {
+                Ok(outcome) => {
+                    round.appended.push(Appended { index: outcome.index, hash: *tx.hash() });
+                    self.best.taken(&tx);
+                }
+                Err(PushError::Refused(refusal)) => {
+                    tracing::debug!(tx = %tx.hash(), %refusal, "not in this block");
+                    // A used nonce is no fault: the pool's head is behind this block's parent.
+                    let used = matches!(refusal, surety_stf::execute::op::Refusal::NonceTooLow { .. });
+                    if refusal.when() == When::Never && !used {
+                        round.invalid.push(*tx.hash());
+                    }
+                    self.best.close(&tx);
+                }
+                Err(PushError::Reader(error)) => return Err(error.into()),
+                Err(PushError::Engine(text)) => return Err(MachineError::Engine(text)),
+            }
+        }
+        Ok(round)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::testing::{GENESIS_TIME, account, chain, deposit, transfer};
+    use crate::pool::{Origin, Pool, PoolConfig};
+    use surety_types::{Milliseconds, Term, View};
+
+    #[test]
+    fn a_block_takes_what_arrives_until_it_is_sealed() {
+        let blocks = chain(None);
+        for seed in 1..=3u8 {
+            blocks.inbox().push(deposit(u64::from(seed) - 1, account(seed), 100_000)).unwrap();
+        }
+        let genesis = || blocks.parent(blocks.store().genesis().hash).unwrap().unwrap();
+        let context = |view: u64| ConsensusContext {
+            rollup: blocks.parameters().rollup,
+            term: Term::new(1),
+            view: View::new(view),
+            parent_view: View::new(view - 1),
+            milliseconds: Milliseconds::new(GENESIS_TIME * 1000 + 200 * view),
+        };
+        let time = Duration::from_secs(5);
+        let first = Workshop::begin(blocks.clone(), genesis(), context(1), Address::ZERO).unwrap();
+        let first = first.seal().unwrap();
+        assert_eq!(first.transactions().len(), 4);
+
+        let parent = blocks.parent(first.hash()).unwrap().unwrap();
+        let pool = Pool::new(PoolConfig::default(), blocks.parameters().clone(), first.header(), parent.state.clone())
+            .unwrap();
+        let add = |tx| pool.add(tx, Origin::User, Milliseconds::ZERO).unwrap();
+        let workshop = Workshop::begin(blocks.clone(), parent, context(2), Address::ZERO).unwrap();
+        assert_eq!(workshop.height(), 2);
+        // A deposit's sender has used one nonce.
+        let gapped = add(transfer(3, 2, 9));
+        let (slow, fast, second) = (add(transfer(1, 1, 1)), add(transfer(2, 1, 5)), add(transfer(2, 2, 9)));
+        let round = workshop.append(pool.since(0), time).unwrap();
+        let order: Vec<_> = round.appended.iter().map(|a| (a.index, a.hash)).collect();
+        assert_eq!(order, [(1, fast), (2, second), (3, slow)]);
+        assert!(round.exhausted);
+        let seen = *pool.sequence().borrow();
+        let filler = add(transfer(3, 1, 2));
+        let round = workshop.append(pool.since(seen), time).unwrap();
+        assert_eq!(round.appended.iter().map(|a| a.hash).collect::<Vec<_>>(), [filler, gapped]);
+        let sealed = workshop.seal().unwrap();
+        assert_eq!(sealed.transactions().len(), 1 + 5);
+        assert!(blocks.knows(sealed.hash()).unwrap());
+    }
+}
