@@ -1,3 +1,7 @@
 //! Order and run: pool, builder, consensus, signer and journal, evidence pool, poster, follower, sync.
 
+pub mod builder;
+pub mod consensus;
 pub mod genesis;
+pub mod pool;
+pub mod signer;

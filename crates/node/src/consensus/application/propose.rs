@@ -1,0 +1,135 @@
+//! Making a block while its time runs.
+
+use super::{Application, SignedReceipt, at, blocking, now, report};
+use crate::{
+    builder::{Appended, MachineError, Parent, Workshop},
+    consensus::block::{ConsensusBlock, Hash, from_digest, to_digest},
+};
+use commonware_consensus::{Epochable, Viewable, simplex::types::Context, types::Round};
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_runtime::{Clock, Spawner};
+use std::{sync::Arc, time::Duration};
+use surety_types::{ConsensusContext, Milliseconds, View, signing};
+
+/// How long one round of appending may take before receipts are signed and the clock is looked at.
+const SLICE: Duration = Duration::from_millis(10);
+/// Time for transactions in a block that is late already.
+const LATE_BLOCK: u64 = 20;
+/// How often a final last block of a term is proposed again, for those that are behind.
+const REPEAT: Duration = Duration::from_millis(500);
+
+impl<E: Clock + Spawner> Application<E> {
+    /// The digest of a new block, or of the term's last block once more.
+    pub(super) async fn build(&self, context: Context<Hash, PublicKey>) -> Option<Hash> {
+        let (parent_view, parent_digest) = context.parent;
+        let parent = self.executed(from_digest(parent_digest), Round::new(context.epoch(), parent_view)).await?;
+        if self.ends_term(&parent) {
+            if self.shared.blocks.store().committed().hash == parent.hash {
+                self.context.sleep(REPEAT).await;
+            }
+            return Some(parent_digest);
+        }
+        let earliest = parent.milliseconds().saturating_add(self.shared.blocks.parameters().block_time.get());
+        let start = now(&*self.context);
+        let time = earliest.max(start);
+        let deadline = time.max(start.saturating_add(LATE_BLOCK));
+        let place = ConsensusContext {
+            rollup: self.shared.blocks.parameters().rollup,
+            term: self.term.term,
+            view: View::new(context.view().get()),
+            parent_view: View::new(parent_view.get()),
+            milliseconds: time,
+        };
+        match self.fill(parent, place, deadline).await {
+            Ok(block) => {
+                let digest = to_digest(block.hash());
+                self.staged.lock().insert(context.round, block);
+                Some(digest)
+            }
+            Err(error) => {
+                report("building a block", &error);
+                None
+            }
+        }
+    }
+
+    async fn fill(
+        &self,
+        parent: Parent,
+        place: ConsensusContext,
+        deadline: Milliseconds,
+    ) -> Result<ConsensusBlock, MachineError> {
+        let (blocks, beneficiary) = (self.shared.blocks.clone(), self.shared.beneficiary);
+        let begun = self.work(move || Workshop::begin(blocks, parent, place, beneficiary)).await??;
+        let mut workshop = begun;
+        let mut seen = 0;
+        let mut arrivals = self.shared.pool.sequence();
+        loop {
+            arrivals.mark_unchanged();
+            let new = self.shared.pool.since(seen);
+            seen = new.last().map_or(seen, |tx| tx.sequence);
+            let (bench, round) = self
+                .work(move || {
+                    let round = workshop.append(new, SLICE);
+                    (workshop, round)
+                })
+                .await?;
+            workshop = bench;
+            let round = round?;
+            for hash in &round.invalid {
+                self.shared.pool.drop_invalid(hash);
+            }
+            self.promise(&place, workshop.height(), round.appended).await;
+            if now(&*self.context) >= deadline {
+                break;
+            }
+            if round.exhausted {
+                tokio::select! {
+                    biased;
+                    () = self.context.sleep_until(at(deadline)) => {}
+                    _ = arrivals.changed() => {}
+                }
+            }
+        }
+        let sealed = self.work(move || workshop.seal()).await??;
+        self.shared.mark_executed(sealed.height().get(), sealed.hash());
+        Ok(ConsensusBlock::new(sealed.header().clone(), Some(place), sealed.transactions().to_vec()))
+    }
+
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, MachineError> {
+        blocking(&*self.context, work).await.ok_or_else(|| MachineError::Engine("a worker has ended".into()))
+    }
+
+    /// Signs receipts for what was appended and publishes them. A refusal costs the receipts, not the block.
+    async fn promise(&self, place: &ConsensusContext, height: u64, appended: Vec<Appended>) {
+        let Some(guard) = self.shared.guard.clone() else { return };
+        if appended.is_empty() {
+            return;
+        }
+        let (place, genesis) = (*place, self.term.genesis);
+        let shared = Arc::clone(&self.shared);
+        let receipts: Vec<_> = appended
+            .into_iter()
+            .map(|a| signing::Receipt {
+                rollup: place.rollup.get(),
+                term: place.term.get(),
+                genesis,
+                view: place.view.get(),
+                height,
+                index: a.index,
+                txHash: a.hash,
+            })
+            .collect();
+        let signed = blocking(&*self.context, move || match guard.receipts(&receipts) {
+            Ok(signatures) => {
+                let leader = guard.address();
+                for (receipt, signature) in receipts.into_iter().zip(signatures) {
+                    // Nobody listening is no error.
+                    let _ = shared.receipts.send(SignedReceipt { receipt, signature, leader });
+                }
+            }
+            Err(error) => tracing::warn!(%error, view = place.view.get(), "receipts not signed"),
+        });
+        signed.await;
+    }
+}

@@ -1,0 +1,259 @@
+//! Who votes in a term, and when terms begin.
+//!
+//! The schedule is filled from outside (the L1 follower reads the registry, an epoch ahead); consensus only reads it. A
+//! block's child belongs to the term that contains the block's timestamp, if that is later than the block's own term:
+//! so the last block of a term is the first whose timestamp is at or after the start of the next (protocol §15.1), and a
+//! term during whose whole time no block was made has no blocks.
+
+use alloy_primitives::{Address, B256, keccak256};
+use commonware_codec::{Copying, DecodeExt};
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_utils::{TryCollect, ordered::Set};
+use parking_lot::RwLock;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use surety_types::{Seconds, Term};
+use tokio::sync::watch;
+
+/// The most members of a committee: L1's bitmap has that many bits.
+pub const MAX_MEMBERS: usize = 64;
+
+/// One seat in a committee.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// The seat's number on L1.
+    pub seat: u64,
+    /// Address of its vote key.
+    pub vote: Address,
+    /// Its ed25519 peer key as L1 has it, which may be no key at all.
+    pub peer: B256,
+}
+
+/// The committee of one term, in L1 order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committee {
+    term: Term,
+    start: Seconds,
+    members: Vec<Member>,
+    /// Peer keys by place, with dummies for the bad and the repeated.
+    peers: Vec<PublicKey>,
+    participants: Set<PublicKey>,
+    /// Place on L1 of each participant (participants are ordered by peer key).
+    places: Vec<usize>,
+}
+
+/// A committee that cannot vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CommitteeError {
+    /// Wrong number of members.
+    #[error("a committee has 1 to 64 members, not {0}: read the registry again")]
+    Size(usize),
+    /// Two members with one vote key, which the registry never allows.
+    #[error("vote key {0} stands twice in the committee: read the registry again")]
+    RepeatedVoteKey(Address),
+}
+
+impl Committee {
+    /// Takes the members of a term in L1 order. Bad and repeated peer keys are replaced by dummies that nobody holds, so
+    /// that they cost the committee nothing but that seat's votes.
+    ///
+    /// # Errors
+    /// See [`CommitteeError`].
+    pub fn new(term: Term, start: Seconds, members: Vec<Member>) -> Result<Self, CommitteeError> {
+        if members.is_empty() || members.len() > MAX_MEMBERS {
+            return Err(CommitteeError::Size(members.len()));
+        }
+        let mut votes = BTreeSet::new();
+        if let Some(twice) = members.iter().find(|m| !votes.insert(m.vote)) {
+            return Err(CommitteeError::RepeatedVoteKey(twice.vote));
+        }
+        let mut taken = BTreeSet::new();
+        let peers: Vec<PublicKey> = members
+            .iter()
+            .map(|member| {
+                let key = decode_peer(&member.peer);
+                let key = key.filter(|key| !taken.contains(key)).unwrap_or_else(|| dummy(term, member, &taken));
+                taken.insert(key.clone());
+                key
+            })
+            .collect();
+        let participants: Set<PublicKey> =
+            peers.iter().cloned().try_collect().map_err(|_| CommitteeError::Size(members.len()))?;
+        let places = participants.iter().filter_map(|key| peers.iter().position(|peer| peer == key)).collect();
+        Ok(Self { term, start, members, peers, participants, places })
+    }
+
+    /// The term.
+    pub const fn term(&self) -> Term {
+        self.term
+    }
+
+    /// L1 time at which the term begins.
+    pub const fn start(&self) -> Seconds {
+        self.start
+    }
+
+    /// Members in L1 order.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Vote addresses in L1 order.
+    pub fn votes(&self) -> Vec<Address> {
+        self.members.iter().map(|m| m.vote).collect()
+    }
+
+    /// Place on L1 of a vote address.
+    pub fn place_of(&self, vote: Address) -> Option<usize> {
+        self.members.iter().position(|m| m.vote == vote)
+    }
+
+    /// The peer keys that consensus uses, in its own order.
+    pub(super) const fn participants(&self) -> &Set<PublicKey> {
+        &self.participants
+    }
+
+    /// Place on L1 of each participant.
+    pub(super) fn places(&self) -> &[usize] {
+        &self.places
+    }
+}
+
+/// An ed25519 key, if the bytes are one.
+pub(super) fn decode_peer(bytes: &B256) -> Option<PublicKey> {
+    PublicKey::decode(Copying(bytes.as_slice())).ok()
+}
+
+/// A point of the curve whose discrete logarithm nobody knows: the first of a chain of hashes that is one.
+fn dummy(term: Term, member: &Member, taken: &BTreeSet<PublicKey>) -> PublicKey {
+    let mut seed = Vec::from(b"Surety.DummyPeer.v1".as_slice());
+    seed.extend_from_slice(&term.get().to_be_bytes());
+    seed.extend_from_slice(&member.seat.to_be_bytes());
+    seed.extend_from_slice(member.vote.as_slice());
+    let mut hash = keccak256(seed);
+    loop {
+        // About half of all strings are points, so this ends after two rounds on average.
+        if let Some(key) = decode_peer(&hash)
+            && !taken.contains(&key)
+        {
+            return key;
+        }
+        hash = keccak256(hash);
+    }
+}
+
+/// The terms known so far. Cheap to clone; all clones are one schedule.
+#[derive(Debug, Clone)]
+pub struct TermSchedule {
+    inner: Arc<ScheduleInner>,
+}
+
+#[derive(Debug)]
+struct ScheduleInner {
+    terms: RwLock<BTreeMap<Term, Arc<Committee>>>,
+    changed: watch::Sender<()>,
+}
+
+impl Default for TermSchedule {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TermSchedule {
+    /// An empty schedule.
+    pub fn new() -> Self {
+        let (changed, _) = watch::channel(());
+        Self { inner: Arc::new(ScheduleInner { terms: RwLock::default(), changed }) }
+    }
+
+    /// Adds (or repeats) a term's committee. Called when L1's registry has fixed it: an epoch ahead.
+    pub fn insert(&self, committee: Committee) {
+        self.inner.terms.write().insert(committee.term, Arc::new(committee));
+        self.inner.changed.send_replace(());
+    }
+
+    /// Forgets terms before this one.
+    pub fn prune(&self, term: Term) {
+        let mut terms = self.inner.terms.write();
+        *terms = terms.split_off(&term);
+    }
+
+    /// The committee of a term, if it is known.
+    pub fn committee(&self, term: Term) -> Option<Arc<Committee>> {
+        self.inner.terms.read().get(&term).cloned()
+    }
+
+    /// Tells of every insertion.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.inner.changed.subscribe()
+    }
+
+    /// Waits until the committee of a term is known.
+    pub async fn wait(&self, term: Term) -> Arc<Committee> {
+        let mut changed = self.inner.changed.subscribe();
+        loop {
+            if let Some(committee) = self.committee(term) {
+                return committee;
+            }
+            // The sender lives as long as `self`.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// The term that a child of a block belongs to, given the block's term and timestamp.
+    pub fn term_after(&self, term: Term, timestamp: Seconds) -> Term {
+        let terms = self.inner.terms.read();
+        terms
+            .range(term.next()..)
+            .take_while(|(_, committee)| committee.start <= timestamp)
+            .last()
+            .map_or(term, |(next, _)| *next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use commonware_cryptography::{Signer as _, ed25519::PrivateKey};
+
+    fn member(seat: u64, peer: B256) -> Member {
+        Member { seat, vote: Address::with_last_byte(seat as u8 + 1), peer }
+    }
+
+    fn peer(seed: u64) -> B256 {
+        B256::from_slice(PrivateKey::from_seed(seed).public_key().as_ref())
+    }
+
+    #[test]
+    fn bad_and_repeated_peer_keys_become_dummies_and_block_nobody() {
+        let no_point = (0..=255).map(B256::repeat_byte).find(|k| decode_peer(k).is_none()).unwrap();
+        let members = vec![member(0, peer(1)), member(1, peer(1)), member(2, no_point), member(3, peer(2))];
+        let committee = Committee::new(Term::new(1), Seconds::ZERO, members.clone()).unwrap();
+        assert_eq!(committee.participants().len(), 4);
+        assert_eq!(committee.peers[0].as_ref(), peer(1).as_slice(), "the first user keeps the key");
+        assert_ne!(committee.peers[1].as_ref(), peer(1).as_slice());
+        assert_eq!(committee.peers[3].as_ref(), peer(2).as_slice());
+        assert_eq!(committee, Committee::new(Term::new(1), Seconds::ZERO, members).unwrap(), "all nodes agree");
+        for (index, key) in committee.participants().iter().enumerate() {
+            assert_eq!(&committee.peers[committee.places()[index]], key);
+        }
+    }
+
+    #[test]
+    fn a_childs_term_follows_from_the_parents_time() {
+        let schedule = TermSchedule::new();
+        for (term, start) in [(1, 0), (2, 100), (3, 200)] {
+            let members = vec![member(0, peer(1))];
+            schedule.insert(Committee::new(Term::new(term), Seconds::new(start), members).unwrap());
+        }
+        let after = |term, time| schedule.term_after(Term::new(term), Seconds::new(time)).get();
+        assert_eq!(after(1, 99), 1);
+        assert_eq!(after(1, 100), 2);
+        assert_eq!(after(1, 250), 3, "a term without blocks is passed over");
+        assert_eq!(after(2, 100), 2);
+        assert_eq!(after(3, 50), 3, "terms never go back");
+    }
+}

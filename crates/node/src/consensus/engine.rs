@@ -1,0 +1,455 @@
+//! One seat's consensus over any runtime and network: the library's keeper of blocks for all terms, and an engine for each.
+//!
+//! A term has its own scheme, its own storage partition, the last block of the term before as genesis, and its own
+//! subchannels of the votes', certificates' and resolver's channels; blocks and backfill are common to all terms. The
+//! engine of a term that is over runs on for [`GRACE`], proposing the last block again and again, so that seats a little
+//! behind can finish it; those further behind ask for that block by what [`super::status`] tells them.
+
+use super::{
+    application::{Application, Marshal, Shared, TermInfo},
+    block::{BlockLimits, ConsensusBlock, to_digest},
+    committee::Committee,
+    epochs::{Boundary, Epochs},
+    finalizer::{Finalizer, boundaries},
+    scheme::Scheme,
+    statements::{self, Statements},
+    status, transactions,
+};
+use alloy_primitives::B256;
+use commonware_broadcast::buffered;
+use commonware_consensus::{
+    marshal::{self, Start, core::Actor, resolver::p2p as resolver},
+    simplex::{
+        self, Engine, Floor, ForwardPolicy, SkipBudget, SkipPolicy, elector::RoundRobin,
+        scheme::reporter::AttributableReporter,
+    },
+    types::{Epoch, ViewDelta},
+};
+use commonware_cryptography::{
+    Digested, Keccak256,
+    certificate::{Scheme as _, Verifier as _},
+    ed25519::PublicKey,
+};
+use commonware_p2p::{
+    Blocker, Provider, Receiver, Sender,
+    utils::mux::{MuxHandle, Muxer},
+};
+use commonware_parallel::Sequential;
+use commonware_runtime::{
+    Clock, Handle, Metrics, Spawner, Storage,
+    buffer::paged::{CacheRef, page_size},
+};
+use commonware_storage::{archive::prunable, translator::EightCap};
+use commonware_utils::{NZDuration, NZU64, NZUsize};
+use rand_core::CryptoRng;
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use surety_state::StoredBlock;
+use surety_types::{Term, signing::Domain};
+use tokio::sync::{broadcast, mpsc, watch};
+
+/// How long the engine of a finished term goes on.
+pub(super) const GRACE: Duration = Duration::from_secs(5);
+/// Terms whose beginnings are kept at hand: for schemes of older blocks and for seats that are behind.
+pub(super) const TERMS_KEPT: usize = 8;
+/// Final blocks that the library hands out before the first is durable here.
+const MAX_PENDING: NonZeroUsize = NZUsize!(32);
+/// Requests and reports that wait inside the library.
+const MAILBOX: NonZeroUsize = NZUsize!(1_024);
+/// Blocks that the library keeps for peers that are behind.
+const ARCHIVE_SECTION: u64 = 1_024;
+const ARCHIVED_BLOCKS: u64 = 64 * ARCHIVE_SECTION;
+
+/// What every runtime must offer.
+pub(super) trait Runtime: CryptoRng + Clock + Spawner + Storage + Metrics {}
+
+impl<E: CryptoRng + Clock + Spawner + Storage + Metrics> Runtime for E {}
+
+/// A channel's two ends for each purpose.
+pub(super) struct Channels<S, R> {
+    pub(super) votes: (S, R),
+    pub(super) certificates: (S, R),
+    pub(super) resolver: (S, R),
+    pub(super) blocks: (S, R),
+    pub(super) backfill: (S, R),
+    pub(super) transactions: (S, R),
+    pub(super) statements: (S, R),
+    pub(super) status: (S, R),
+}
+
+/// The network as the engine sees it.
+pub(super) struct Network<S, R, P, B> {
+    pub(super) channels: Channels<S, R>,
+    pub(super) peers: P,
+    pub(super) blocker: B,
+    pub(super) me: PublicKey,
+    /// Admits the members of a term's committee.
+    pub(super) admit: Box<dyn FnMut(&Committee) + Send>,
+}
+
+/// How the engine times itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a view waits for its leader's proposal. More than a block time.
+    pub leader_timeout: Duration,
+    /// How long a view waits for its block to be certified. More than `leader_timeout`.
+    pub certification_timeout: Duration,
+    /// How often a vote against a view is sent again.
+    pub retry: Duration,
+    /// After how long without a sign of its leader a view is given up at once. More than the others.
+    pub skip: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            leader_timeout: Duration::from_millis(800),
+            certification_timeout: Duration::from_millis(1_600),
+            retry: Duration::from_secs(2),
+            skip: Duration::from_secs(4),
+        }
+    }
+}
+
+/// What a seat brings.
+pub(super) struct Core {
+    /// Begins the names of all storage partitions: empty where the seat has a directory of its own.
+    pub(super) partition: String,
+    pub(super) shared: Arc<Shared>,
+    pub(super) domain: Domain,
+    pub(super) limits: BlockLimits,
+    pub(super) timing: Timing,
+    pub(super) finalized: broadcast::Sender<Arc<StoredBlock>>,
+    pub(super) term: watch::Sender<Option<Boundary>>,
+    pub(super) statements: Statements,
+    pub(super) requests: mpsc::Receiver<statements::Request>,
+}
+
+/// The engines' common ground.
+struct Terms<E, S: Sender<PublicKey = PublicKey>, B> {
+    context: E,
+    shared: Arc<Shared>,
+    domain: Domain,
+    timing: Timing,
+    epochs: Epochs,
+    marshal: Marshal,
+    cache: CacheRef,
+    partition: String,
+    blocker: B,
+    votes: MuxHandle<S>,
+    certificates: MuxHandle<S>,
+    resolver: MuxHandle<S>,
+}
+
+/// Runs a seat until the runtime stops.
+///
+/// # Errors
+/// When the store cannot be read at the start.
+pub(super) async fn run<E, S, R, P, B>(context: E, core: Core, network: Network<S, R, P, B>) -> surety_state::Result<()>
+where
+    E: Runtime,
+    S: Sender<PublicKey = PublicKey>,
+    R: Receiver<PublicKey = PublicKey>,
+    P: Provider<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+{
+    let Core { partition, shared, domain, limits, timing, finalized, term, statements, requests } = core;
+    let Network { channels, peers, blocker, me, mut admit } = network;
+    let epochs = Epochs::default();
+    let begun = boundaries(&shared, TERMS_KEPT)?;
+    for boundary in &begun {
+        epochs.begin(*boundary);
+        if let Some(committee) = shared.schedule.committee(boundary.term) {
+            epochs.set_scheme(boundary.term, scheme(&shared, &domain, boundary.genesis, committee));
+        }
+    }
+    recall_executed(&shared)?;
+    let cache = CacheRef::new(page_size(4_096), NZUsize!(256));
+    let mut terms_seen = term.subscribe();
+    terms_seen.mark_unchanged();
+
+    let (finalizer, deliveries) =
+        Finalizer::new(context.child("finalizer"), shared.clone(), epochs.clone(), finalized, term);
+    let marshal = start_marshal(
+        &context,
+        &shared,
+        limits,
+        &epochs,
+        &cache,
+        Stores {
+            partition: partition.clone(),
+            peers,
+            blocker: blocker.clone(),
+            me,
+            blocks: channels.blocks,
+            backfill: channels.backfill,
+        },
+        deliveries,
+    )
+    .await;
+    context.child("finalize").spawn(move |_| finalizer.run());
+
+    transactions::start(&context, shared.clone(), channels.transactions);
+    statements::start(&context, shared.clone(), statements, requests, channels.statements);
+    status::start(&context, shared.clone(), epochs.clone(), marshal.clone(), channels.status);
+
+    let mux = |label, (sender, receiver)| {
+        let (mux, handle) = Muxer::new(context.child(label), sender, receiver);
+        mux.start();
+        handle
+    };
+    let votes = mux("votes", channels.votes);
+    let certificates = mux("certificates", channels.certificates);
+    let resolver = mux("resolver", channels.resolver);
+    let mut terms = Terms {
+        context: context.child("terms"),
+        shared,
+        domain,
+        timing,
+        epochs,
+        marshal,
+        cache,
+        partition,
+        blocker,
+        votes,
+        certificates,
+        resolver,
+    };
+
+    let mut running: Option<Handle<()>> = None;
+    while let Some(boundary) = terms.epochs.current() {
+        let committee = terms.shared.schedule.wait(boundary.term).await;
+        admit(&committee);
+        let engine = terms.start(boundary, committee).await;
+        if let Some(old) = std::mem::replace(&mut running, engine) {
+            let retire = context.child("retire");
+            retire.spawn(|context| async move {
+                context.sleep(GRACE).await;
+                old.abort();
+            });
+        }
+        if terms_seen.changed().await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A node remembers what it committed: it may sign for that again.
+fn recall_executed(shared: &Shared) -> surety_state::Result<()> {
+    let store = shared.blocks.store();
+    let head = store.committed();
+    let lowest = head.number.saturating_sub(surety_types::claim::MAX_BATCH_BLOCKS);
+    for height in lowest..=head.number {
+        if let Some(hash) = store.canonical_hash(height)? {
+            shared.mark_executed(height, hash);
+        }
+    }
+    Ok(())
+}
+
+fn scheme(shared: &Shared, domain: &Domain, genesis: B256, committee: Arc<Committee>) -> Scheme {
+    let rollup = shared.blocks.parameters().rollup;
+    Scheme::new(rollup, genesis, *domain, committee, shared.guard.clone())
+}
+
+/// Where blocks come from.
+struct Stores<S, R, P, B> {
+    partition: String,
+    peers: P,
+    blocker: B,
+    me: PublicKey,
+    blocks: (S, R),
+    backfill: (S, R),
+}
+
+async fn start_marshal<E, S, R, P, B>(
+    context: &E,
+    shared: &Shared,
+    limits: BlockLimits,
+    epochs: &Epochs,
+    cache: &CacheRef,
+    stores: Stores<S, R, P, B>,
+    deliveries: super::finalizer::Deliveries,
+) -> Marshal
+where
+    E: Runtime,
+    S: Sender<PublicKey = PublicKey>,
+    R: Receiver<PublicKey = PublicKey>,
+    P: Provider<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+{
+    let resolver = resolver::init(
+        context.child("backfill"),
+        resolver::Config {
+            public_key: stores.me.clone(),
+            peer_provider: stores.peers.clone(),
+            blocker: stores.blocker,
+            mailbox_size: MAILBOX,
+            fetch_timeout: NZDuration!(Duration::from_secs(1)),
+            fetch_retry_delay: Duration::from_millis(100),
+            priority_requests: false,
+            priority_responses: false,
+        },
+        stores.backfill,
+    );
+    let (broadcast, buffer) = buffered::Engine::new(
+        context.child("broadcast"),
+        buffered::Config {
+            public_key: stores.me,
+            mailbox_size: MAILBOX,
+            deque_size: 16,
+            priority: true,
+            codec_config: limits,
+            peer_provider: stores.peers,
+            strategy: Sequential,
+        },
+    );
+    broadcast.start(stores.blocks);
+
+    let finalizations = prunable::Archive::init(
+        context.child("finalizations"),
+        archive(&stores.partition, "finalizations", cache, Scheme::certificate_codec_config_unbounded()),
+    )
+    .await
+    .unwrap_or_else(|error| panic!("the archive of finalisations is damaged: {error}; remove the consensus directory"));
+    let blocks =
+        prunable::Archive::init(context.child("finalized_blocks"), archive(&stores.partition, "blocks", cache, limits))
+            .await
+            .unwrap_or_else(|error| {
+                panic!("the archive of blocks is damaged: {error}; remove the consensus directory")
+            });
+    let (actor, mailbox, _) = Actor::init(
+        context.child("marshal"),
+        finalizations,
+        blocks,
+        marshal::Config {
+            provider: epochs.clone(),
+            epocher: epochs.clone(),
+            start: Start::Genesis(genesis(shared)),
+            partition_prefix: format!("{}marshal", stores.partition),
+            mailbox_size: MAILBOX,
+            view_retention: ViewDelta::new(256),
+            prunable_items_per_section: NZU64!(256),
+            page_cache: cache.clone(),
+            replay_buffer: NZUsize!(1 << 16),
+            key_write_buffer: NZUsize!(1 << 16),
+            value_write_buffer: NZUsize!(1 << 18),
+            block_codec_config: limits,
+            max_repair: NZUsize!(32),
+            max_pending_acks: MAX_PENDING,
+            strategy: Sequential,
+        },
+    )
+    .await;
+    actor.start(deliveries, buffer, resolver);
+    mailbox
+}
+
+fn archive<C>(partition: &str, name: &str, cache: &CacheRef, codec_config: C) -> prunable::Config<EightCap, C> {
+    prunable::Config {
+        translator: EightCap,
+        metadata_partition: format!("{partition}{name}-metadata"),
+        key_partition: format!("{partition}{name}-keys"),
+        key_page_cache: cache.clone(),
+        value_partition: format!("{partition}{name}-values"),
+        compression: None,
+        codec_config,
+        items_per_section: NZU64!(ARCHIVE_SECTION),
+        key_write_buffer: NZUsize!(1 << 16),
+        value_write_buffer: NZUsize!(1 << 18),
+        replay_buffer: NZUsize!(1 << 16),
+    }
+}
+
+/// The first block in the library's form.
+#[expect(clippy::expect_used, reason = "a store without its genesis block cannot be opened")]
+fn genesis(shared: &Shared) -> Digested<ConsensusBlock> {
+    let store = shared.blocks.store();
+    let genesis = store.block(store.genesis().hash).ok().flatten().expect("the store holds its genesis block");
+    let block = ConsensusBlock::new(genesis.block.header.clone(), None, Vec::new());
+    let digest = to_digest(block.hash());
+    Digested::precomputed(block, digest)
+}
+
+impl<E, S, B> Terms<E, S, B>
+where
+    E: Runtime,
+    S: Sender<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+{
+    /// Starts the engine of a term; none if this seat is not in its committee.
+    async fn start(&mut self, boundary: Boundary, committee: Arc<Committee>) -> Option<Handle<()>> {
+        let term = boundary.term;
+        let scheme = scheme(&self.shared, &self.domain, boundary.genesis, committee);
+        self.epochs.set_scheme(term, scheme.clone());
+        self.prune(boundary);
+        if scheme.me().is_none() {
+            tracing::info!(%term, "this seat is not in the term's committee");
+            return None;
+        }
+        let channel = term.get();
+        let (Ok(votes), Ok(certificates), Ok(resolver)) = (
+            self.votes.register(channel).await,
+            self.certificates.register(channel).await,
+            self.resolver.register(channel).await,
+        ) else {
+            tracing::error!(%term, "the network has stopped");
+            return None;
+        };
+        tracing::info!(%term, genesis = %boundary.genesis, height = boundary.height, "term begins");
+        let info = TermInfo { term, genesis: boundary.genesis };
+        let context = self.context.child("term").with_attribute("term", term);
+        let application =
+            Application::new(context.child("application"), self.shared.clone(), info, self.marshal.clone());
+        let reporter = AttributableReporter::new(
+            context.child("reporter"),
+            scheme.clone(),
+            self.marshal.clone(),
+            Sequential,
+            true,
+        );
+        let engine = Engine::new(
+            context.child("engine"),
+            simplex::Config {
+                scheme,
+                elector: RoundRobin::<Keccak256>::default(),
+                blocker: self.blocker.clone(),
+                automaton: application.clone(),
+                relay: application,
+                reporter,
+                track_historical_votes: true,
+                strategy: Sequential,
+                partition: format!("{}term-{term}", self.partition),
+                mailbox_size: MAILBOX,
+                epoch: Epoch::new(term.get()),
+                floor: Floor::Genesis(to_digest(boundary.genesis)),
+                replay_buffer: NZUsize!(1 << 16),
+                write_buffer: NZUsize!(1 << 16),
+                page_cache: self.cache.clone(),
+                leader_timeout: self.timing.leader_timeout,
+                certification_timeout: self.timing.certification_timeout,
+                timeout_retry: self.timing.retry,
+                view_retention: ViewDelta::new(256),
+                skip: SkipPolicy::Enabled { timeout: self.timing.skip, budget: SkipBudget::Participants },
+                fetch_timeout: NZDuration!(Duration::from_secs(1)),
+                fetch_retry_delay: Duration::from_millis(100),
+                forward: ForwardPolicy::SilentVoters,
+            },
+        );
+        Some(engine.start(votes, certificates, resolver))
+    }
+
+    /// Lets go of what is too old to matter: journal entries of terms that nobody can be asked about any more, and blocks
+    /// that peers can get from L1.
+    fn prune(&self, boundary: Boundary) {
+        let kept = self.epochs.newest(TERMS_KEPT).first().map_or(Term::new(1), |b| b.term);
+        if let Some(guard) = &self.shared.guard
+            && let Err(error) = guard.journal().raise_floor(self.shared.blocks.parameters().rollup, kept)
+        {
+            tracing::error!(%error, "the signing journal could not be compacted");
+        }
+        if let Some(height) = boundary.height.checked_sub(ARCHIVED_BLOCKS) {
+            self.marshal.prune(commonware_consensus::types::Height::new(height));
+        }
+    }
+}

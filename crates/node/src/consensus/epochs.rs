@@ -1,0 +1,130 @@
+//! Terms as the library sees them: epochs over heights, and a scheme for each.
+//!
+//! A term's last height is known when its last block is final; until then the term is open and holds all heights from its
+//! first on. The library is only asked about heights that are final or about to be, and a later term's engine starts after
+//! the earlier one is closed here, so no answer about such a height ever changes.
+
+use super::scheme::Scheme;
+use alloy_primitives::B256;
+use commonware_consensus::types::{Epoch, EpochInfo, Epocher, Height};
+use commonware_cryptography::certificate::{Provider, Scoped};
+use parking_lot::RwLock;
+use std::{collections::BTreeMap, sync::Arc};
+use surety_types::Term;
+
+/// Where a term begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Boundary {
+    /// The term.
+    pub term: Term,
+    /// Height of its genesis: the last block of the term before.
+    pub height: u64,
+    /// Hash of its genesis.
+    pub genesis: B256,
+}
+
+/// The terms that began, with their schemes. Cheap to clone; all clones are one list.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Epochs {
+    inner: Arc<RwLock<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    boundaries: BTreeMap<u64, Boundary>,
+    schemes: BTreeMap<u64, Arc<Scheme>>,
+}
+
+impl Epochs {
+    /// Adds a term. The one before it ends where this begins.
+    pub(super) fn begin(&self, boundary: Boundary) {
+        self.inner.write().boundaries.insert(boundary.term.get(), boundary);
+    }
+
+    /// The scheme by which a term's certificates are checked.
+    pub(super) fn set_scheme(&self, term: Term, scheme: Scheme) {
+        self.inner.write().schemes.insert(term.get(), Arc::new(scheme));
+    }
+
+    /// The newest terms, oldest first.
+    pub(super) fn newest(&self, count: usize) -> Vec<Boundary> {
+        let inner = self.inner.read();
+        let mut newest: Vec<_> = inner.boundaries.values().rev().take(count).copied().collect();
+        newest.reverse();
+        newest
+    }
+
+    /// The newest term.
+    pub(super) fn current(&self) -> Option<Boundary> {
+        self.inner.read().boundaries.last_key_value().map(|(_, boundary)| *boundary)
+    }
+}
+
+impl Inner {
+    fn bounds(&self, term: u64) -> Option<(Height, Height)> {
+        let boundary = self.boundaries.get(&term)?;
+        // Height zero is genesis; the library counts it to the first epoch.
+        let first = if boundary.height == 0 { 0 } else { boundary.height.checked_add(1)? };
+        let next = self.boundaries.range(term.checked_add(1)?..).next();
+        let last = next.map_or(u64::MAX, |(_, next)| next.height);
+        Some((Height::new(first), Height::new(last)))
+    }
+}
+
+impl Epocher for Epochs {
+    fn containing(&self, height: Height) -> Option<EpochInfo> {
+        let inner = self.inner.read();
+        let mut terms = inner.boundaries.values().rev();
+        let boundary = terms.find(|b| b.height < height.get() || b.height == 0)?;
+        let (first, last) = inner.bounds(boundary.term.get())?;
+        Some(EpochInfo::new(Epoch::new(boundary.term.get()), height, first, last))
+    }
+
+    fn first(&self, epoch: Epoch) -> Option<Height> {
+        self.inner.read().bounds(epoch.get()).map(|(first, _)| first)
+    }
+
+    fn last(&self, epoch: Epoch) -> Option<Height> {
+        self.inner.read().bounds(epoch.get()).map(|(_, last)| last)
+    }
+}
+
+impl Provider for Epochs {
+    type Scope = Epoch;
+    type Scheme = Scheme;
+
+    fn scoped(&self, epoch: Epoch) -> Option<Scoped<Scheme>> {
+        self.inner.read().schemes.get(&epoch.get()).cloned().map(Scoped::scheme)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_is_open_until_the_next_begins() {
+        let epochs = Epochs::default();
+        let begin = |term, height| {
+            epochs.begin(Boundary { term: Term::new(term), height, genesis: B256::ZERO });
+        };
+        let of = |height| {
+            let info = epochs.containing(Height::new(height)).unwrap();
+            (info.epoch().get(), info.first().get(), info.last().get())
+        };
+        assert!(epochs.containing(Height::new(5)).is_none());
+        begin(1, 0);
+        assert_eq!(of(0), (1, 0, u64::MAX));
+        assert_eq!(of(9), (1, 0, u64::MAX));
+        begin(2, 9);
+        // Term 3 had no blocks.
+        begin(4, 12);
+        assert_eq!(of(0), (1, 0, 9));
+        assert_eq!(of(9), (1, 0, 9));
+        assert_eq!(of(10), (2, 10, 12));
+        assert_eq!(of(13), (4, 13, u64::MAX));
+        assert_eq!(epochs.last(Epoch::new(1)).unwrap().get(), 9);
+        assert_eq!(epochs.first(Epoch::new(3)), None);
+        assert_eq!(epochs.newest(2).iter().map(|b| b.term.get()).collect::<Vec<_>>(), [2, 4]);
+    }
+}

@@ -1,0 +1,248 @@
+//! Commits final blocks in order, tells who wants to know, and ends terms.
+//!
+//! The library delivers each final block at least once, in order; we acknowledge it when it is durable in the store. After a
+//! restart blocks may come again: those that the store has are acknowledged at once. A final block that this node finds
+//! wrong means that its execution differs from two thirds of the seats: it stops here and says so, and commits nothing.
+
+use super::{
+    application::{Shared, blocking, execute, now, report},
+    block::ConsensusBlock,
+    epochs::{Boundary, Epochs},
+};
+use commonware_actor::Feedback;
+use commonware_consensus::{Reporter, marshal::Update};
+use commonware_runtime::{Clock, Spawner};
+use commonware_utils::{Acknowledgement as _, acknowledgement::Exact};
+use std::sync::Arc;
+use surety_state::StoredBlock;
+use surety_types::{Recovered, Seconds, Term};
+use tokio::sync::{broadcast, mpsc, watch};
+
+/// The most blocks that one synced transaction of the store takes.
+const MAX_GROUP: usize = 64;
+
+type Delivery = (ConsensusBlock, Exact);
+
+/// Takes final blocks from the library.
+#[derive(Clone)]
+pub(super) struct Deliveries(mpsc::UnboundedSender<Delivery>);
+
+impl Reporter for Deliveries {
+    type Activity = Update<ConsensusBlock>;
+
+    fn report(&mut self, update: Self::Activity) -> Feedback {
+        // Tips run ahead of the blocks; only blocks matter here. The library bounds how many are not acknowledged.
+        if let Update::Block(block, acknowledgement) = update
+            && self.0.send((block.inner().clone(), acknowledgement)).is_err()
+        {
+            return Feedback::Closed;
+        }
+        Feedback::Ok
+    }
+}
+
+/// The task that commits.
+pub(super) struct Finalizer<E> {
+    context: E,
+    shared: Arc<Shared>,
+    epochs: Epochs,
+    deliveries: mpsc::UnboundedReceiver<Delivery>,
+    finalized: broadcast::Sender<Arc<StoredBlock>>,
+    term: watch::Sender<Option<Boundary>>,
+}
+
+/// This node disagrees with a quorum, or cannot write: it must not go on.
+struct Halt;
+
+impl<E: Clock + Spawner> Finalizer<E> {
+    pub(super) fn new(
+        context: E,
+        shared: Arc<Shared>,
+        epochs: Epochs,
+        finalized: broadcast::Sender<Arc<StoredBlock>>,
+        term: watch::Sender<Option<Boundary>>,
+    ) -> (Self, Deliveries) {
+        let (sender, deliveries) = mpsc::unbounded_channel();
+        (Self { context, shared, epochs, deliveries, finalized, term }, Deliveries(sender))
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut schedule = self.shared.schedule.changes();
+        loop {
+            // A schedule that came late may show that the term was over already.
+            self.end_term();
+            let first = tokio::select! {
+                biased;
+                first = self.deliveries.recv() => first,
+                changed = schedule.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+            };
+            let Some(first) = first else { return };
+            let mut group = vec![first];
+            while group.len() < MAX_GROUP
+                && let Ok(next) = self.deliveries.try_recv()
+            {
+                group.push(next);
+            }
+            if self.finalize(group).await.is_err() {
+                // Without acknowledgement the library delivers nothing more, and after a restart the same again.
+                tracing::error!("this seat stops following the chain; it votes for nothing more");
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn finalize(&self, group: Vec<Delivery>) -> Result<(), Halt> {
+        let store = self.shared.blocks.store().clone();
+        let committed = store.committed();
+        let mut new = Vec::new();
+        let mut acknowledgements = Vec::new();
+        for (block, acknowledgement) in group {
+            if block.header().number > committed.number {
+                self.execute(&block).await?;
+                new.push(block);
+            }
+            acknowledgements.push(acknowledgement);
+        }
+        if let Some(last) = new.last().map(ConsensusBlock::hash) {
+            let result = {
+                let store = store.clone();
+                blocking(&self.context, move || store.commit(last)).await
+            };
+            match result {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    report("committing final blocks", &error.into());
+                    return Err(Halt);
+                }
+                None => return Err(Halt),
+            }
+            self.announce(&new);
+            self.end_term();
+        }
+        for acknowledgement in acknowledgements {
+            acknowledgement.acknowledge();
+        }
+        Ok(())
+    }
+
+    /// Executes a final block unless consensus had it executed before.
+    async fn execute(&self, block: &ConsensusBlock) -> Result<(), Halt> {
+        let blocks = &self.shared.blocks;
+        let known =
+            blocks.knows(block.hash()).and_then(|known| Ok((known, blocks.parent(block.header().parent_hash)?)));
+        match known {
+            Ok((true, _)) => Ok(()),
+            Ok((false, Some(parent))) => match execute(&self.context, &self.shared, &parent, block).await {
+                Some(true) => Ok(()),
+                _ => {
+                    tracing::error!(
+                        height = block.header().number, block = %block.hash(),
+                        "two thirds of the seats made a block final that this node finds wrong or cannot execute: compare \
+                         versions and chain files, then restart"
+                    );
+                    Err(Halt)
+                }
+            },
+            Ok((false, None)) => {
+                tracing::error!(
+                    height = block.header().number, block = %block.hash(), head = ?blocks.store().committed(),
+                    "a final block does not continue this node's chain: compare the store with the other seats'"
+                );
+                Err(Halt)
+            }
+            Err(error) => {
+                report("executing a final block", &error);
+                Err(Halt)
+            }
+        }
+    }
+
+    fn announce(&self, new: &[ConsensusBlock]) {
+        let store = self.shared.blocks.store();
+        let mut included = Vec::new();
+        for block in new {
+            match store.block(block.hash()) {
+                Ok(Some(stored)) => {
+                    let pairs = stored.block.transactions.iter().zip(&stored.senders);
+                    included.extend(pairs.map(|(tx, sender)| Recovered::new_unchecked(tx.clone(), *sender)));
+                    // Nobody listening is no error.
+                    let _ = self.finalized.send(stored);
+                }
+                Ok(None) => {}
+                Err(error) => report("reading back a committed block", &error.into()),
+            }
+        }
+        let Some(head) = new.last() else { return };
+        let followed = store.view(head.hash()).and_then(|state| {
+            let count = surety_stf::execute::op::L1Attributes::read(&state)?.message_count;
+            self.shared.blocks.inbox().prune(count);
+            self.shared.pool.set_head(head.header(), state, &included, Vec::new(), now(&self.context))
+        });
+        if let Err(error) = followed {
+            report("bringing the pool to the new head", &error.into());
+        }
+    }
+
+    /// Begins the next term if the head ends the current one.
+    fn end_term(&self) {
+        let store = self.shared.blocks.store();
+        let head = store.committed();
+        let Some(current) = self.epochs.current() else { return };
+        if head.number <= current.height {
+            return;
+        }
+        let Ok(Some(header)) = store.header(head.hash) else { return };
+        let next = self.shared.schedule.term_after(current.term, Seconds::new(header.timestamp));
+        if next > current.term {
+            let boundary = Boundary { term: next, height: head.number, genesis: head.hash };
+            tracing::info!(ended = %current.term, begins = %next, height = head.number, "term over");
+            self.epochs.begin(boundary);
+            self.term.send_replace(Some(boundary));
+        }
+    }
+}
+
+/// The terms that a stored chain has been through, newest `count` of them, oldest first, and the one it is in.
+///
+/// A block's term never falls with its height, so each boundary is found by bisection over the stored contexts.
+pub(super) fn boundaries(shared: &Shared, count: usize) -> surety_state::Result<Vec<Boundary>> {
+    let store = shared.blocks.store();
+    let rollup = shared.blocks.parameters().rollup;
+    let term_at = |height: u64| -> surety_state::Result<Term> {
+        let block = store.block_by_number(height)?;
+        let context = block.and_then(|block| crate::builder::decode_aux(rollup, &block.aux));
+        Ok(context.map_or(Term::ZERO, |c| c.term))
+    };
+    let hash_at = |height: u64| store.canonical_hash(height).map(Option::unwrap_or_default);
+    let genesis = store.header(store.genesis().hash)?.map_or(0, |header| header.timestamp);
+    let first = shared.schedule.term_after(Term::ZERO, Seconds::new(genesis)).max(Term::new(1));
+    let head = store.committed();
+    let mut found = Vec::new();
+    let mut top = head.number;
+    while top > 0 && found.len() < count {
+        let term = term_at(top)?;
+        // The least height of this term lies in (low, high].
+        let (mut low, mut high) = (0, top);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if term_at(middle)? < term { low = middle } else { high = middle }
+        }
+        found.push(Boundary { term, height: high - 1, genesis: hash_at(high - 1)? });
+        top = high - 1;
+    }
+    found.reverse();
+    let current = found.last().map_or(Term::ZERO, |b| b.term);
+    if current == Term::ZERO {
+        found.push(Boundary { term: first, height: head.number, genesis: head.hash });
+    } else {
+        let timestamp = store.header(head.hash)?.map_or(0, |header| header.timestamp);
+        let next = shared.schedule.term_after(current, Seconds::new(timestamp));
+        if next > current {
+            found.push(Boundary { term: next, height: head.number, genesis: head.hash });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,37 @@
+//! Agree on blocks: simplex with our votes, one engine per term (protocol §5).
+//!
+//! The only module that knows the consensus library; what it hands out are types of this project.
+//!
+//! ```text
+//! seat ─▶ engine (all terms) ─▶ application: propose · verify · certify ─▶ crate::builder ─▶ store
+//!              │                         │ votes, by scheme ─▶ crate::signer
+//!              ├─ finalizer ◀─ blocks in order ◀─ the library's keeper of blocks
+//!              ├─ transactions, statements, status: our own channels
+//!              └─ epochs, committee: which term, who votes
+//! ```
+//!
+//! The schedule of terms comes from outside, as do L1's messages; see [`TermSchedule`] and [`crate::builder::Inbox`].
+
+mod application;
+pub mod block;
+mod committee;
+mod engine;
+mod epochs;
+mod finalizer;
+mod scheme;
+mod seat;
+mod statements;
+mod status;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod transactions;
+
+pub use application::SignedReceipt;
+pub use committee::{Committee, CommitteeError, MAX_MEMBERS, Member, TermSchedule};
+pub use engine::Timing;
+pub use epochs::Boundary;
+pub use scheme::{Certificate, Scheme};
+pub use seat::{PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle};
+pub use statements::{BatchSignatures, BatchVerifier, GatherError, MAX_DATA, duty};

@@ -1,0 +1,370 @@
+//! A seat as a running thing: its own threads, network and storage, beside others in one process if need be.
+//!
+//! The consensus library's runtime owns its threads, so a seat runs on a thread of its own that starts that runtime; what
+//! comes out of it are channels that any task may read. Each seat needs its own directory, port, journal and store.
+
+use super::{
+    application::{Shared, SignedReceipt},
+    block::{BlockLimits, ConsensusBlock, Hash},
+    committee::{Committee, MAX_MEMBERS, TermSchedule},
+    engine::{self, Channels, Core, Network, Timing},
+    epochs::Boundary,
+    scheme::Scheme,
+    statements::{self, BatchSignatures, BatchVerifier, Statements},
+    status, transactions,
+};
+use crate::{builder::Blocks, pool::Pool, signer::Guard};
+use alloy_primitives::{Address, B256};
+use commonware_codec::{Copying, DecodeExt as _};
+use commonware_consensus::{marshal::standard::Standard, simplex};
+use commonware_cryptography::{
+    ChaCha20Poly1305, Signer as _,
+    ed25519::{PrivateKey, PublicKey},
+};
+use commonware_p2p::{AddressableManager as _, authenticated::lookup, max_message_size, utils::mux::prefixed};
+use commonware_runtime::{Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
+use commonware_stream::{
+    cups::{self, Cups},
+    sake::{self, Sake},
+};
+use commonware_utils::{NZU32, NZUsize, TryCollect as _, ordered::Map};
+use parking_lot::RwLock;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+use surety_state::StoredBlock;
+use surety_types::signing::Domain;
+use tokio::sync::{broadcast, oneshot, watch};
+
+/// Where peers listen, by peer key. Cheap to clone; may be filled while the seat runs (it counts from the next term on).
+#[derive(Debug, Clone, Default)]
+pub struct PeerAddresses(Arc<RwLock<BTreeMap<B256, SocketAddr>>>);
+
+impl PeerAddresses {
+    /// Says where a peer listens.
+    pub fn insert(&self, peer: B256, address: SocketAddr) {
+        self.0.write().insert(peer, address);
+    }
+
+    fn len(&self) -> usize {
+        self.0.read().len()
+    }
+
+    fn get(&self, peer: &B256) -> Option<SocketAddr> {
+        self.0.read().get(peer).copied()
+    }
+}
+
+/// Messages per second that each peer may send on each channel. They set how much memory the library reserves, and must
+/// be several times what the chain needs at its block time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas {
+    /// Votes.
+    pub votes: NonZeroU32,
+    /// Certificates.
+    pub certificates: NonZeroU32,
+    /// Questions for certificates and their answers.
+    pub resolver: NonZeroU32,
+    /// New blocks.
+    pub blocks: NonZeroU32,
+    /// Questions for blocks and their answers.
+    pub backfill: NonZeroU32,
+    /// Bundles of transactions.
+    pub transactions: NonZeroU32,
+    /// Batch statements and signatures.
+    pub statements: NonZeroU32,
+}
+
+impl Quotas {
+    /// What a chain with this many views a second needs, with room.
+    pub const fn for_views_per_second(views: u32) -> Self {
+        const fn quota(n: u32) -> NonZeroU32 {
+            match NonZeroU32::new(n) {
+                Some(n) => n,
+                None => NonZeroU32::MIN,
+            }
+        }
+        Self {
+            votes: quota(views.saturating_mul(16)),
+            certificates: quota(views.saturating_mul(16)),
+            resolver: quota(views.saturating_mul(16)),
+            blocks: quota(views.saturating_mul(4)),
+            backfill: quota(views.saturating_mul(16)),
+            transactions: quota(256),
+            statements: quota(16),
+        }
+    }
+}
+
+impl Default for Quotas {
+    /// For blocks every 200 ms.
+    fn default() -> Self {
+        Self::for_views_per_second(8)
+    }
+}
+
+/// What a seat needs to run.
+#[derive(Debug)]
+pub struct SeatConfig {
+    /// Directory of the consensus library's own storage; made if it is not there. No other seat's.
+    pub directory: PathBuf,
+    /// Where peers connect to.
+    pub listen: SocketAddr,
+    /// Secret ed25519 peer key.
+    pub peer_key: B256,
+    /// Where the others listen.
+    pub peers: PeerAddresses,
+    /// Whether peers may have private addresses and share one (development).
+    pub local: bool,
+    /// The vote key behind its journal; `None` for a node that does not vote.
+    pub guard: Option<Guard>,
+    /// Domain of all votes.
+    pub domain: Domain,
+    /// Terms and committees, filled from L1.
+    pub schedule: TermSchedule,
+    /// The chain.
+    pub blocks: Blocks,
+    /// Transactions waiting.
+    pub pool: Arc<Pool>,
+    /// Who receives the priority fees of this seat's blocks.
+    pub beneficiary: Address,
+    /// Derives batches before they are signed; `None`: this seat signs none.
+    pub batch_verifier: Option<BatchVerifier>,
+    /// Timeouts of consensus.
+    pub timing: Timing,
+    /// Messages per second.
+    pub quotas: Quotas,
+    /// The most bytes of a block on the wire.
+    pub max_block_bytes: usize,
+    /// Threads of the seat's runtime.
+    pub threads: usize,
+}
+
+/// Why a seat did not start, or has stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum SeatError {
+    /// The peer key is no key.
+    #[error("the peer key is not a valid ed25519 secret key")]
+    PeerKey,
+    /// The system gave no thread.
+    #[error("no thread for the seat: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] surety_state::Error),
+    /// A task of consensus failed; its storage or the network gave out. The log says more.
+    #[error("consensus has stopped: see the log, then restart the node")]
+    Failed,
+}
+
+/// A seat.
+#[derive(Debug)]
+pub struct Seat;
+
+/// A running seat. Dropping it stops the seat without waiting.
+#[derive(Debug)]
+pub struct SeatHandle {
+    stop: Option<oneshot::Sender<()>>,
+    ended: watch::Receiver<bool>,
+    thread: Option<thread::JoinHandle<Result<(), SeatError>>>,
+    finalized: broadcast::Sender<Arc<StoredBlock>>,
+    receipts: broadcast::Sender<SignedReceipt>,
+    term: watch::Receiver<Option<Boundary>>,
+    batches: BatchSignatures,
+}
+
+impl SeatHandle {
+    /// Final blocks from now on, in order, already durable. A receiver that lags loses some and reads them from the store.
+    pub fn finalized(&self) -> broadcast::Receiver<Arc<StoredBlock>> {
+        self.finalized.subscribe()
+    }
+
+    /// Receipts that this seat signs as a leader, from now on.
+    pub fn receipts(&self) -> broadcast::Receiver<SignedReceipt> {
+        self.receipts.subscribe()
+    }
+
+    /// The newest term that began while the seat ran.
+    pub fn term(&self) -> watch::Receiver<Option<Boundary>> {
+        self.term.clone()
+    }
+
+    /// Gathers signatures under batch statements.
+    pub fn batches(&self) -> BatchSignatures {
+        self.batches.clone()
+    }
+
+    /// Waits until the seat has ended, which it does by itself only when it fails.
+    pub async fn ended(&self) {
+        // An error means that the thread is gone, which is an end too.
+        let _ = self.ended.clone().wait_for(|ended| *ended).await;
+    }
+
+    /// Stops the seat and waits until its storage is closed. Blocks: call it where that is allowed.
+    ///
+    /// # Errors
+    /// [`SeatError::Failed`] if it had failed before.
+    pub fn stop(mut self) -> Result<(), SeatError> {
+        drop(self.stop.take());
+        self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap_or(Err(SeatError::Failed)))
+    }
+}
+
+/// Room for two committees that share nobody.
+const TRACKED_TERMS: NonZeroUsize = NZUsize!(2);
+
+impl Seat {
+    /// Starts a seat.
+    ///
+    /// # Errors
+    /// See [`SeatError`]. What fails later ends the seat: see [`SeatHandle::ended`].
+    pub fn start(config: SeatConfig) -> Result<SeatHandle, SeatError> {
+        let key = PrivateKey::decode(Copying(config.peer_key.as_slice())).map_err(|_| SeatError::PeerKey)?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (end, ended) = watch::channel(false);
+        let finalized = broadcast::Sender::new(1_024);
+        let receipts = broadcast::Sender::new(8_192);
+        let (term, terms) = watch::channel(None);
+        let (batches, requests) = BatchSignatures::new();
+        let shared = Arc::new(Shared {
+            blocks: config.blocks.clone(),
+            pool: config.pool.clone(),
+            schedule: config.schedule.clone(),
+            guard: config.guard.clone(),
+            beneficiary: config.beneficiary,
+            receipts: receipts.clone(),
+        });
+        let core = Core {
+            partition: String::new(),
+            shared,
+            domain: config.domain,
+            limits: limits(&config),
+            timing: config.timing,
+            finalized: finalized.clone(),
+            term,
+            statements: Statements { domain: config.domain, verifier: config.batch_verifier.clone() },
+            requests,
+        };
+        let run = move || {
+            let runner = runtime::Runner::new(
+                runtime::Config::new()
+                    .with_storage_directory(config.directory.clone())
+                    .with_worker_threads(config.threads.max(1))
+                    .with_tcp_nodelay(Some(true)),
+            );
+            let result = runner.start(|context| async move {
+                let network = connect(&context, &config, key);
+                let engine = context.child("seat").spawn(|context| engine::run(context, core, network));
+                tokio::select! {
+                    biased;
+                    // Dropping the sender means stop, too.
+                    _ = stopped => {
+                        // Storage is synced by each task before it acts, so a slow one may be cut off.
+                        let _ = context.stop(0, Some(Duration::from_secs(2))).await;
+                        Ok(())
+                    }
+                    result = engine => match result {
+                        Ok(result) => Ok(result?),
+                        Err(_) => Err(SeatError::Failed),
+                    },
+                }
+            });
+            end.send_replace(true);
+            result
+        };
+        let thread = thread::Builder::new().name("seat".into()).spawn(run)?;
+        Ok(SeatHandle { stop: Some(stop), ended, thread: Some(thread), finalized, receipts, term: terms, batches })
+    }
+}
+
+fn limits(config: &SeatConfig) -> BlockLimits {
+    BlockLimits { rollup: config.blocks.parameters().rollup, max_bytes: config.max_block_bytes }
+}
+
+/// The longest message on any channel.
+fn largest(limits: &BlockLimits) -> u32 {
+    let members = MAX_MEMBERS as u32;
+    max_message_size(&[
+        prefixed(simplex::max_payload_size::<Scheme, Hash>(members)),
+        commonware_consensus::marshal::max_payload_size::<Standard<ConsensusBlock>, Scheme>(members, limits),
+        transactions::MAX_BYTES,
+        statements::MAX_BYTES,
+        status::MAX_BYTES,
+    ])
+}
+
+type Outgoing = lookup::Sender<PublicKey, runtime::Context>;
+type Incoming = lookup::Receiver<PublicKey>;
+type Oracle = lookup::Oracle<PublicKey>;
+
+/// Opens the network. Only members of tracked committees are let in.
+fn connect(
+    context: &runtime::Context,
+    config: &SeatConfig,
+    key: PrivateKey,
+) -> Network<Outgoing, Incoming, Oracle, Oracle> {
+    let me = key.public_key();
+    let handshake = Cups::<_, ChaCha20Poly1305>::new(
+        Sake {
+            signer: key,
+            synchrony_bound: Duration::from_secs(5),
+            max_handshake_age: Duration::from_secs(10),
+            version: sake::Version::V1,
+        },
+        cups::Version::V1,
+    );
+    let namespace = format!("surety-{}", config.blocks.parameters().rollup);
+    let members = NZUsize!(MAX_MEMBERS + 1);
+    // Memory is reserved for as many; where committees may grow, for all there can be.
+    let known = if config.local { config.peers.len().clamp(4, MAX_MEMBERS) } else { MAX_MEMBERS };
+    let per_set = NonZeroUsize::new(known.saturating_add(1)).unwrap_or(members);
+    let settings = if config.local { lookup::Config::local } else { lookup::Config::recommended };
+    let mut settings =
+        settings(handshake, namespace.as_bytes(), config.listen, per_set, largest(&limits(config)), NZUsize!(1_024));
+    settings.tracked_peer_sets = TRACKED_TERMS;
+    if config.local {
+        // All seats share one address.
+        settings.allowed_handshake_rate_per_ip = Quota::per_second(NZU32!(1_024));
+        settings.allowed_handshake_rate_per_subnet = Quota::per_second(NZU32!(1_024));
+    }
+    let (mut network, mut oracle) = lookup::Network::new(context.child("network"), settings);
+    let quotas = config.quotas;
+    let mut channel = 0;
+    let mut register = |rate: NonZeroU32| {
+        let ends = network.register(channel, Quota::per_second(rate));
+        channel += 1;
+        ends
+    };
+    let channels = Channels {
+        votes: register(quotas.votes),
+        certificates: register(quotas.certificates),
+        resolver: register(quotas.resolver),
+        blocks: register(quotas.blocks),
+        backfill: register(quotas.backfill),
+        transactions: register(quotas.transactions),
+        statements: register(quotas.statements),
+        status: register(NZU32!(4)),
+    };
+    network.start();
+    let (peers, blocker) = (oracle.clone(), oracle.clone());
+    let (addresses, own, listen, most) = (config.peers.clone(), me.clone(), config.listen, known);
+    let admit = Box::new(move |committee: &Committee| {
+        let known = committee.participants().iter().filter_map(|peer| {
+            let address = if *peer == own { Some(listen) } else { addresses.get(&B256::from_slice(peer)) };
+            Some((peer.clone(), commonware_p2p::Address::from(address?)))
+        });
+        match known.take(most).try_collect::<Map<PublicKey, commonware_p2p::Address>>() {
+            Ok(known) => {
+                oracle.track(committee.term().get(), known);
+            }
+            Err(error) => tracing::error!(?error, "two peers with one key"),
+        }
+    });
+    Network { channels, peers, blocker, me, admit }
+}

@@ -1,0 +1,436 @@
+//! Four seats over a simulated network in virtual time: real execution, stores, journals; seeded, printed.
+
+use super::{
+    application::{Shared, SignedReceipt},
+    block::BlockLimits,
+    committee::{Committee, TermSchedule},
+    engine::{self, Channels, Core, Network, Timing},
+    epochs::Boundary,
+    statements::{BatchSignatures, BatchVerifier, Statements},
+    testing::{ROLLUP, committee, domain, guard, peer_key, vote_key},
+};
+use crate::{
+    builder::{
+        Blocks, decode_aux,
+        testing::{GENESIS_TIME, account, chain, deposit, transfer},
+    },
+    pool::{Origin, Pool, PoolConfig},
+    signer::Signer as _,
+};
+use alloy_primitives::{Address, B256, Bytes};
+use commonware_cryptography::{Signer as _, ed25519::PublicKey};
+use commonware_p2p::simulated::{self, Link, Oracle};
+use commonware_runtime::{Clock as _, Handle, Quota, Runner as _, Spawner as _, Supervisor as _, deterministic};
+use commonware_utils::{NZU32, NZUsize, probability};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
+use surety_state::StoredBlock;
+use surety_types::{Milliseconds, Seconds, Term, signing};
+use tokio::sync::{broadcast, watch};
+
+type Context = deterministic::Context;
+
+const SEATS: u64 = 4;
+
+struct Seat {
+    task: Handle<surety_state::Result<()>>,
+    blocks: Blocks,
+    pool: Arc<Pool>,
+    finalized: broadcast::Receiver<Arc<StoredBlock>>,
+    receipts: broadcast::Receiver<SignedReceipt>,
+    term: watch::Receiver<Option<Boundary>>,
+    batches: BatchSignatures,
+}
+
+struct World {
+    context: Context,
+    oracle: Oracle<PublicKey, Context>,
+    dir: tempfile::TempDir,
+    schedule: TermSchedule,
+    seats: Vec<Option<Seat>>,
+    starts: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Conditions {
+    seed: u64,
+    latency: Duration,
+    jitter: Duration,
+    /// Of a hundred messages, how many arrive.
+    arrive: u8,
+    /// Seconds after genesis at which terms 2, 3, … begin.
+    terms: &'static [u64],
+}
+
+const CALM: Conditions = Conditions {
+    seed: 1,
+    latency: Duration::from_millis(5),
+    jitter: Duration::from_millis(1),
+    arrive: 100,
+    terms: &[],
+};
+
+fn run<F: Future<Output = ()>>(conditions: Conditions, test: impl FnOnce(World) -> F) {
+    println!("seed {}", conditions.seed);
+    let config = deterministic::Config::new()
+        .with_seed(conditions.seed)
+        .with_timeout(Some(Duration::from_secs(GENESIS_TIME + 600)));
+    deterministic::Runner::new(config).start(|context| async move {
+        context.sleep_until(UNIX_EPOCH + Duration::from_secs(GENESIS_TIME)).await;
+        let peers: Vec<_> = (0..SEATS).map(|seat| peer_key(seat).public_key()).collect();
+        let (network, oracle) = simulated::Network::new_with_peers(
+            context.child("network"),
+            simulated::Config {
+                max_size: 2 << 20,
+                max_peers_per_set: NZUsize!(SEATS as usize),
+                disconnect_on_block: true,
+                tracked_peer_sets: NZUsize!(1),
+            },
+            peers.clone(),
+        )
+        .await;
+        network.start();
+        let success = match conditions.arrive {
+            100 => probability!(1.0),
+            95 => probability!(0.95),
+            _ => probability!(0.85),
+        };
+        for from in &peers {
+            for to in peers.iter().filter(|to| *to != from) {
+                let link = Link { latency: conditions.latency, jitter: conditions.jitter, success_rate: success };
+                oracle.add_link(from.clone(), to.clone(), link).await.unwrap();
+            }
+        }
+        let schedule = TermSchedule::new();
+        schedule.insert(committee(1, 0, SEATS));
+        for (index, start) in conditions.terms.iter().enumerate() {
+            schedule.insert(committee(index as u64 + 2, GENESIS_TIME + start, SEATS));
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = World { context, oracle, dir, schedule, seats: Vec::new(), starts: 0 };
+        for seat in 0..SEATS {
+            let seat = world.start(seat).await;
+            world.seats.push(Some(seat));
+        }
+        test(world).await;
+    });
+}
+
+fn open(path: &Path) -> Blocks {
+    let blocks = chain(Some(path));
+    for index in 0..3 {
+        blocks.inbox().push(deposit(index, account(index as u8), 100_000)).unwrap();
+    }
+    blocks
+}
+
+impl World {
+    async fn start(&mut self, index: u64) -> Seat {
+        self.starts += 1;
+        let path = self.dir.path().join(format!("seat-{index}"));
+        std::fs::create_dir_all(&path).unwrap();
+        let blocks = open(&path.join("store"));
+        let head = blocks.store().latest().unwrap();
+        let header = blocks.store().header(head.block().hash).unwrap().unwrap();
+        let pool = Arc::new(Pool::new(PoolConfig::default(), blocks.parameters().clone(), &header, head).unwrap());
+        let receipts = broadcast::Sender::new(1_000);
+        let finalized = broadcast::Sender::new(10_000);
+        let (term, terms) = watch::channel(None);
+        let (batches, requests) = BatchSignatures::new();
+        let shared = Arc::new(Shared {
+            blocks: blocks.clone(),
+            pool: pool.clone(),
+            schedule: self.schedule.clone(),
+            guard: Some(guard(&path, index)),
+            beneficiary: Address::with_last_byte(index as u8 + 1),
+            receipts: receipts.clone(),
+        });
+        // Seat 3 finds every batch wrong.
+        let verifier = BatchVerifier::new(move |_, _| {
+            let answer = if index == 3 { Err("not my blocks".into()) } else { Ok(()) };
+            Box::pin(std::future::ready(answer))
+        });
+        let me = peer_key(index).public_key();
+        let control = self.oracle.control(me.clone());
+        let quota = Quota::per_second(NZU32!(10_000));
+        // Each start takes new channels: the simulation keeps those of a crashed one.
+        let channel = |n: u64| control.register(n, quota);
+        let channels = Channels {
+            votes: channel(0).await.unwrap(),
+            certificates: channel(1).await.unwrap(),
+            resolver: channel(2).await.unwrap(),
+            blocks: channel(3).await.unwrap(),
+            backfill: channel(4).await.unwrap(),
+            transactions: channel(5).await.unwrap(),
+            statements: channel(6).await.unwrap(),
+            status: channel(7).await.unwrap(),
+        };
+        let core = Core {
+            partition: format!("seat-{index}-"),
+            shared,
+            domain: domain(),
+            limits: BlockLimits { rollup: ROLLUP, max_bytes: 1 << 20 },
+            timing: Timing::default(),
+            finalized: finalized.clone(),
+            term,
+            statements: Statements { domain: domain(), verifier: Some(verifier) },
+            requests,
+        };
+        let network = Network {
+            channels,
+            peers: self.oracle.manager(),
+            blocker: self.oracle.control(me.clone()),
+            me,
+            admit: Box::new(|_: &Committee| {}),
+        };
+        let context = self.context.child("seat").with_attribute("index", index).with_attribute("start", self.starts);
+        let task = context.spawn(|context| engine::run(context, core, network));
+        Seat {
+            task,
+            blocks,
+            pool,
+            finalized: finalized.subscribe(),
+            receipts: receipts.subscribe(),
+            term: terms,
+            batches,
+        }
+    }
+
+    fn seat(&self, index: usize) -> &Seat {
+        self.seats[index].as_ref().unwrap()
+    }
+
+    /// Pulls the plug: only what is on disk remains.
+    async fn crash(&mut self, index: usize) {
+        let seat = self.seats[index].take().unwrap();
+        seat.task.abort();
+        drop(seat);
+        self.context.sleep(Duration::from_millis(100)).await;
+    }
+
+    fn heights(&self) -> Vec<u64> {
+        self.seats.iter().flatten().map(|seat| seat.blocks.store().committed().number).collect()
+    }
+
+    /// Waits until all seats that run are at a height, and returns the hashes up to it.
+    async fn reach(&self, height: u64, patience: Duration) -> Vec<B256> {
+        let end = self.context.current() + patience;
+        while self.heights().iter().any(|h| *h < height) {
+            assert!(self.context.current() < end, "heights {:?} after {patience:?}", self.heights());
+            self.context.sleep(Duration::from_millis(50)).await;
+        }
+        let mut chains: Vec<Vec<B256>> = self
+            .seats
+            .iter()
+            .flatten()
+            .map(|s| (0..=height).map(|h| s.blocks.store().canonical_hash(h).unwrap().unwrap()).collect())
+            .collect();
+        chains.dedup();
+        assert_eq!(chains.len(), 1, "all seats have the same chain");
+        chains.pop().unwrap()
+    }
+
+    fn block(&self, height: u64) -> Arc<StoredBlock> {
+        self.seats.iter().flatten().next().unwrap().blocks.store().block_by_number(height).unwrap().unwrap()
+    }
+}
+
+fn context_of(block: &StoredBlock) -> surety_types::ConsensusContext {
+    decode_aux(ROLLUP, &block.aux).unwrap()
+}
+
+#[test]
+fn four_seats_make_one_chain_at_the_pace_of_the_block_time() {
+    run(CALM, |world| async move {
+        world.reach(20, Duration::from_secs(10)).await;
+        let took = world.context.current().duration_since(UNIX_EPOCH).unwrap() - Duration::from_secs(GENESIS_TIME);
+        assert!(took >= Duration::from_millis(20 * 200), "no faster than the block time: {took:?}");
+        assert!(took < Duration::from_millis(20 * 260), "close to the block time: {took:?}");
+        let first = world.block(1);
+        assert_eq!(first.block.transactions.len(), 1 + 3, "the messages that were waiting");
+        for height in 2..=20 {
+            let (c, parent) = (context_of(&world.block(height)), context_of(&world.block(height - 1)));
+            assert!(c.milliseconds.since(parent.milliseconds) >= 200);
+            assert_eq!(c.parent_view, parent.view);
+        }
+    });
+}
+
+#[test]
+fn a_lossy_network_slows_the_chain_and_never_splits_it() {
+    for seed in [7, 8, 9] {
+        let rough = Conditions {
+            seed,
+            latency: Duration::from_millis(30),
+            jitter: Duration::from_millis(20),
+            arrive: 85,
+            ..CALM
+        };
+        run(rough, |world| async move {
+            world.reach(25, Duration::from_secs(120)).await;
+        });
+    }
+}
+
+#[test]
+fn a_seat_that_crashes_comes_back_to_the_same_chain() {
+    for seed in [11, 12] {
+        run(Conditions { seed, arrive: 95, ..CALM }, |mut world| async move {
+            world.reach(8, Duration::from_secs(30)).await;
+            world.crash(2).await;
+            let before = world.heights()[0];
+            world.reach(before + 10, Duration::from_secs(60)).await;
+            let seat = world.start(2).await;
+            world.seats[2] = Some(seat);
+            let hashes = world.reach(before + 25, Duration::from_secs(60)).await;
+            // It takes its turn as a leader again.
+            let mut leaders = BTreeMap::new();
+            for height in before + 12..before + 25 {
+                *leaders.entry(world.block(height).block.header.beneficiary).or_insert(0u32) += 1;
+            }
+            assert!(leaders.contains_key(&Address::with_last_byte(3)), "{leaders:?} of {}", hashes.len());
+        });
+    }
+}
+
+#[test]
+fn all_seats_crash_at_once_and_go_on() {
+    run(Conditions { seed: 21, ..CALM }, |mut world| async move {
+        let before = world.reach(10, Duration::from_secs(30)).await;
+        for index in 0..SEATS as usize {
+            world.crash(index).await;
+        }
+        for index in 0..SEATS {
+            let seat = world.start(index).await;
+            world.seats[index as usize] = Some(seat);
+        }
+        let after = world.reach(20, Duration::from_secs(60)).await;
+        assert_eq!(after[..=10], before);
+    });
+}
+
+#[test]
+fn terms_follow_each_other_where_the_protocol_says() {
+    let starts: &[u64] = &[3, 6, 9];
+    for (seed, arrive) in [(31, 100), (32, 85)] {
+        run(Conditions { seed, terms: starts, arrive, ..CALM }, |world| async move {
+            world.reach(60, Duration::from_secs(120)).await;
+            let boundary = world.seat(0).term.borrow().unwrap();
+            assert_eq!(boundary.term, Term::new(4));
+            for height in 1..60 {
+                let (block, next) = (world.block(height), world.block(height + 1));
+                let (term, next) = (context_of(&block).term.get(), context_of(&next).term.get());
+                // Restated: the child is in the last term that has begun at its parent's time.
+                let time = block.block.header.timestamp - GENESIS_TIME;
+                let begun = 1 + starts.iter().filter(|start| **start <= time).count() as u64;
+                assert_eq!(next, begun.max(term), "height {height} at {time} s");
+            }
+            let first = world.block(boundary.height + 1);
+            assert_eq!(first.block.header.parent_hash, boundary.genesis);
+            assert_eq!(context_of(&first).parent_view.get(), 0);
+        });
+    }
+}
+
+#[test]
+fn a_seat_that_slept_through_a_term_finds_the_chain_again() {
+    run(Conditions { seed: 41, terms: &[4, 8], ..CALM }, |mut world| async move {
+        world.reach(5, Duration::from_secs(30)).await;
+        world.crash(1).await;
+        // Terms 2 and 3 begin, and their predecessors' engines are gone, before it is back.
+        world.context.sleep(Duration::from_secs(20)).await;
+        let height = world.heights()[0];
+        assert_eq!(context_of(&world.block(height)).term, Term::new(3));
+        let seat = world.start(1).await;
+        world.seats[1] = Some(seat);
+        world.reach(height + 20, Duration::from_secs(60)).await;
+    });
+}
+
+#[test]
+fn a_transaction_sent_to_one_seat_is_in_a_block_within_a_turn_and_has_a_receipt() {
+    run(CALM, |mut world| async move {
+        world.reach(3, Duration::from_secs(10)).await;
+        let now = || Milliseconds::new(0);
+        let mut hashes = Vec::new();
+        for seed in 0..3u8 {
+            for nonce in 1..4 {
+                let seat = world.seat(usize::from(seed));
+                hashes.push(seat.pool.add(transfer(seed, nonce, 7), Origin::User, now()).unwrap());
+            }
+        }
+        let head = world.heights()[0];
+        world.reach(head + 6, Duration::from_secs(10)).await;
+        let store = world.seat(3).blocks.store().clone();
+        let places: BTreeMap<_, _> =
+            hashes.iter().map(|hash| (*hash, store.transaction(*hash).unwrap().expect("included"))).collect();
+        let mut promised = 0;
+        for index in 0..SEATS as usize {
+            let seat = world.seats[index].as_mut().unwrap();
+            assert_eq!(seat.pool.status(), (0, 0), "included transactions leave the pools");
+            while let Ok(SignedReceipt { receipt, signature, leader }) = seat.receipts.try_recv() {
+                promised += 1;
+                assert_eq!(signature.recover(&domain().digest(&receipt)), Some(leader));
+                assert_eq!(leader, vote_key(index as u64).address());
+                let place = &places[&receipt.txHash];
+                let block = store.block_by_number(receipt.height).unwrap().unwrap();
+                assert_eq!(block.block.transactions[receipt.index as usize].hash(), &receipt.txHash, "{place:?}");
+                assert_eq!(context_of(&block).view.get(), receipt.view);
+            }
+            let mut heights = Vec::new();
+            while let Ok(block) = seat.finalized.try_recv() {
+                heights.push(block.block.header.number);
+            }
+            assert_eq!(heights, (1..=heights.len() as u64).collect::<Vec<_>>(), "told once, in order");
+        }
+        assert_eq!(promised, hashes.len());
+    });
+}
+
+#[test]
+fn seats_sign_the_statement_that_they_verified_and_no_other_seat_signs() {
+    run(Conditions { arrive: 95, ..CALM }, |world| async move {
+        let hashes = world.reach(6, Duration::from_secs(30)).await;
+        let statement = |last_hash| signing::Batch {
+            rollup: ROLLUP.get(),
+            term: 1,
+            genesis: hashes[0],
+            firstHeight: 1,
+            lastHeight: 5,
+            parentClaim: B256::ZERO,
+            prevHash: hashes[0],
+            lastHash: last_hash,
+            blockHashRoot: B256::repeat_byte(5),
+            lastBlockTime: Seconds::ZERO.get(),
+            messageCount: 3,
+            messageAcc: B256::ZERO,
+            inboxTip: B256::ZERO,
+            dataHash: B256::ZERO,
+        };
+        let batches = world.seat(0).batches.clone();
+        let data = Bytes::from(vec![7; 100_000]);
+        let set = batches.gather(statement(hashes[5]), data.clone(), Duration::from_secs(20)).await.unwrap();
+        assert_eq!(set.signers, 0b0111, "seat 3 found it wrong");
+        let votes = world.schedule.committee(Term::new(1)).unwrap().votes();
+        assert!(set.verify(&votes, &domain().digest(&statement(hashes[5]))));
+        let error = batches.gather(statement(hashes[4]), data, Duration::from_secs(5)).await.unwrap_err();
+        assert_eq!(error.to_string(), "0 of 3 signatures came in time: try again, or leave it to the next on duty");
+    });
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let run = || {
+        let hash = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let out = hash.clone();
+        super::tests::run(Conditions { seed: 51, arrive: 95, ..CALM }, |world| async move {
+            *out.lock() = world.reach(10, Duration::from_secs(30)).await;
+        });
+        Arc::into_inner(hash).unwrap().into_inner()
+    };
+    assert_eq!(run(), run());
+}
