@@ -2,6 +2,8 @@
 
 pub mod builder;
 pub mod consensus;
+pub mod follower;
 pub mod genesis;
 pub mod pool;
+
 pub mod signer;

@@ -94,6 +94,7 @@ pub fn root_from_path(block_hash: B256, index: usize, path: &[B256; BLOCK_TREE_D
 /// What a claim says; its id commits to nothing else (no signatures, no data), so that all who claim the same have
 /// the same claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Claim {
     /// The rollup.
     pub rollup: RollupId,

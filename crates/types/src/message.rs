@@ -12,6 +12,7 @@ use op_alloy_consensus::TxDeposit;
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[repr(u8)]
 pub enum MessageKind {
     /// A deposit or call through the bridge; alone may mint.
@@ -42,6 +43,7 @@ pub struct UnknownKind(pub u8);
 
 /// A message as the inbox took it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Message {
     /// What it is.
     pub kind: MessageKind,

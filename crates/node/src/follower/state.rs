@@ -1,0 +1,211 @@
+//! What the follower knows of L1 and of what it derived: pure logic, no I/O.
+
+use alloy_primitives::B256;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use surety_l1::{
+    BlockRef,
+    follow::{Checkpoint, L1Event, L1EventKind, PostedBatch},
+};
+use surety_stf::derive::Position;
+use surety_types::{BatchIndex, L1Height, L2Height, Message, MessageIndex, RollupId, claim::Claim};
+
+/// A message and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kept {
+    block: BlockRef,
+    message: Message,
+    acc: B256,
+}
+
+/// A batch on L1 that is not derived yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Waiting {
+    pub(super) block: BlockRef,
+    pub(super) batch: Box<PostedBatch>,
+}
+
+/// The end of a derived batch (or genesis): what the next one stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DerivedBatch {
+    /// Its number; 0 for genesis.
+    pub index: BatchIndex,
+    /// The L1 block that holds it; none for genesis.
+    pub block: Option<BlockRef>,
+    /// The L1 transaction that brought it; zero for genesis.
+    pub transaction: B256,
+    /// Its default claim, as posted.
+    pub claim: Claim,
+    /// The inbox's chain of statements after it.
+    pub tip: B256,
+    /// Its last height.
+    pub last: L2Height,
+    /// The hash that derivation gives at that height.
+    pub last_hash: B256,
+    /// Messages consumed up to its end.
+    pub messages: MessageIndex,
+    /// The accumulator after them.
+    pub acc: B256,
+    /// Whether the statement says what derivation gives (or, self-sequenced, says nothing).
+    pub claim_holds: bool,
+}
+
+impl DerivedBatch {
+    /// Before the first batch.
+    pub const fn genesis(rollup: RollupId, hash: B256) -> Self {
+        Self {
+            index: BatchIndex::ZERO,
+            block: None,
+            transaction: B256::ZERO,
+            claim: Claim::genesis(rollup, hash),
+            tip: B256::ZERO,
+            last: L2Height::ZERO,
+            last_hash: hash,
+            messages: MessageIndex::ZERO,
+            acc: B256::ZERO,
+            claim_holds: true,
+        }
+    }
+
+    /// The consumed position at its end.
+    pub const fn position(&self) -> Position {
+        Position { count: self.messages, acc: self.acc }
+    }
+}
+
+/// A reorg took back what counted as final: nothing kept can be trusted, L1 is read from the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("L1 was reorganised below a batch that was final; L1 is read again from the contracts' creation")]
+pub(super) struct BelowBase;
+
+/// All that must survive a restart, and the batches that wait. What is saved is saved with nothing waiting, so a start
+/// from it repeats at most work that is already in the store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Progress {
+    /// The chain that this belongs to.
+    genesis: DerivedBatch,
+    /// The L1 follower's.
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// The newest batch that L1 has finalised, or genesis.
+    base: DerivedBatch,
+    /// Derived batches above it, in order.
+    applied: VecDeque<DerivedBatch>,
+    /// Messages from the base's end on.
+    messages: VecDeque<Kept>,
+    #[serde(skip)]
+    waiting: VecDeque<Waiting>,
+}
+
+impl Progress {
+    pub(super) const fn new(genesis: DerivedBatch) -> Self {
+        Self {
+            genesis,
+            checkpoint: None,
+            base: genesis,
+            applied: VecDeque::new(),
+            messages: VecDeque::new(),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    pub(super) const fn genesis(&self) -> &DerivedBatch {
+        &self.genesis
+    }
+
+    /// The newest derived batch: `safe`.
+    pub(super) fn tip(&self) -> &DerivedBatch {
+        self.applied.back().unwrap_or(&self.base)
+    }
+
+    /// The newest batch that L1 has finalised: `finalized`.
+    pub(super) const fn base(&self) -> &DerivedBatch {
+        &self.base
+    }
+
+    /// Takes one event of L1.
+    pub(super) fn take(&mut self, event: L1Event) -> Result<(), BelowBase> {
+        let L1Event { block, kind } = event;
+        match kind {
+            L1EventKind::Message { message, acc } => {
+                // Read once more after a restart.
+                if message.index == self.next_message() {
+                    self.messages.push_back(Kept { block, message: *message, acc });
+                }
+            }
+            L1EventKind::Batch(batch) => {
+                if batch.index > self.waiting.back().map_or(self.tip().index, |last| last.batch.index) {
+                    self.waiting.push_back(Waiting { block, batch });
+                }
+            }
+            L1EventKind::Registry(_) => {}
+            L1EventKind::Reverted { .. } => return self.revert(block.number),
+        }
+        Ok(())
+    }
+
+    fn next_message(&self) -> MessageIndex {
+        self.messages.back().map_or(self.base.messages, |kept| kept.message.index.next())
+    }
+
+    /// Forgets everything above an L1 block.
+    fn revert(&mut self, to: L1Height) -> Result<(), BelowBase> {
+        self.waiting.retain(|waiting| waiting.block.number <= to);
+        self.applied.retain(|batch| batch.block.is_some_and(|block| block.number <= to));
+        self.messages.retain(|kept| kept.block.number <= to);
+        if self.base.block.is_some_and(|block| block.number > to) { Err(BelowBase) } else { Ok(()) }
+    }
+
+    /// The next batch to derive.
+    pub(super) fn next_batch(&self) -> Option<&Waiting> {
+        self.waiting.front()
+    }
+
+    /// Messages from the tip's end up to `count`; `None` if they are not all here.
+    pub(super) fn messages_to(&self, count: u64) -> Option<Vec<Message>> {
+        let from = self.tip().messages.get();
+        // Before that there is nothing to consume: derivation refuses such data.
+        let count = count.max(from);
+        let first = self.base.messages.get();
+        let range = usize::try_from(from.checked_sub(first)?).ok()?..usize::try_from(count.checked_sub(first)?).ok()?;
+        if range.start > range.end || range.end > self.messages.len() {
+            return None;
+        }
+        Some(self.messages.range(range).map(|kept| kept.message.clone()).collect())
+    }
+
+    /// The batch that waited first is derived.
+    pub(super) fn applied(&mut self, batch: DerivedBatch) {
+        self.waiting.pop_front();
+        self.applied.push_back(batch);
+    }
+
+    /// Moves the base up to what L1 has finalised. Whether it moved.
+    pub(super) fn finalize(&mut self, finalized: L1Height) -> bool {
+        let before = self.base.index;
+        while self.applied.front().is_some_and(|b| b.block.is_some_and(|block| block.number <= finalized)) {
+            if let Some(batch) = self.applied.pop_front() {
+                self.base = batch;
+            }
+        }
+        while self.messages.front().is_some_and(|kept| kept.message.index < self.base.messages) {
+            self.messages.pop_front();
+        }
+        self.base.index != before
+    }
+
+    /// The messages kept.
+    pub(super) fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.messages.iter().map(|kept| &kept.message)
+    }
+
+    /// The messages kept, as events, for those who want settled ones after a restart.
+    pub(super) fn message_events(&self) -> impl Iterator<Item = L1Event> + '_ {
+        self.messages.iter().map(|kept| L1Event {
+            block: kept.block,
+            kind: L1EventKind::Message { message: Box::new(kept.message.clone()), acc: kept.acc },
+        })
+    }
+}
