@@ -1,9 +1,25 @@
 //! Order and run: pool, builder, consensus, signer and journal, evidence pool, poster, follower, sync.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`sequencer`], [`follower_node`] | put a whole node together |
+//! | [`pool`] | keeps transactions that wait |
+//! | [`builder`] | makes blocks and judges those of others |
+//! | [`consensus`] | agrees on them |
+//! | [`signer`] | signs what may be signed |
+//! | [`follower`] | derives the chain from L1 alone |
+//! | [`backend`] | is what the RPC server asks |
+//! | [`genesis`] | makes the first block |
+//! | `feed`, `terms` | carry what L1 says to where it is needed |
 
+pub mod backend;
 pub mod builder;
 pub mod consensus;
+mod feed;
 pub mod follower;
+pub mod follower_node;
 pub mod genesis;
 pub mod pool;
-
+pub mod sequencer;
 pub mod signer;
+mod terms;

@@ -133,7 +133,9 @@ async fn latency(target: &Target, payer: &mut Sender, transfers: usize) -> Resul
         ensure!(receipt["status"] == "0x1", "a transfer failed: {receipt}");
     }
     times.sort_by(f64::total_cmp);
-    Ok(json!({ "transfers": transfers, "median_ms": percentile(&times, 0.5), "p99_ms": percentile(&times, 0.99), "max_ms": percentile(&times, 1.0) }))
+    Ok(
+        json!({ "transfers": transfers, "median_ms": percentile(&times, 0.5), "p99_ms": percentile(&times, 0.99), "max_ms": percentile(&times, 1.0) }),
+    )
 }
 
 async fn fund(target: &Target, payer: &mut Sender, senders: &[Sender], wei: U256) -> Result<()> {
@@ -185,7 +187,9 @@ async fn throughput(target: &Target, senders: Vec<Sender>, seconds: u64) -> Resu
         }
     }
     let rate = done as f64 / seconds as f64;
-    Ok(json!({ "senders": count, "seconds": seconds, "transfers": done, "per_second": rate, "failed": failed, "senders_lost": errors.len(), "first_error": errors.first() }))
+    Ok(
+        json!({ "senders": count, "seconds": seconds, "transfers": done, "per_second": rate, "failed": failed, "senders_lost": errors.len(), "first_error": errors.first() }),
+    )
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {

@@ -61,6 +61,12 @@ impl PeerAddresses {
     }
 }
 
+/// The public ed25519 key of a secret peer key, as it is registered on L1; `None` if the secret is none.
+pub fn peer_public_key(secret: &B256) -> Option<B256> {
+    let key = PrivateKey::decode(Copying(secret.as_slice())).ok()?;
+    B256::try_from(key.public_key().as_ref()).ok()
+}
+
 /// Messages per second that each peer may send on each channel. They set how much memory the library reserves, and must
 /// be several times what the chain needs at its block time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,487 @@
+//! A whole network: L1, contracts, four bonded sequencers, a follower, RPC for wallets.
+//!
+//! The sequencers talk to each other over TCP on loopback and to L1 over HTTP, as separate machines would; only the process
+//! is one. Keys come from the well-known test mnemonic: whoever reads this has them.
+//!
+//! ```text
+//! directory/ chain.json   l1/   seat-0 … seat-3/   follower/   keys/ (journals of those who send on L1)
+//! ```
+
+use crate::{
+    deploy::{DeployError, DeployRequest, SeatKeys, deploy},
+    l1::{Config as L1Config, EmbeddedL1, EmbeddedL1Handle, NodeError, StartError, dev_accounts},
+};
+use alloy::signers::local::PrivateKeySigner;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256, uint};
+use alloy_sol_types::SolCall;
+use k256::ecdsa::SigningKey;
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use surety_contracts::{
+    ChainFile, ChainFileError, Parameters, Profile,
+    bindings::{Bridge, Inbox},
+    genesis::L2Genesis,
+};
+use surety_l1::{
+    BlockAt, L1, L1Error,
+    rpc::{BadUrl, RpcConfig, RpcL1},
+    submit::{Outgoing, SubmitConfig, SubmitError, Submitter},
+};
+use surety_node::{
+    consensus::{PeerAddresses, peer_public_key},
+    follower_node::{FollowerNode, FollowerNodeConfig, FollowerNodeError},
+    sequencer::{Sequencer, SequencerConfig, SequencerError},
+    signer::LocalSigner,
+};
+use surety_rpc::{ServeError, Server};
+use surety_types::{ChainParameters, Gas, Milliseconds, RollupId};
+
+/// Chain id of L2.
+pub const L2_CHAIN_ID: u64 = 75_873;
+/// Seats of the network.
+pub const SEATS: usize = 4;
+/// What each dev account gets on L2: 500 ether, by a deposit.
+pub const L2_BALANCE: U256 = uint!(500_000_000_000_000_000_000_U256);
+/// What each poster gets on L1: 50 ether.
+const POSTER_BALANCE: U256 = uint!(50_000_000_000_000_000_000_U256);
+/// What may be paid for a deposit on top of its value; the rest becomes the depositor's on L2.
+const DEPOSIT_FEE: U256 = uint!(10_000_000_000_000_000_U256);
+/// Gas of a deposit on L2.
+const DEPOSIT_GAS: u64 = 100_000;
+/// The dev account that deploys and pays: the last one, which people use least.
+const DEPLOYER: usize = 9;
+
+/// Which L1 the network runs on.
+#[derive(Debug, Clone)]
+pub enum L1Choice {
+    /// Our own.
+    Embedded {
+        /// Where its RPC server listens.
+        rpc: SocketAddr,
+        /// Where its beacon API listens.
+        beacon: SocketAddr,
+    },
+    /// One that runs already and funds the accounts of the test mnemonic.
+    External {
+        /// JSON-RPC.
+        rpc: String,
+        /// Beacon API.
+        beacon: String,
+    },
+}
+
+/// How to run a network.
+#[derive(Debug, Clone)]
+pub struct NetworkConfig {
+    /// Delays and windows.
+    pub profile: Profile,
+    /// L1.
+    pub l1: L1Choice,
+    /// Where L2's RPC server listens.
+    pub l2_rpc: SocketAddr,
+    /// Where the follower's RPC server listens; `None`: it serves nobody.
+    pub follower_rpc: Option<SocketAddr>,
+    /// Everything that lasts. A network that is there goes on.
+    pub directory: PathBuf,
+    /// Where to write the chain file beside `directory/chain.json`.
+    pub chain_file: Option<PathBuf>,
+}
+
+/// Why a network did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The embedded L1.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The dev accounts.
+    #[error(transparent)]
+    Accounts(#[from] NodeError),
+    /// The L1's URL.
+    #[error(transparent)]
+    Url(#[from] BadUrl),
+    /// L1.
+    #[error("L1: {0}")]
+    L1(#[from] L1Error),
+    /// The contracts.
+    #[error(transparent)]
+    Deploy(#[from] DeployError),
+    /// The chain file.
+    #[error(transparent)]
+    ChainFile(#[from] ChainFileError),
+    /// A chain is there, but not on this L1.
+    #[error("the chain of {0} is not on this L1: use the L1 that it began on, or an empty directory")]
+    OtherL1(String),
+    /// A transaction on L1.
+    #[error("{what}: {cause}")]
+    Send {
+        /// What it was for.
+        what: &'static str,
+        /// Why it failed.
+        cause: SubmitError,
+    },
+    /// A transaction failed on L1.
+    #[error("{what} failed on L1 (transaction {transaction})")]
+    Failed {
+        /// What it was for.
+        what: &'static str,
+        /// The transaction.
+        transaction: B256,
+    },
+    /// A sequencer.
+    #[error("seat {0}: {1}")]
+    Seat(usize, #[source] SequencerError),
+    /// The follower.
+    #[error("follower: {0}")]
+    Follower(#[from] FollowerNodeError),
+    /// An RPC server.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The directory or a port.
+    #[error("{what}: {cause}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// A key that cannot be made: of negligible probability.
+    #[error("a key of seat {0} cannot be made")]
+    Key(usize),
+}
+
+/// The keys of one dev seat.
+struct DevSeat {
+    vote: SigningKey,
+    peer: B256,
+    peer_public: B256,
+    owner: Address,
+    poster: PrivateKeySigner,
+}
+
+impl DevSeat {
+    fn new(place: usize, owner: Address) -> Option<Self> {
+        let secret = |what: &str| keccak256(format!("surety dev {what} key {place}"));
+        let peer = secret("peer");
+        Some(Self {
+            vote: SigningKey::from_slice(secret("vote").as_slice()).ok()?,
+            peer,
+            peer_public: peer_public_key(&peer)?,
+            owner,
+            poster: PrivateKeySigner::from_bytes(&secret("poster")).ok()?,
+        })
+    }
+}
+
+/// A running network.
+#[derive(Debug)]
+pub struct Network {
+    chain: ChainFile,
+    l1: Option<EmbeddedL1Handle>,
+    l1_rpc: String,
+    l1_beacon: String,
+    seats: Vec<Sequencer>,
+    follower: FollowerNode,
+    servers: Vec<Server>,
+    accounts: Vec<Address>,
+}
+
+impl Network {
+    /// Starts a network, or goes on with the one in the directory.
+    ///
+    /// # Errors
+    /// See [`NetworkError`]; what was started by then is stopped.
+    pub async fn start(config: NetworkConfig) -> Result<Self, NetworkError> {
+        let make = |path: &Path| {
+            fs::create_dir_all(path)
+                .map_err(|cause| NetworkError::System { what: format!("make {}", path.display()), cause })
+        };
+        make(&config.directory)?;
+        let accounts = dev_accounts()?;
+        let seats: Vec<DevSeat> = (0..SEATS)
+            .map(|place| {
+                let owner = accounts.get(place).map(|a| a.address()).unwrap_or_default();
+                DevSeat::new(place, owner).ok_or(NetworkError::Key(place))
+            })
+            .collect::<Result<_, _>>()?;
+        let l1 = match &config.l1 {
+            L1Choice::Embedded { rpc, beacon } => {
+                let settings = L1Config {
+                    data_dir: Some(config.directory.join("l1")),
+                    rpc: surety_rpc::Config { address: *rpc, ..Default::default() },
+                    beacon_address: *beacon,
+                    ..Default::default()
+                };
+                Some(EmbeddedL1::start(settings).await?)
+            }
+            L1Choice::External { .. } => None,
+        };
+        let (l1_rpc, l1_beacon) = match (&l1, &config.l1) {
+            (Some(handle), _) => (handle.rpc_url(), handle.beacon_url()),
+            (None, L1Choice::External { rpc, beacon }) => (rpc.clone(), beacon.clone()),
+            (None, L1Choice::Embedded { .. }) => (String::new(), String::new()),
+        };
+        let client: Arc<dyn L1> = Arc::new(RpcL1::new(RpcConfig::new(&l1_rpc, [l1_beacon.clone()]), None)?);
+        let chain = found(&config, &client, &accounts, &seats).await?;
+        if let Some(path) = &config.chain_file {
+            chain.write(path)?;
+        }
+        let seats = start_seats(&config.directory, &chain, &client, seats).await?;
+        let follower = FollowerNode::start(FollowerNodeConfig {
+            chain: chain.clone(),
+            directory: config.directory.join("follower"),
+            l1: client,
+            poll: poll(&chain),
+        })
+        .await?;
+        let mut servers = Vec::new();
+        let serve = |address| surety_rpc::Config { address, ..Default::default() };
+        if let Some(first) = seats.first() {
+            servers.push(surety_rpc::serve(first.backend(), serve(config.l2_rpc)).await?);
+        }
+        if let Some(address) = config.follower_rpc {
+            servers.push(surety_rpc::serve(follower.backend(), serve(address)).await?);
+        }
+        let accounts = accounts.iter().map(|a| a.address()).collect();
+        Ok(Self { chain, l1, l1_rpc, l1_beacon, seats, follower, servers, accounts })
+    }
+
+    /// The chain.
+    pub const fn chain(&self) -> &ChainFile {
+        &self.chain
+    }
+
+    /// The embedded L1, if that is what the network runs on.
+    pub const fn l1(&self) -> Option<&EmbeddedL1Handle> {
+        self.l1.as_ref()
+    }
+
+    /// URLs of L1's RPC server and beacon API.
+    pub fn l1_urls(&self) -> (&str, &str) {
+        (&self.l1_rpc, &self.l1_beacon)
+    }
+
+    /// URLs of the RPC servers: L2's, then the follower's if it serves.
+    pub fn l2_urls(&self) -> Vec<String> {
+        self.servers.iter().map(|server| format!("http://{}", server.address())).collect()
+    }
+
+    /// The sequencers.
+    pub fn seats(&self) -> &[Sequencer] {
+        &self.seats
+    }
+
+    /// The follower.
+    pub const fn follower(&self) -> &FollowerNode {
+        &self.follower
+    }
+
+    /// Accounts that have ether on both layers.
+    pub fn accounts(&self) -> &[Address] {
+        &self.accounts
+    }
+
+    /// Waits until a part of the network has failed; says which.
+    pub async fn failed(&mut self) -> String {
+        let seats =
+            futures::future::select_all(self.seats.iter_mut().map(|seat| Box::pin(seat.ended())).collect::<Vec<_>>());
+        tokio::select! {
+            ((), place, _) = seats => format!("seat {place} has stopped"),
+            outcome = self.follower.ended() => match outcome {
+                Ok(()) => "the follower has stopped".into(),
+                Err(error) => format!("the follower has stopped: {error}"),
+            },
+        }
+    }
+
+    /// Stops everything, the users' end first, and waits until it is on disk.
+    pub async fn stop(self) {
+        for server in self.servers {
+            server.stop().await;
+        }
+        self.follower.stop().await;
+        for (place, outcome) in
+            futures::future::join_all(self.seats.into_iter().map(Sequencer::stop)).await.into_iter().enumerate()
+        {
+            if let Err(error) = outcome {
+                tracing::error!(seat = place, %error, "the seat had failed");
+            }
+        }
+        if let Some(l1) = self.l1 {
+            l1.stop().await;
+        }
+    }
+}
+
+/// How often L1 is asked.
+fn poll(chain: &ChainFile) -> Duration {
+    Duration::from_millis(chain.protocol.slot_time.saturating_mul(250).clamp(200, 12_000))
+}
+
+/// The constants of a dev chain that begins at `genesis_time`.
+fn parameters(protocol: &Parameters, genesis_time: surety_types::Seconds) -> ChainParameters {
+    ChainParameters {
+        rollup: RollupId::new(protocol.rollup),
+        genesis_time,
+        genesis_hash: B256::ZERO,
+        block_time: Milliseconds::new(protocol.block_time_millis),
+        gas_limit: Gas::new(protocol.block_gas_limit),
+        // 200 ms blocks: a full block lifts the base fee by one part in 250, some 2 % a second.
+        base_fee_denominator: 250,
+        base_fee_elasticity: 2,
+        min_base_fee: 1_000_000,
+        l1_base_fee_scalar: 10_000,
+        l1_blob_base_fee_scalar: 1_100_000,
+        da_footprint_gas_scalar: 10,
+    }
+}
+
+/// Finds the chain of the directory on this L1, or deploys a new one and funds its accounts.
+async fn found(
+    config: &NetworkConfig,
+    l1: &Arc<dyn L1>,
+    accounts: &[PrivateKeySigner],
+    seats: &[DevSeat],
+) -> Result<ChainFile, NetworkError> {
+    let path = config.directory.join("chain.json");
+    if path.exists() {
+        let chain = ChainFile::read(&path)?;
+        let there = l1.chain_id().await? == chain.l1_chain_id
+            && !l1.code(chain.addresses.bridge, BlockAt::Latest).await?.is_empty();
+        return if there { Ok(chain) } else { Err(NetworkError::OtherL1(path.display().to_string())) };
+    }
+    let protocol = Parameters::of(config.profile, L2_CHAIN_ID);
+    let head = l1.block(BlockAt::Latest).await?;
+    let genesis_time = head.map(|block| block.time).unwrap_or_default();
+    let deployer = accounts.get(DEPLOYER).cloned().ok_or(NetworkError::Key(DEPLOYER))?;
+    let keys = config.directory.join("keys/deployer");
+    let chain = deploy(
+        l1.clone(),
+        DeployRequest {
+            deployer: deployer.clone(),
+            parameters: parameters(&protocol, genesis_time),
+            protocol,
+            genesis: L2Genesis::new(L2_CHAIN_ID),
+            seats: seats
+                .iter()
+                .map(|s| SeatKeys { owner: s.owner, vote_key: s.vote.clone(), peer_key: s.peer_public })
+                .collect(),
+            journal: keys.clone(),
+        },
+    )
+    .await?;
+    let submitter = submitter(l1, deployer, keys, &chain).await?;
+    fund(&submitter, &chain, accounts, seats).await?;
+    // Last, so that a directory with a chain file has a whole network.
+    chain.write(&path)?;
+    Ok(chain)
+}
+
+async fn submitter(
+    l1: &Arc<dyn L1>,
+    key: PrivateKeySigner,
+    directory: PathBuf,
+    chain: &ChainFile,
+) -> Result<Submitter, NetworkError> {
+    let slot = Duration::from_secs(chain.protocol.slot_time);
+    // A dev network may post for weeks; its ether is worth nothing.
+    let settings = SubmitConfig { daily_budget: U256::MAX, max_underway: 64, ..SubmitConfig::new(directory) };
+    let open = Submitter::open(l1.clone(), Arc::new(key), settings.for_slot_time(slot)).await;
+    open.map_err(|cause| NetworkError::Send { what: "open the journal of a sender on L1", cause })
+}
+
+/// Ether for the posters on L1 and, by deposits, for the dev accounts on L2.
+async fn fund(
+    submitter: &Submitter,
+    chain: &ChainFile,
+    accounts: &[PrivateKeySigner],
+    seats: &[DevSeat],
+) -> Result<(), NetworkError> {
+    let posters = seats.iter().map(|seat| {
+        let outgoing =
+            Outgoing { to: TxKind::Call(seat.poster.address()), value: POSTER_BALANCE, ..Default::default() };
+        ("fund a poster", outgoing)
+    });
+    let deposits = accounts.iter().map(|account| {
+        let call = Bridge::depositTransactionCall {
+            to: account.address(),
+            value: L2_BALANCE,
+            gasLimit: DEPOSIT_GAS,
+            data: Bytes::new(),
+        };
+        let outgoing = Outgoing {
+            to: TxKind::Call(chain.addresses.bridge),
+            value: L2_BALANCE.saturating_add(DEPOSIT_FEE),
+            input: call.abi_encode().into(),
+            gas_limit: Some(300_000),
+            ..Default::default()
+        };
+        ("deposit for a dev account", outgoing)
+    });
+    // L2 learns of L1's fees by this.
+    let poke = Outgoing {
+        to: TxKind::Call(chain.addresses.inbox),
+        input: Inbox::pokeCall {}.abi_encode().into(),
+        gas_limit: Some(300_000),
+        ..Default::default()
+    };
+    let mut tickets = Vec::new();
+    for (what, outgoing) in posters.chain(deposits).chain([("tell L2 of L1's fees", poke)]) {
+        let ticket = submitter.send(outgoing).await.map_err(|cause| NetworkError::Send { what, cause })?;
+        tickets.push((what, ticket));
+    }
+    for (what, ticket) in tickets {
+        let included = submitter.wait(ticket).await.map_err(|cause| NetworkError::Send { what, cause })?;
+        if !included.inclusion.success {
+            return Err(NetworkError::Failed { what, transaction: included.transaction });
+        }
+    }
+    Ok(())
+}
+
+/// A port of loopback that is free now.
+fn free_port() -> Result<SocketAddr, NetworkError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map_err(|cause| NetworkError::System { what: "find a free port".into(), cause })
+}
+
+async fn start_seats(
+    directory: &Path,
+    chain: &ChainFile,
+    l1: &Arc<dyn L1>,
+    keys: Vec<DevSeat>,
+) -> Result<Vec<Sequencer>, NetworkError> {
+    let peers = PeerAddresses::default();
+    let mut listen = Vec::new();
+    for seat in &keys {
+        let address = free_port()?;
+        peers.insert(seat.peer_public, address);
+        listen.push(address);
+    }
+    let mut seats = Vec::new();
+    for (place, (key, listen)) in keys.into_iter().zip(listen).enumerate() {
+        let poster = submitter(l1, key.poster, directory.join(format!("keys/poster-{place}")), chain).await?;
+        let sequencer = Sequencer::start(SequencerConfig {
+            chain: chain.clone(),
+            directory: directory.join(format!("seat-{place}")),
+            l1: l1.clone(),
+            vote_key: LocalSigner::new(key.vote),
+            peer_key: key.peer,
+            listen,
+            peers: peers.clone(),
+            local: true,
+            beneficiary: key.owner,
+            submitter: Some(Arc::new(poster)),
+            poll: poll(chain),
+        })
+        .await
+        .map_err(|error| NetworkError::Seat(place, error))?;
+        seats.push(sequencer);
+    }
+    Ok(seats)
+}

@@ -1,0 +1,100 @@
+//! From the follower's notices to consensus: settled messages into the queue, terms into the schedule, derived batches
+//! to the backend.
+
+use crate::terms::{TermsError, read_terms};
+use crate::{
+    backend::NodeBackend,
+    builder::Inbox,
+    consensus::TermSchedule,
+    follower::{Notice, Status},
+};
+use std::{sync::Arc, time::Duration};
+use surety_l1::{BlockAt, L1, contracts::Addresses, follow::L1EventKind};
+use surety_types::{Seconds, Term};
+use tokio::sync::{mpsc, watch};
+
+/// How often L1 is asked for the next term.
+const TERMS_PERIOD: Duration = Duration::from_secs(2);
+
+/// Passes notices on until the follower has ended.
+pub(crate) async fn notices(mut notices: mpsc::UnboundedReceiver<Notice>, inbox: Inbox, backend: Arc<NodeBackend>) {
+    while let Some(notice) = notices.recv().await {
+        match notice {
+            Notice::Settled(event) => {
+                if let L1EventKind::Message { message, .. } = event.kind
+                    && let Err(error) = inbox.push(*message)
+                {
+                    tracing::error!(%error, "a settled message is missing: restart the node to read L1 again");
+                }
+            }
+            Notice::SettledReverted => {
+                tracing::error!("L1 took back what was settled: this seat proposes nothing that L1 would refuse");
+            }
+            Notice::Derived { batch, .. } => {
+                if let Err(error) = backend.record(&batch) {
+                    tracing::warn!(%error, "finality of this batch will not be known after a restart");
+                }
+                inbox.prune(batch.messages);
+                refresh(&backend, &[]);
+            }
+            Notice::Removed { blocks, .. } => refresh(&backend, &blocks),
+        }
+    }
+}
+
+/// Announces what is new at the head; a failure is logged.
+pub(crate) fn refresh(backend: &NodeBackend, removed: &[Arc<surety_state::StoredBlock>]) {
+    if let Err(error) = backend.refresh(removed) {
+        tracing::error!(%error, "new blocks could not be announced");
+    }
+}
+
+/// Tells the backend L1's time.
+pub(crate) async fn l1_time(mut status: watch::Receiver<Status>, backend: Arc<NodeBackend>) {
+    loop {
+        if let Some(head) = status.borrow_and_update().l1_head {
+            backend.set_l1_time(head.time);
+        }
+        if status.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Keeps the schedule of terms up to date, for ever. `depth` and `age` make a block settled while L1 does not finalise.
+pub(crate) async fn terms(
+    l1: Arc<dyn L1>,
+    addresses: Addresses,
+    schedule: TermSchedule,
+    mut next: Term,
+    settled: (u64, Seconds),
+) {
+    loop {
+        match read(&*l1, addresses, &schedule, next, settled).await {
+            Ok(term) => next = term,
+            Err(error) => tracing::warn!(%error, "the next term's committee is not known yet; asking again"),
+        }
+        tokio::time::sleep(TERMS_PERIOD).await;
+    }
+}
+
+/// One reading, as of the newest settled block (protocol §4: finalised, or deep and old enough).
+pub(crate) async fn read(
+    l1: &dyn L1,
+    addresses: Addresses,
+    schedule: &TermSchedule,
+    next: Term,
+    (depth, age): (u64, Seconds),
+) -> Result<Term, TermsError> {
+    let Some(head) = l1.block(BlockAt::Latest).await? else { return Ok(next) };
+    let finalized = l1.block(BlockAt::Finalized).await?;
+    let deep = match head.number.checked_sub(depth) {
+        Some(number) => l1.block(BlockAt::Number(number)).await?.filter(|b| head.time.since(b.time) >= age.get()),
+        None => None,
+    };
+    let newest = [finalized, deep].into_iter().flatten().max_by_key(|block| block.number);
+    match newest {
+        Some(block) => read_terms(l1, addresses, schedule, next, (block.number, block.time)).await,
+        None => Ok(next),
+    }
+}

@@ -1,0 +1,157 @@
+//! A follower as a whole: the chain as L1 gives it, and a backend that serves it.
+//!
+//! In its directory: `state/` (the chain), `follower.json` (how far L1 is read), `batches.jsonl` (for `surety_finality`).
+
+use crate::{
+    backend::{BatchLog, BatchLogError, NodeBackend},
+    builder::Inbox,
+    feed,
+    follower::{self, Chain, Follower, FollowerError, Status},
+    genesis::{GenesisError, genesis},
+};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use surety_contracts::ChainFile;
+use surety_l1::{L1, follow::FollowConfig};
+use surety_state::Store;
+use surety_types::{MessageIndex, Seconds};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+/// What a follower needs.
+#[derive(Clone)]
+pub struct FollowerNodeConfig {
+    /// The chain.
+    pub chain: ChainFile,
+    /// Its directory; made if it is not there.
+    pub directory: PathBuf,
+    /// L1.
+    pub l1: Arc<dyn L1>,
+    /// How long to wait before asking L1 again when all is read.
+    pub poll: Duration,
+}
+
+/// Why a node did not start, or has stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowerNodeError {
+    /// Its directory.
+    #[error("cannot use the directory {path}: {reason}")]
+    Directory {
+        /// The path.
+        path: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// Its first block.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// Its chain.
+    #[error(transparent)]
+    State(#[from] surety_state::Error),
+    /// Its log of batches.
+    #[error(transparent)]
+    Batches(#[from] BatchLogError),
+    /// Its follower.
+    #[error(transparent)]
+    Follower(#[from] FollowerError),
+}
+
+/// A running follower. Dropping it stops it without waiting.
+#[derive(Debug)]
+pub struct FollowerNode {
+    backend: Arc<NodeBackend>,
+    status: watch::Receiver<Status>,
+    stop: watch::Sender<bool>,
+    follower: JoinHandle<Result<(), FollowerError>>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+/// Opens a chain's store in a node's directory.
+pub(crate) fn open_store(chain: &ChainFile, directory: &PathBuf) -> Result<Store, FollowerNodeError> {
+    let failed = |e: std::io::Error| FollowerNodeError::Directory {
+        path: directory.display().to_string(),
+        reason: e.to_string(),
+    };
+    fs::create_dir_all(directory).map_err(failed)?;
+    let genesis = genesis(&chain.parameters, &chain.genesis)?;
+    Ok(Store::open(Some(&directory.join("state")), surety_state::Config::default(), genesis)?)
+}
+
+/// What a node's follower reads.
+pub(crate) fn follow_config(chain: &ChainFile, directory: &std::path::Path, poll: Duration) -> follower::Config {
+    let l1 = FollowConfig::new(
+        chain.addresses,
+        chain.parameters.rollup,
+        chain.l1_start,
+        chain.protocol.settled_depth,
+        Seconds::new(chain.protocol.force_delay),
+    );
+    follower::Config { l1, progress: directory.join("follower.json"), poll }
+}
+
+impl FollowerNode {
+    /// Starts a follower.
+    ///
+    /// # Errors
+    /// See [`FollowerNodeError`].
+    pub async fn start(config: FollowerNodeConfig) -> Result<Self, FollowerNodeError> {
+        let FollowerNodeConfig { chain, directory, l1, poll } = config;
+        let store = open_store(&chain, &directory)?;
+        let backend = NodeBackend::new(
+            store.clone(),
+            chain.parameters.clone(),
+            Seconds::new(chain.protocol.challenge_period),
+            None,
+            BatchLog::open(&directory.join("batches.jsonl"))?,
+        );
+        let (notices, received) = mpsc::unbounded_channel();
+        let derived = Chain::new(store, Arc::new(chain.parameters.clone()));
+        let (follower, status) = Follower::new(l1, follow_config(&chain, &directory, poll), derived, notices)?;
+        let (stop, stopped) = watch::channel(false);
+        let helpers = vec![
+            // A follower builds nothing, so nobody looks into the queue.
+            tokio::spawn(feed::notices(received, Inbox::new(MessageIndex::ZERO), backend.clone())),
+            tokio::spawn(feed::l1_time(status.clone(), backend.clone())),
+        ];
+        let follower = tokio::spawn(follower.run(stopped));
+        Ok(Self { backend, status, stop, follower, helpers })
+    }
+
+    /// What its RPC server asks.
+    pub fn backend(&self) -> Arc<NodeBackend> {
+        self.backend.clone()
+    }
+
+    /// Where it is.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Waits until the follower has ended, which it does by itself only when it fails.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub async fn ended(&mut self) -> Result<(), FollowerError> {
+        match (&mut self.follower).await {
+            Ok(outcome) => outcome,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Stops and waits until everything is on disk.
+    pub async fn stop(self) {
+        // Nobody listening means that it has ended.
+        let _ = self.stop.send(true);
+        match self.follower.await {
+            Ok(Err(error)) => tracing::error!(%error, "the follower had failed"),
+            Err(error) if error.is_panic() => tracing::error!(%error, "the follower had failed"),
+            _ => {}
+        }
+        for helper in self.helpers {
+            helper.abort();
+            // Aborted is what it shall be.
+            let _ = helper.await;
+        }
+    }
+}

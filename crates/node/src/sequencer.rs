@@ -1,0 +1,213 @@
+//! A sequencer as a whole: one seat with its chain, pool, view of L1, poster and RPC backend.
+//!
+//! ```text
+//! L1 ─▶ follower ─▶ settled messages ─▶ inbox queue ─▶ seat (consensus) ─▶ store ─▶ backend ─▶ wallets
+//!            │  └──▶ safe, finalized                     ▲      │
+//!            └─────▶ terms ─▶ schedule ──────────────────┘      └─▶ poster ─▶ L1
+//! ```
+//!
+//! Everything that a restart needs is in the node's directory: `state/` (the chain), `consensus/` (the library's storage),
+//! `journal` (what was signed: never copy it, never restore it), `follower.json`, `batches.jsonl`.
+
+use crate::{
+    backend::{BatchLog, NodeBackend},
+    builder::{Blocks, Inbox},
+    consensus::{PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, TermSchedule, Timing},
+    feed,
+    follower::{Chain, Follower, FollowerError, Status},
+    follower_node::{FollowerNodeError, follow_config, open_store},
+    pool::{Pool, PoolConfig},
+    signer::{Guard, Journal, JournalError, Signer},
+};
+use alloy_primitives::{Address, B256};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use surety_contracts::ChainFile;
+use surety_l1::{L1, submit::Submitter};
+use surety_state::StoredBlock;
+use surety_stf::execute::op::L1Attributes;
+use surety_types::{Seconds, Term, signing::Domain};
+use tokio::{
+    sync::{broadcast, mpsc, watch},
+    task::JoinHandle,
+};
+
+/// The most bytes of a block on the wire: what a batch of one block can carry in six blobs, uncompressed, and room.
+const MAX_BLOCK_BYTES: usize = 1 << 20;
+
+/// What a sequencer needs.
+pub struct SequencerConfig<S> {
+    /// The chain.
+    pub chain: ChainFile,
+    /// Its directory; made if it is not there. No other node's.
+    pub directory: PathBuf,
+    /// L1.
+    pub l1: Arc<dyn L1>,
+    /// The vote key.
+    pub vote_key: S,
+    /// Secret ed25519 peer key.
+    pub peer_key: B256,
+    /// Where peers connect to.
+    pub listen: SocketAddr,
+    /// Where the others listen.
+    pub peers: PeerAddresses,
+    /// Whether peers may share one address (development).
+    pub local: bool,
+    /// Who receives the priority fees of this seat's blocks.
+    pub beneficiary: Address,
+    /// Posts batches; `None`: this seat leaves that to the others.
+    pub submitter: Option<Arc<Submitter>>,
+    /// How long to wait before asking L1 again when all is read.
+    pub poll: Duration,
+}
+
+/// Why a sequencer did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SequencerError {
+    /// Its chain and follower.
+    #[error(transparent)]
+    Node(#[from] FollowerNodeError),
+    /// Its journal: it must not sign.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Its seat.
+    #[error(transparent)]
+    Seat(#[from] SeatError),
+}
+
+impl From<surety_state::Error> for SequencerError {
+    fn from(error: surety_state::Error) -> Self {
+        Self::Node(error.into())
+    }
+}
+
+/// A running sequencer.
+#[derive(Debug)]
+pub struct Sequencer {
+    backend: Arc<NodeBackend>,
+    seat: SeatHandle,
+    status: watch::Receiver<Status>,
+    stop: watch::Sender<bool>,
+    follower: JoinHandle<Result<(), FollowerError>>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+impl Sequencer {
+    /// Starts a sequencer. It takes part in consensus as soon as it has read its term's committee from L1.
+    ///
+    /// # Errors
+    /// See [`SequencerError`].
+    pub async fn start(config: SequencerConfig<impl Signer>) -> Result<Self, SequencerError> {
+        let chain = &config.chain;
+        let store = open_store(chain, &config.directory)?;
+        let protocol = &chain.protocol;
+        let parameters = chain.parameters.clone();
+        let domain = Domain::new(chain.l1_chain_id, chain.addresses.registry);
+        let journal = Journal::open(&config.directory.join("journal"), &domain, config.vote_key.address())?;
+        let guard = Guard::new(config.vote_key, journal, domain)?;
+
+        let head = store.latest()?;
+        let header = store.header(head.block().hash)?.unwrap_or_default();
+        let position = L1Attributes::read(&head)?;
+        // The follower repeats the messages that no batch has consumed; those that blocks consumed since are left out.
+        let inbox = Inbox::new(position.message_count);
+        let blocks = Blocks::new(store.clone(), parameters.clone(), inbox.clone(), Seconds::new(protocol.force_delay));
+        let pool = Arc::new(Pool::new(PoolConfig::default(), parameters.clone(), &header, head)?);
+        let batches = BatchLog::open(&config.directory.join("batches.jsonl")).map_err(FollowerNodeError::from)?;
+        let challenge_period = Seconds::new(protocol.challenge_period);
+        let backend =
+            NodeBackend::new(store.clone(), parameters.clone(), challenge_period, Some(pool.clone()), batches);
+
+        let (notices, received) = mpsc::unbounded_channel();
+        let derived = Chain::new(store.clone(), Arc::new(parameters));
+        let follow = follow_config(chain, &config.directory, config.poll);
+        let (follower, status) =
+            Follower::new(config.l1.clone(), follow, derived, notices).map_err(FollowerNodeError::from)?;
+        let schedule = TermSchedule::new();
+        let seat = Seat::start(SeatConfig {
+            directory: config.directory.join("consensus"),
+            listen: config.listen,
+            peer_key: config.peer_key,
+            peers: config.peers,
+            local: config.local,
+            guard: Some(guard),
+            domain,
+            schedule: schedule.clone(),
+            blocks,
+            pool,
+            beneficiary: config.beneficiary,
+            batch_verifier: None,
+            timing: Timing::default(),
+            quotas: Quotas::default(),
+            max_block_bytes: MAX_BLOCK_BYTES,
+            threads: 1,
+        })?;
+        let (stop, stopped) = watch::channel(false);
+        let settled = (protocol.settled_depth, Seconds::new(protocol.force_delay / 2));
+        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule, Term::new(1), settled);
+        let helpers = vec![
+            tokio::spawn(feed::notices(received, inbox, backend.clone())),
+            tokio::spawn(feed::l1_time(status.clone(), backend.clone())),
+            tokio::spawn(terms),
+            tokio::spawn(backend.clone().announce_pool()),
+            tokio::spawn(announce(seat.finalized(), backend.clone())),
+        ];
+        let follower = tokio::spawn(follower.run(stopped));
+        Ok(Self { backend, seat, status, stop, follower, helpers })
+    }
+}
+
+/// Announces final blocks as they come.
+async fn announce(mut finalized: broadcast::Receiver<Arc<StoredBlock>>, backend: Arc<NodeBackend>) {
+    loop {
+        match finalized.recv().await {
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => feed::refresh(&backend, &[]),
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+impl Sequencer {
+    /// What its RPC server asks.
+    pub fn backend(&self) -> Arc<NodeBackend> {
+        self.backend.clone()
+    }
+
+    /// How far its follower is.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Its seat.
+    pub const fn seat(&self) -> &SeatHandle {
+        &self.seat
+    }
+
+    /// Waits until the sequencer has failed.
+    pub async fn ended(&mut self) {
+        tokio::select! {
+            () = self.seat.ended() => {}
+            // Whatever it was, it is over; the log says more.
+            _ = &mut self.follower => {}
+        }
+    }
+
+    /// Stops and waits until everything is on disk.
+    ///
+    /// # Errors
+    /// The seat had failed before.
+    pub async fn stop(self) -> Result<(), SeatError> {
+        let Self { seat, stop, follower, helpers, .. } = self;
+        // Nobody listening means that it has ended.
+        let _ = stop.send(true);
+        let seat = tokio::task::spawn_blocking(move || seat.stop());
+        if let Ok(Err(error)) = follower.await {
+            tracing::error!(%error, "the follower had failed");
+        }
+        for helper in helpers {
+            helper.abort();
+            // Aborted is what it shall be.
+            let _ = helper.await;
+        }
+        seat.await.unwrap_or(Err(SeatError::Failed))
+    }
+}
