@@ -5,7 +5,7 @@ use crate::{
     chain::{BlockAt, BlockRef, Inclusion, L1Log, L1Transaction},
 };
 use alloy::{
-    consensus::{Transaction as _, TxEnvelope},
+    consensus::{Signed, Transaction as _, TxEnvelope},
     eips::eip2718::Encodable2718,
     network::TransactionResponse,
     rpc::types::{Header, Log, Transaction, TransactionReceipt},
@@ -89,7 +89,7 @@ fn one_log(method: &'static str, log: Log) -> Result<L1Log, L1Error> {
 /// A transaction must hash to what was asked for.
 pub(super) fn transaction(method: &'static str, tx: &Transaction, asked: B256) -> Result<L1Transaction, L1Error> {
     let envelope: &TxEnvelope = tx.inner.inner();
-    let hash = keccak256(envelope.encoded_2718());
+    let hash = content_hash(envelope);
     if hash != asked {
         return Err(L1Error::invalid(method, format!("asked for transaction {asked}, got the content of {hash}")));
     }
@@ -100,6 +100,14 @@ pub(super) fn transaction(method: &'static str, tx: &Transaction, asked: B256) -
         input: envelope.input().clone(),
         blob_hashes: envelope.blob_versioned_hashes().unwrap_or_default().to_vec(),
     })
+}
+
+/// The hash of what a block holds; some clients add the sidecar to blob transactions, which is not part of that.
+fn content_hash(envelope: &TxEnvelope) -> B256 {
+    match envelope {
+        TxEnvelope::Eip4844(signed) => *Signed::new_unhashed(signed.tx().tx().clone(), *signed.signature()).hash(),
+        other => keccak256(other.encoded_2718()),
+    }
 }
 
 /// A receipt must be of the asked transaction and say where it is.
