@@ -1,1 +1,9 @@
-//! devnet
+//! A whole network in one process: embedded L1, sequencers, follower, watcher, load, misbehaviour on demand.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`l1`] | an Ethereum node of our own, to develop and test against |
+//! | [`deploy`] | a rollup's contracts onto any L1, and its chain file |
+
+pub mod deploy;
+pub mod l1;

@@ -1,0 +1,222 @@
+//! Puts a rollup's contracts onto an L1, registers the founding seats, opens the registry, and writes it all down as a
+//! [`ChainFile`].
+//!
+//! All transactions are handed over at once with consecutive nonces, so that the whole takes a block or two; what each
+//! does is `surety_contracts::deploy`'s plan. A deployment that fails half-way leaves contracts that nobody uses: run it again.
+
+use alloy::signers::local::PrivateKeySigner;
+use alloy_primitives::{B256, TxKind, U256};
+use alloy_trie::{
+    TrieAccount,
+    root::{state_root_unhashed, storage_root_unhashed},
+};
+use k256::ecdsa::SigningKey;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use surety_contracts::{
+    CHAIN_FILE_VERSION, ChainFile, ChainFileError, DeployPlan, FoundingSeat, Parameters,
+    deploy::{DeployError as PlanError, DeployStep, Deployment},
+    genesis::{L2Genesis, preinstalls::PreinstallError},
+};
+use surety_l1::{
+    BlockAt, L1, L1Error,
+    submit::{MAX_TRANSACTION_GAS, Outgoing, SubmitConfig, SubmitError, Submitter, Ticket},
+};
+use surety_stf::execute::op::genesis_block;
+use surety_types::{
+    Account, AccountChange, Block, ChainParameters, L1Height, StateChanges, predeploys::L2_TO_L1_MESSAGE_PASSER,
+};
+
+/// Gas of a founding seat's registration, with room.
+const REGISTER_GAS: u64 = 600_000;
+/// Gas of `open()`: it writes the first committee, 60 bytes of code a seat.
+const OPEN_GAS: u64 = 5_000_000;
+
+/// The keys of a founding seat. Its bond is paid by the deployer.
+#[derive(Clone)]
+pub struct SeatKeys {
+    /// Who will control the seat on L1.
+    pub owner: alloy_primitives::Address,
+    /// The key that votes.
+    pub vote_key: SigningKey,
+    /// ed25519 public key in the peer-to-peer network.
+    pub peer_key: B256,
+}
+
+impl std::fmt::Debug for SeatKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SeatKeys").field("owner", &self.owner).field("peer_key", &self.peer_key).finish_non_exhaustive()
+    }
+}
+
+/// What to deploy.
+#[derive(Debug, Clone)]
+pub struct DeployRequest {
+    /// Who sends and pays everything, the founding bonds among it.
+    pub deployer: PrivateKeySigner,
+    /// What L1 shall enforce.
+    pub protocol: Parameters,
+    /// What shall decide L2 blocks. The genesis hash is filled in; the genesis time must not be later than L1's head.
+    pub parameters: ChainParameters,
+    /// What the first L2 state is made from.
+    pub genesis: L2Genesis,
+    /// The first committee, in order.
+    pub seats: Vec<SeatKeys>,
+    /// Where the deployer's transactions are journalled.
+    pub journal: PathBuf,
+}
+
+/// Why a deployment failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// There is no plan for such a chain.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// L1.
+    #[error(transparent)]
+    L1(#[from] L1Error),
+    /// A transaction was not taken.
+    #[error("deployment, {what}: {cause}")]
+    Send {
+        /// The step.
+        what: String,
+        /// Why.
+        cause: SubmitError,
+    },
+    /// A transaction failed on L1.
+    #[error("deployment, {what}: transaction {transaction} failed on L1; is the L1's clock behind the genesis time, or its hard fork older than Osaka?")]
+    Failed {
+        /// The step.
+        what: String,
+        /// Its transaction.
+        transaction: B256,
+    },
+    /// The deployer's account has transactions underway.
+    #[error("the deployer has {0} transactions underway in this journal: wait for them, or use another journal directory")]
+    Busy(usize),
+    /// A key cannot sign.
+    #[error("the vote key of founding seat {0} cannot sign: use another key")]
+    VoteKey(usize),
+    /// A contract is not where it must be.
+    #[error("no contract at {0} after the deployment: L1 was reorganised, run it again")]
+    Missing(alloy_primitives::Address),
+    /// The pre-installs, which are compiled in, are broken.
+    #[error(transparent)]
+    Preinstalls(#[from] PreinstallError),
+    /// The chain file does not fit together: the request contradicts itself.
+    #[error(transparent)]
+    ChainFile(#[from] ChainFileError),
+}
+
+/// The first L2 block and its state: what a node's database begins with. `parameters.genesis_hash` does not matter.
+///
+/// # Errors
+/// The pre-installs, which are compiled in, are broken.
+pub fn l2_genesis(parameters: &ChainParameters, genesis: &L2Genesis) -> Result<(Block, StateChanges), PreinstallError> {
+    let mut alloc = StateChanges::default();
+    for (address, account) in genesis.alloc()? {
+        let code = account.code.unwrap_or_default();
+        let code_hash = alloy_primitives::keccak256(&code);
+        let storage = account.storage.unwrap_or_default().into_iter();
+        let storage = storage.map(|(slot, value)| (slot.into(), value.into())).collect();
+        let record = Account { nonce: account.nonce.unwrap_or_default(), balance: account.balance, code_hash };
+        alloc.accounts.insert(address, AccountChange { account: Some(record), storage_wiped: false, storage });
+        if !code.is_empty() {
+            alloc.code.insert(code_hash, code);
+        }
+    }
+    let storage_root = |change: &AccountChange| {
+        storage_root_unhashed(change.storage.iter().map(|(slot, value)| (B256::from(*slot), *value)))
+    };
+    let state_root = state_root_unhashed(alloc.accounts.iter().filter_map(|(address, change)| {
+        let Account { nonce, balance, code_hash } = change.account?;
+        Some((*address, TrieAccount::new(nonce, balance, storage_root(change), code_hash)))
+    }));
+    let passer = alloc.accounts.get(&L2_TO_L1_MESSAGE_PASSER).map_or(alloy_trie::EMPTY_ROOT_HASH, storage_root);
+    Ok((genesis_block(parameters, state_root, passer), alloc))
+}
+
+/// Deploys a chain.
+///
+/// # Errors
+/// [`DeployError`].
+pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile, DeployError> {
+    let DeployRequest { deployer, protocol, mut parameters, genesis, seats, journal } = request;
+    let l1_chain_id = l1.chain_id().await?;
+    let (genesis_block, _) = l2_genesis(&parameters, &genesis)?;
+    parameters.genesis_hash = genesis_block.hash();
+    let nonce = l1.nonce(deployer.address()).await?;
+    let registry = surety_contracts::Addresses::predict(deployer.address(), nonce).registry;
+    let seats = seats
+        .iter()
+        .enumerate()
+        .map(|(place, seat)| {
+            FoundingSeat::prove(l1_chain_id, registry, seat.owner, &seat.vote_key, seat.peer_key)
+                .ok_or(DeployError::VoteKey(place))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let plan = DeployPlan::new(&Deployment {
+        deployer: deployer.address(),
+        nonce,
+        l1_chain_id,
+        parameters: &protocol,
+        l2_genesis_hash: parameters.genesis_hash,
+        l2_genesis_time: parameters.genesis_time.get(),
+        seats: &seats,
+    })?;
+    let config = SubmitConfig {
+        // The deployer pays what it takes, once.
+        daily_budget: U256::MAX,
+        max_underway: plan.steps.len(),
+        ..SubmitConfig::new(journal).for_slot_time(Duration::from_secs(protocol.slot_time))
+    };
+    let open = Submitter::open(l1.clone(), Arc::new(deployer), config).await;
+    let submitter = open.map_err(|cause| DeployError::Send { what: "opening the journal".into(), cause })?;
+    let underway = submitter.underway().await.into_iter().filter(|used| *used >= nonce).count();
+    if underway > 0 {
+        return Err(DeployError::Busy(underway));
+    }
+    let l1_start = run(&submitter, &plan.steps).await?;
+    let addresses = plan.addresses;
+    for address in [addresses.registry, addresses.claims, addresses.inbox, addresses.bridge] {
+        if l1.code(address, BlockAt::Latest).await?.is_empty() {
+            return Err(DeployError::Missing(address));
+        }
+    }
+    let file = ChainFile { version: CHAIN_FILE_VERSION, l1_chain_id, l1_start, addresses, parameters, protocol, genesis };
+    file.check()?;
+    Ok(file)
+}
+
+/// Sends all steps, waits for all; returns the block of the first.
+async fn run(submitter: &Submitter, steps: &[DeployStep]) -> Result<L1Height, DeployError> {
+    let failed = |step: &DeployStep, cause| DeployError::Send { what: step.what.clone(), cause };
+    for step in steps {
+        // The later ones call contracts that are not there yet, so nothing can be estimated.
+        let gas_limit = match (step.to, step.value.is_zero()) {
+            (TxKind::Create, _) => MAX_TRANSACTION_GAS,
+            (_, false) => REGISTER_GAS,
+            _ => OPEN_GAS,
+        };
+        let outgoing = Outgoing {
+            to: step.to,
+            value: step.value,
+            input: step.input.clone(),
+            gas_limit: Some(gas_limit),
+            ..Default::default()
+        };
+        let ticket = submitter.send(outgoing).await.map_err(|cause| failed(step, cause))?;
+        if ticket.nonce != step.nonce {
+            return Err(failed(step, SubmitError::NonceTaken(step.nonce)));
+        }
+    }
+    let mut start = None;
+    for step in steps {
+        let included = submitter.wait(Ticket { nonce: step.nonce }).await.map_err(|cause| failed(step, cause))?;
+        if !included.inclusion.success {
+            return Err(DeployError::Failed { what: step.what.clone(), transaction: included.transaction });
+        }
+        tracing::info!(step = step.what, block = %included.inclusion.block_number, gas = included.inclusion.gas_used, "deployed");
+        start.get_or_insert(included.inclusion.block_number);
+    }
+    Ok(start.unwrap_or(L1Height::ZERO))
+}
