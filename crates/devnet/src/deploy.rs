@@ -6,10 +6,6 @@
 
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{B256, TxKind, U256};
-use alloy_trie::{
-    TrieAccount,
-    root::{state_root_unhashed, storage_root_unhashed},
-};
 use k256::ecdsa::SigningKey;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use surety_contracts::{
@@ -21,10 +17,8 @@ use surety_l1::{
     BlockAt, L1, L1Error,
     submit::{MAX_TRANSACTION_GAS, Outgoing, SubmitConfig, SubmitError, Submitter, Ticket},
 };
-use surety_stf::execute::op::genesis_block;
-use surety_types::{
-    Account, AccountChange, Block, ChainParameters, L1Height, StateChanges, predeploys::L2_TO_L1_MESSAGE_PASSER,
-};
+use surety_node::genesis;
+use surety_types::{ChainParameters, L1Height};
 
 /// Gas of a founding seat's registration, with room.
 const REGISTER_GAS: u64 = 600_000;
@@ -80,10 +74,12 @@ pub enum DeployError {
         /// The step.
         what: String,
         /// Why.
-        cause: SubmitError,
+        cause: Box<SubmitError>,
     },
     /// A transaction failed on L1.
-    #[error("deployment, {what}: transaction {transaction} failed on L1; is the L1's clock behind the genesis time, or its hard fork older than Osaka?")]
+    #[error(
+        "deployment, {what}: transaction {transaction} failed on L1; is the L1's clock behind the genesis time, or its hard fork older than Osaka?"
+    )]
     Failed {
         /// The step.
         what: String,
@@ -91,7 +87,9 @@ pub enum DeployError {
         transaction: B256,
     },
     /// The deployer's account has transactions underway.
-    #[error("the deployer has {0} transactions underway in this journal: wait for them, or use another journal directory")]
+    #[error(
+        "the deployer has {0} transactions underway in this journal: wait for them, or use another journal directory"
+    )]
     Busy(usize),
     /// A key cannot sign.
     #[error("the vote key of founding seat {0} cannot sign: use another key")]
@@ -107,43 +105,14 @@ pub enum DeployError {
     ChainFile(#[from] ChainFileError),
 }
 
-/// The first L2 block and its state: what a node's database begins with. `parameters.genesis_hash` does not matter.
-///
-/// # Errors
-/// The pre-installs, which are compiled in, are broken.
-pub fn l2_genesis(parameters: &ChainParameters, genesis: &L2Genesis) -> Result<(Block, StateChanges), PreinstallError> {
-    let mut alloc = StateChanges::default();
-    for (address, account) in genesis.alloc()? {
-        let code = account.code.unwrap_or_default();
-        let code_hash = alloy_primitives::keccak256(&code);
-        let storage = account.storage.unwrap_or_default().into_iter();
-        let storage = storage.map(|(slot, value)| (slot.into(), value.into())).collect();
-        let record = Account { nonce: account.nonce.unwrap_or_default(), balance: account.balance, code_hash };
-        alloc.accounts.insert(address, AccountChange { account: Some(record), storage_wiped: false, storage });
-        if !code.is_empty() {
-            alloc.code.insert(code_hash, code);
-        }
-    }
-    let storage_root = |change: &AccountChange| {
-        storage_root_unhashed(change.storage.iter().map(|(slot, value)| (B256::from(*slot), *value)))
-    };
-    let state_root = state_root_unhashed(alloc.accounts.iter().filter_map(|(address, change)| {
-        let Account { nonce, balance, code_hash } = change.account?;
-        Some((*address, TrieAccount::new(nonce, balance, storage_root(change), code_hash)))
-    }));
-    let passer = alloc.accounts.get(&L2_TO_L1_MESSAGE_PASSER).map_or(alloy_trie::EMPTY_ROOT_HASH, storage_root);
-    Ok((genesis_block(parameters, state_root, passer), alloc))
-}
-
 /// Deploys a chain.
 ///
 /// # Errors
 /// [`DeployError`].
 pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile, DeployError> {
-    let DeployRequest { deployer, protocol, mut parameters, genesis, seats, journal } = request;
+    let DeployRequest { deployer, protocol, mut parameters, genesis: accounts, seats, journal } = request;
     let l1_chain_id = l1.chain_id().await?;
-    let (genesis_block, _) = l2_genesis(&parameters, &genesis)?;
-    parameters.genesis_hash = genesis_block.hash();
+    parameters.genesis_hash = genesis::make(&parameters, &accounts)?.header.hash_slow();
     let nonce = l1.nonce(deployer.address()).await?;
     let registry = surety_contracts::Addresses::predict(deployer.address(), nonce).registry;
     let seats = seats
@@ -170,7 +139,8 @@ pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile
         ..SubmitConfig::new(journal).for_slot_time(Duration::from_secs(protocol.slot_time))
     };
     let open = Submitter::open(l1.clone(), Arc::new(deployer), config).await;
-    let submitter = open.map_err(|cause| DeployError::Send { what: "opening the journal".into(), cause })?;
+    let submitter =
+        open.map_err(|cause| DeployError::Send { what: "opening the journal".into(), cause: Box::new(cause) })?;
     let underway = submitter.underway().await.into_iter().filter(|used| *used >= nonce).count();
     if underway > 0 {
         return Err(DeployError::Busy(underway));
@@ -182,14 +152,22 @@ pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile
             return Err(DeployError::Missing(address));
         }
     }
-    let file = ChainFile { version: CHAIN_FILE_VERSION, l1_chain_id, l1_start, addresses, parameters, protocol, genesis };
+    let file = ChainFile {
+        version: CHAIN_FILE_VERSION,
+        l1_chain_id,
+        l1_start,
+        addresses,
+        parameters,
+        protocol,
+        genesis: accounts,
+    };
     file.check()?;
     Ok(file)
 }
 
 /// Sends all steps, waits for all; returns the block of the first.
 async fn run(submitter: &Submitter, steps: &[DeployStep]) -> Result<L1Height, DeployError> {
-    let failed = |step: &DeployStep, cause| DeployError::Send { what: step.what.clone(), cause };
+    let failed = |step: &DeployStep, cause| DeployError::Send { what: step.what.clone(), cause: Box::new(cause) };
     for step in steps {
         // The later ones call contracts that are not there yet, so nothing can be estimated.
         let gas_limit = match (step.to, step.value.is_zero()) {

@@ -41,6 +41,6 @@ pub use backend::{
     Backend, Finality, FinalityLevel, HeadChange, PoolContent, Submission, SubmitError, SyncStatus, Tags,
 };
 pub use chain::{ChainBackend, ChainBackendParts};
-pub use server::{Config, ServeError, Server, serve};
+pub use server::{Config, ServeError, Server, serve, serve_with};
 pub use surety_state::{BlockRef, StoredBlock};
 pub use surety_stf::execute::simulate::ChainKind;

@@ -157,6 +157,18 @@ impl Drop for Server {
 /// # Errors
 /// See [`ServeError`].
 pub async fn serve(backend: Arc<dyn Backend>, config: Config) -> Result<Server, ServeError> {
+    serve_with(backend, config, jsonrpsee::Methods::new()).await
+}
+
+/// The same with more methods beside this crate's own (a development chain's controls).
+///
+/// # Errors
+/// See [`ServeError`]; also if a method has a name that is taken.
+pub async fn serve_with(
+    backend: Arc<dyn Backend>,
+    config: Config,
+    more: impl Into<jsonrpsee::Methods>,
+) -> Result<Server, ServeError> {
     let limits = ServerConfig::builder()
         .max_request_body_size(config.max_request_bytes)
         .max_response_body_size(config.max_response_bytes)
@@ -177,7 +189,9 @@ pub async fn serve(backend: Arc<dyn Backend>, config: Config) -> Result<Server, 
     let address = server.local_addr().map_err(|cause| ServeError::Listen { address, cause })?;
     let rpc = Arc::new(Rpc::new(backend, config));
     let tasks = vec![tokio::spawn(Rpc::follow_head(rpc.clone()))];
-    let handle = server.start(module(rpc)?);
+    let mut methods = jsonrpsee::Methods::from(module(rpc)?);
+    methods.merge(more)?;
+    let handle = server.start(methods);
     Ok(Server { address, handle, tasks })
 }
 

@@ -147,7 +147,8 @@ async fn sidecars(
         }
         let blob = stored(&core, hash).await?;
         let header = header_json(&core, block);
-        let proved = tokio::task::spawn_blocking(move || prove(&blob).map(|proof| (proof, blob))).await.map_err(internal)?;
+        let proved =
+            tokio::task::spawn_blocking(move || prove(&blob).map(|proof| (proof, blob))).await.map_err(internal)?;
         let ((commitment, proof), blob) = proved?;
         data.push(json!({
             "index": index.to_string(),

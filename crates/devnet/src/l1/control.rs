@@ -19,7 +19,10 @@ use super::{
     NodeError,
     core::{Core, Reorged},
 };
-use jsonrpsee::{RpcModule, types::{ErrorObjectOwned, Params}};
+use jsonrpsee::{
+    RpcModule,
+    types::{ErrorObjectOwned, Params},
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use surety_state::BlockRef;

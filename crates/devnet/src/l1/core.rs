@@ -141,12 +141,15 @@ impl Core {
             Some(_) => None,
             None => Some(tempfile::tempdir().map_err(|e| NodeError::file("making", &std::env::temp_dir(), e))?),
         };
-        let directory = config.data_dir.clone().or_else(|| temporary.as_ref().map(|t| t.path().to_owned())).unwrap_or_default();
+        let directory =
+            config.data_dir.clone().or_else(|| temporary.as_ref().map(|t| t.path().to_owned())).unwrap_or_default();
         std::fs::create_dir_all(&directory).map_err(|e| NodeError::file("making", &directory, e))?;
         let birth = birth(&directory, &config)?;
-        (config.chain_id, config.slot_time, config.gas_limit) = (birth.chain_id, birth.slot_time.max(1), birth.gas_limit);
+        (config.chain_id, config.slot_time, config.gas_limit) =
+            (birth.chain_id, birth.slot_time.max(1), birth.gas_limit);
         let settings = surety_state::Config { history_blocks: HISTORY, ..Default::default() };
-        let store = Store::open(Some(&directory.join("chain")), settings, genesis::genesis(&config, birth.genesis_time)?)?;
+        let store =
+            Store::open(Some(&directory.join("chain")), settings, genesis::genesis(&config, birth.genesis_time)?)?;
         let archive = Arc::new(Archive::open(directory.join("blobs"), config.blob_capacity)?);
         let schedule = Arc::new(ForkSchedule::since_genesis(config.chain_id, EthereumHardfork::Bpo2));
         let (head, genesis) = (store.head(), store.genesis());
@@ -279,14 +282,24 @@ impl Core {
         let view = self.store.view(parent.hash)?;
         let engine = |e: &dyn std::fmt::Display| NodeError::Engine(e.to_string());
         let mut executor =
-            BlockExecutor::new(&self.schedule, header, &[], Some(Default::default()), view.clone(), None).map_err(|e| engine(&e))?;
+            BlockExecutor::new(&self.schedule, header, &[], Some(Default::default()), view.clone(), None)
+                .map_err(|e| engine(&e))?;
         self.fill(inner, &mut executor)?;
         let executed = executor.finish().map_err(|e| engine(&e))?;
         let roots = view.root(&executed.changes)?;
-        let (senders, receipts, changes) = (executed.senders.clone(), executed.receipts.clone(), executed.changes.clone());
+        let (senders, receipts, changes) =
+            (executed.senders.clone(), executed.receipts.clone(), executed.changes.clone());
         let block = seal(executed, roots.state_root);
         let hash = block.hash();
-        self.store.insert(ExecutedBlock { block, hash, senders, receipts, changes, updates: roots.updates, aux: Bytes::new() })?;
+        self.store.insert(ExecutedBlock {
+            block,
+            hash,
+            senders,
+            receipts,
+            changes,
+            updates: roots.updates,
+            aux: Bytes::new(),
+        })?;
         self.store.set_head(hash)?;
         self.store.commit(hash)?;
         self.store.block(hash)?.ok_or_else(|| NodeError::Engine("a committed block is missing".into()))
@@ -309,7 +322,7 @@ impl Core {
         inner.returned = waiting;
         let pool = self.backend.pool();
         let mut blocked: HashSet<Address> = HashSet::new();
-        for pooled in pool.best(base_fee, blob_fee, |address| self.backend.nonce(address)) {
+        for pooled in pool.best(base_fee, blob_fee, self.backend.nonces()) {
             if executor.gas_left() < LEAST_GAS {
                 break;
             }
@@ -345,7 +358,12 @@ impl Core {
         inner.next_time = None;
         if keep {
             let transactions = removed.iter().flat_map(|block| {
-                block.block.transactions.iter().zip(&block.senders).map(|(tx, sender)| Recovered::new_unchecked(tx.clone(), *sender))
+                block
+                    .block
+                    .transactions
+                    .iter()
+                    .zip(&block.senders)
+                    .map(|(tx, sender)| Recovered::new_unchecked(tx.clone(), *sender))
             });
             inner.returned = transactions.collect();
         } else {
@@ -425,7 +443,10 @@ impl Core {
 }
 
 /// Tries a transaction; says when it may be tried again if it did not go in.
-fn push(executor: &mut BlockExecutor<'_, View>, transaction: Recovered<Transaction>) -> Result<Result<(), When>, NodeError> {
+fn push(
+    executor: &mut BlockExecutor<'_, View>,
+    transaction: Recovered<Transaction>,
+) -> Result<Result<(), When>, NodeError> {
     match executor.push(transaction) {
         Ok(_) => Ok(Ok(())),
         Err(PushError::Refused(refusal)) => {

@@ -69,7 +69,8 @@ impl World {
         let seats: Vec<_> = (1..=4u8)
             .map(|seed| {
                 let vote_key = SigningKey::from_slice(&[seed; 32]).unwrap();
-                FoundingSeat::prove(l1_chain_id, registry, submitter.address(), &vote_key, B256::repeat_byte(seed)).unwrap()
+                FoundingSeat::prove(l1_chain_id, registry, submitter.address(), &vote_key, B256::repeat_byte(seed))
+                    .unwrap()
             })
             .collect();
         let plan = DeployPlan::new(&Deployment {
@@ -164,7 +165,9 @@ pub async fn messages_come_from_the_contracts_to_the_follower(world: &World) {
     assert_eq!(info.number.next(), messages[1].l1_block);
     let parent = world.l1.block(BlockAt::Number(info.number)).await.unwrap().unwrap();
     assert_eq!(info.hash, parent.hash);
-    let seats = events.iter().filter(|e| matches!(&e.kind, L1EventKind::Registry(r) if matches!(**r, RegistryEvent::SeatRegistered(_))));
+    let seats = events
+        .iter()
+        .filter(|e| matches!(&e.kind, L1EventKind::Registry(r) if matches!(**r, RegistryEvent::SeatRegistered(_))));
     assert_eq!(seats.count(), 4);
 
     let contracts = Contracts::new(&*world.l1, addresses);
@@ -176,14 +179,18 @@ pub async fn messages_come_from_the_contracts_to_the_follower(world: &World) {
     let genesis = contracts.genesis_claim(at).await.unwrap();
     assert!(contracts.claim(genesis, at).await.unwrap().unwrap().is_final);
     assert_eq!(contracts.claim(B256::repeat_byte(1), at).await.unwrap(), None);
-    assert_eq!(contracts.parameters(at).await.unwrap(), SequencerRegistry::ProtocolParameters::from(&Parameters::of(Profile::Ci, ROLLUP)));
+    assert_eq!(
+        contracts.parameters(at).await.unwrap(),
+        SequencerRegistry::ProtocolParameters::from(&Parameters::of(Profile::Ci, ROLLUP))
+    );
 }
 
 /// A call that reverts is refused before it costs anything, with the contract's own error.
 pub async fn reverts_are_told_by_name(world: &World) {
     let (addresses, _) = world.deploy().await;
     let submitter = world.submitter(1).await;
-    let call = Bridge::depositTransactionCall { to: Address::ZERO, value: U256::ZERO, gasLimit: 100_000, data: Bytes::new() };
+    let call =
+        Bridge::depositTransactionCall { to: Address::ZERO, value: U256::ZERO, gasLimit: 100_000, data: Bytes::new() };
     let outgoing = Outgoing {
         to: TxKind::Call(addresses.bridge),
         value: U256::from(10u64.pow(18)),
@@ -213,7 +220,12 @@ pub async fn blobs_go_up_and_come_back(world: &World) {
     let blobs = world.l1.blobs(block, &hashes).await.unwrap();
     assert!(*blobs[0] == blob(1) && *blobs[1] == blob(2));
     // From the archive alone, even when the block is unknown to the beacon node.
-    let elsewhere = surety_l1::BlockRef { number: L1Height::new(1 << 40), hash: B256::repeat_byte(1), parent: B256::ZERO, time: Seconds::new(1 << 40) };
+    let elsewhere = surety_l1::BlockRef {
+        number: L1Height::new(1 << 40),
+        hash: B256::repeat_byte(1),
+        parent: B256::ZERO,
+        time: Seconds::new(1 << 40),
+    };
     assert!(*world.l1.blobs(elsewhere, &hashes[1..]).await.unwrap()[0] == blob(2));
     let missing = world.l1.blobs(block, &[B256::repeat_byte(1)]).await;
     assert!(matches!(missing, Err(L1Error::BlobMissing { .. })));
