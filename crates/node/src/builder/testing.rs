@@ -74,7 +74,11 @@ fn config() -> Config {
 
 /// A chain at genesis, where nobody has ether: it comes by messages.
 pub(crate) fn chain(path: Option<&std::path::Path>) -> Blocks {
-    let mut parameters = parameters();
+    chain_with(path, parameters())
+}
+
+/// As [`chain`], with other constants. Nobody has ether: it comes by messages.
+pub(crate) fn chain_with(path: Option<&std::path::Path>, mut parameters: ChainParameters) -> Blocks {
     let (state, passer) = roots();
     let genesis = genesis_block(&parameters, state, passer);
     parameters.genesis_hash = genesis.hash();

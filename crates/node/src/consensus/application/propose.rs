@@ -13,8 +13,8 @@ use surety_types::{ConsensusContext, Milliseconds, View, signing};
 
 /// How long one round of appending may take before receipts are signed and the clock is looked at.
 const SLICE: Duration = Duration::from_millis(10);
-/// Time for transactions in a block that is late already.
-const LATE_BLOCK: u64 = 20;
+/// A block that is late already gives transactions this part of a block time.
+const LATE_BLOCK: u64 = 10;
 /// How often a final last block of a term is proposed again, for those that are behind.
 const REPEAT: Duration = Duration::from_millis(500);
 
@@ -29,10 +29,11 @@ impl<E: Clock + Spawner> Application<E> {
             }
             return Some(parent_digest);
         }
-        let earliest = parent.milliseconds().saturating_add(self.shared.blocks.parameters().block_time.get());
+        let block_time = self.shared.blocks.parameters().block_time.get();
+        let earliest = parent.milliseconds().saturating_add(block_time);
         let start = now(&*self.context);
         let time = earliest.max(start);
-        let deadline = time.max(start.saturating_add(LATE_BLOCK));
+        let deadline = time.max(start.saturating_add(block_time / LATE_BLOCK));
         let place = ConsensusContext {
             rollup: self.shared.blocks.parameters().rollup,
             term: self.term.term,

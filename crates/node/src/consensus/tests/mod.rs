@@ -1,5 +1,7 @@
 //! Four seats over a simulated network in virtual time: real execution, stores, journals; seeded, printed.
 
+mod tcp;
+
 use super::{
     application::{Shared, SignedReceipt},
     block::BlockLimits,
