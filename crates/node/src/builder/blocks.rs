@@ -310,6 +310,11 @@ impl Draft {
         self.executor.gas_left()
     }
 
+    /// What is in it so far: system transaction, messages, the list.
+    pub fn transactions(&self) -> &[Transaction] {
+        self.executor.transactions()
+    }
+
     /// How many transactions are in it, the system transaction and messages included.
     pub fn len(&self) -> usize {
         self.executor.transactions().len()

@@ -3,6 +3,7 @@
 
 use super::{Blocks, Draft, MachineError, Parent, Sealed};
 use crate::pool::{Best, PoolTransaction};
+use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, TxHash};
 use std::{
     sync::{Arc, mpsc},
@@ -34,12 +35,19 @@ pub struct Round {
     pub exhausted: bool,
 }
 
+/// Bytes of a block on the wire beside its transactions: header, context, lengths, with room.
+const FRAME: usize = 2_048;
+/// Bytes beside each transaction: its length.
+const PER_TRANSACTION: usize = 4;
+
 type Job = Box<dyn FnOnce(&mut Bench) + Send>;
 
 struct Bench {
     draft: Draft,
     best: Best,
     parent: Parent,
+    /// Bytes that transactions may still take on the wire.
+    room: usize,
 }
 
 /// A block under construction. Its calls wait for the thread: make them where blocking is allowed. Dropping it gives the
@@ -58,7 +66,8 @@ fn gone() -> MachineError {
 }
 
 impl Workshop {
-    /// Begins a block on `parent`, messages first.
+    /// Begins a block on `parent`, messages first. It will have at most `max_bytes` on the wire, unless the messages alone
+    /// have more (which the inbox's bounds exclude for any limit of 64 KiB or more).
     ///
     /// # Errors
     /// The machine's alone.
@@ -67,6 +76,7 @@ impl Workshop {
         parent: Parent,
         context: ConsensusContext,
         beneficiary: Address,
+        max_bytes: usize,
     ) -> Result<Self, MachineError> {
         let (jobs, work) = mpsc::channel::<Job>();
         let (seal, end) = mpsc::channel();
@@ -84,7 +94,11 @@ impl Workshop {
             let header = draft.header();
             let base_fee = header.base_fee_per_gas.unwrap_or_default();
             let _ = begun.send(Ok(header.number));
-            let mut bench = Bench { draft, best: Best::new(base_fee), parent };
+            let taken = draft
+                .transactions()
+                .iter()
+                .fold(FRAME, |sum, tx| sum.saturating_add(tx.encode_2718_len()).saturating_add(PER_TRANSACTION));
+            let mut bench = Bench { draft, best: Best::new(base_fee), parent, room: max_bytes.saturating_sub(taken) };
             while let Ok(job) = work.recv() {
                 job(&mut bench);
             }
@@ -143,8 +157,14 @@ impl Bench {
                 round.exhausted = true;
                 break;
             };
+            let size = tx.size.saturating_add(PER_TRANSACTION);
+            if size > self.room {
+                self.best.close(&tx);
+                continue;
+            }
             match self.draft.push(tx.transaction.clone()) {
                 Ok(outcome) => {
+                    self.room = self.room.saturating_sub(size);
                     round.appended.push(Appended { index: outcome.index, hash: *tx.hash() });
                     self.best.taken(&tx);
                 }
@@ -169,6 +189,7 @@ impl Bench {
 mod tests {
     use super::*;
     use crate::builder::testing::{GENESIS_TIME, account, chain, deposit, transfer};
+    use crate::consensus::block::ConsensusBlock;
     use crate::pool::{Origin, Pool, PoolConfig};
     use surety_types::{Milliseconds, Term, View};
 
@@ -187,7 +208,7 @@ mod tests {
             milliseconds: Milliseconds::new(GENESIS_TIME * 1000 + 200 * view),
         };
         let time = Duration::from_secs(5);
-        let first = Workshop::begin(blocks.clone(), genesis(), context(1), Address::ZERO).unwrap();
+        let first = Workshop::begin(blocks.clone(), genesis(), context(1), Address::ZERO, 100_000).unwrap();
         let first = first.seal().unwrap();
         assert_eq!(first.transactions().len(), 4);
 
@@ -195,7 +216,7 @@ mod tests {
         let pool = Pool::new(PoolConfig::default(), blocks.parameters().clone(), first.header(), parent.state.clone())
             .unwrap();
         let add = |tx| pool.add(tx, Origin::User, Milliseconds::ZERO).unwrap();
-        let workshop = Workshop::begin(blocks.clone(), parent, context(2), Address::ZERO).unwrap();
+        let workshop = Workshop::begin(blocks.clone(), parent, context(2), Address::ZERO, 100_000).unwrap();
         assert_eq!(workshop.height(), 2);
         // A deposit's sender has used one nonce.
         let gapped = add(transfer(3, 2, 9));
@@ -211,5 +232,16 @@ mod tests {
         let sealed = workshop.seal().unwrap();
         assert_eq!(sealed.transactions().len(), 1 + 5);
         assert!(blocks.knows(sealed.hash()).unwrap());
+
+        // The same once more with room for two transfers only.
+        let parent = blocks.parent(first.hash()).unwrap().unwrap();
+        let size = pool.get(&fast).unwrap().size;
+        let room = FRAME + first.transactions()[0].encode_2718_len() + PER_TRANSACTION + 2 * (size + PER_TRANSACTION);
+        let workshop = Workshop::begin(blocks.clone(), parent, context(3), Address::ZERO, room).unwrap();
+        let round = workshop.append(pool.since(0), time).unwrap();
+        assert_eq!(round.appended.iter().map(|a| a.hash).collect::<Vec<_>>(), [fast, second]);
+        let sealed = workshop.seal().unwrap();
+        let block = ConsensusBlock::new(sealed.header().clone(), Some(context(3)), sealed.transactions().to_vec());
+        assert!(block.size() <= room, "{} of {room}", block.size());
     }
 }

@@ -15,7 +15,6 @@ use super::{
     statements::{self, Statements},
     status, transactions,
 };
-use alloy_primitives::B256;
 use commonware_broadcast::buffered;
 use commonware_consensus::{
     marshal::{self, Start, core::Actor, resolver::p2p as resolver},
@@ -57,7 +56,7 @@ const MAX_PENDING: NonZeroUsize = NZUsize!(32);
 const MAILBOX: NonZeroUsize = NZUsize!(1_024);
 /// Blocks that the library keeps for peers that are behind.
 const ARCHIVE_SECTION: u64 = 1_024;
-const ARCHIVED_BLOCKS: u64 = 64 * ARCHIVE_SECTION;
+const ARCHIVED_BLOCKS: u64 = 256 * ARCHIVE_SECTION;
 
 /// What every runtime must offer.
 pub(super) trait Runtime: CryptoRng + Clock + Spawner + Storage + Metrics {}
@@ -128,7 +127,6 @@ pub(super) struct Core {
 struct Terms<E, S: Sender<PublicKey = PublicKey>, B> {
     context: E,
     shared: Arc<Shared>,
-    domain: Domain,
     timing: Timing,
     epochs: Epochs,
     marshal: Marshal,
@@ -154,13 +152,12 @@ where
 {
     let Core { partition, shared, domain, limits, timing, finalized, term, statements, requests } = core;
     let Network { channels, peers, blocker, me, mut admit } = network;
-    let epochs = Epochs::default();
-    let begun = boundaries(&shared, TERMS_KEPT)?;
-    for boundary in &begun {
-        epochs.begin(*boundary);
-        if let Some(committee) = shared.schedule.committee(boundary.term) {
-            epochs.set_scheme(boundary.term, scheme(&shared, &domain, boundary.genesis, committee));
-        }
+    let (rollup, guard) = (shared.blocks.parameters().rollup, shared.guard.clone());
+    let epochs = Epochs::new(shared.schedule.clone(), move |boundary, committee| {
+        Scheme::new(rollup, boundary.genesis, domain, committee, guard.clone())
+    });
+    for boundary in boundaries(&shared, TERMS_KEPT)? {
+        epochs.begin(boundary);
     }
     recall_executed(&shared)?;
     let cache = CacheRef::new(page_size(4_096), NZUsize!(256));
@@ -203,7 +200,6 @@ where
     let mut terms = Terms {
         context: context.child("terms"),
         shared,
-        domain,
         timing,
         epochs,
         marshal,
@@ -219,7 +215,7 @@ where
     while let Some(boundary) = terms.epochs.current() {
         let committee = terms.shared.schedule.wait(boundary.term).await;
         admit(&committee);
-        let engine = terms.start(boundary, committee).await;
+        let engine = terms.start(boundary).await;
         if let Some(old) = std::mem::replace(&mut running, engine) {
             let retire = context.child("retire");
             retire.spawn(|context| async move {
@@ -245,11 +241,6 @@ fn recall_executed(shared: &Shared) -> surety_state::Result<()> {
         }
     }
     Ok(())
-}
-
-fn scheme(shared: &Shared, domain: &Domain, genesis: B256, committee: Arc<Committee>) -> Scheme {
-    let rollup = shared.blocks.parameters().rollup;
-    Scheme::new(rollup, genesis, *domain, committee, shared.guard.clone())
 }
 
 /// Where blocks come from.
@@ -378,10 +369,9 @@ where
     B: Blocker<PublicKey = PublicKey>,
 {
     /// Starts the engine of a term; none if this seat is not in its committee.
-    async fn start(&mut self, boundary: Boundary, committee: Arc<Committee>) -> Option<Handle<()>> {
+    async fn start(&mut self, boundary: Boundary) -> Option<Handle<()>> {
         let term = boundary.term;
-        let scheme = scheme(&self.shared, &self.domain, boundary.genesis, committee);
-        self.epochs.set_scheme(term, scheme.clone());
+        let scheme = Scheme::clone(&*self.epochs.scheme_of(term.get())?);
         self.prune(boundary);
         if scheme.me().is_none() {
             tracing::info!(%term, "this seat is not in the term's committee");

@@ -4,7 +4,10 @@
 //! first on. The library is only asked about heights that are final or about to be, and a later term's engine starts after
 //! the earlier one is closed here, so no answer about such a height ever changes.
 
-use super::scheme::Scheme;
+use super::{
+    committee::{Committee, TermSchedule},
+    scheme::Scheme,
+};
 use alloy_primitives::B256;
 use commonware_consensus::types::{Epoch, EpochInfo, Epocher, Height};
 use commonware_cryptography::certificate::{Provider, Scoped};
@@ -24,10 +27,15 @@ pub struct Boundary {
 }
 
 /// The terms that began, with their schemes. Cheap to clone; all clones are one list.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Epochs {
     inner: Arc<RwLock<Inner>>,
+    schedule: TermSchedule,
+    make: Arc<MakeScheme>,
 }
+
+/// Makes the scheme of a term from its genesis and committee.
+type MakeScheme = dyn Fn(Boundary, Arc<Committee>) -> Scheme + Send + Sync;
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -36,14 +44,31 @@ struct Inner {
 }
 
 impl Epochs {
+    /// No terms yet. Schemes are made when they are asked for and the schedule knows the committee.
+    pub(super) fn new(
+        schedule: TermSchedule,
+        make: impl Fn(Boundary, Arc<Committee>) -> Scheme + Send + Sync + 'static,
+    ) -> Self {
+        Self { inner: Arc::default(), schedule, make: Arc::new(make) }
+    }
+
     /// Adds a term. The one before it ends where this begins.
     pub(super) fn begin(&self, boundary: Boundary) {
         self.inner.write().boundaries.insert(boundary.term.get(), boundary);
     }
 
-    /// The scheme by which a term's certificates are checked.
-    pub(super) fn set_scheme(&self, term: Term, scheme: Scheme) {
-        self.inner.write().schemes.insert(term.get(), Arc::new(scheme));
+    /// The scheme by which a term's certificates are made and checked, once its beginning and committee are known.
+    pub(super) fn scheme_of(&self, term: u64) -> Option<Arc<Scheme>> {
+        let boundary = {
+            let inner = self.inner.read();
+            if let Some(scheme) = inner.schemes.get(&term) {
+                return Some(scheme.clone());
+            }
+            *inner.boundaries.get(&term)?
+        };
+        let committee = self.schedule.committee(boundary.term)?;
+        let scheme = Arc::new((self.make)(boundary, committee));
+        Some(self.inner.write().schemes.entry(term).or_insert(scheme).clone())
     }
 
     /// The newest terms, oldest first.
@@ -94,17 +119,21 @@ impl Provider for Epochs {
     type Scheme = Scheme;
 
     fn scoped(&self, epoch: Epoch) -> Option<Scoped<Scheme>> {
-        self.inner.read().schemes.get(&epoch.get()).cloned().map(Scoped::scheme)
+        self.scheme_of(epoch.get()).map(Scoped::scheme)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::consensus::testing::{ROLLUP, committee, domain};
 
     #[test]
     fn a_term_is_open_until_the_next_begins() {
-        let epochs = Epochs::default();
+        let schedule = TermSchedule::new();
+        let epochs = Epochs::new(schedule.clone(), |boundary, committee| {
+            Scheme::new(ROLLUP, boundary.genesis, domain(), committee, None)
+        });
         let begin = |term, height| {
             epochs.begin(Boundary { term: Term::new(term), height, genesis: B256::ZERO });
         };
@@ -113,6 +142,8 @@ mod tests {
             (info.epoch().get(), info.first().get(), info.last().get())
         };
         assert!(epochs.containing(Height::new(5)).is_none());
+        schedule.insert(committee(2, 0, 4));
+        assert!(epochs.scheme_of(2).is_none(), "it has not begun");
         begin(1, 0);
         assert_eq!(of(0), (1, 0, u64::MAX));
         assert_eq!(of(9), (1, 0, u64::MAX));
@@ -125,6 +156,10 @@ mod tests {
         assert_eq!(of(13), (4, 13, u64::MAX));
         assert_eq!(epochs.last(Epoch::new(1)).unwrap().get(), 9);
         assert_eq!(epochs.first(Epoch::new(3)), None);
+        assert!(epochs.scheme_of(2).is_some());
+        assert!(epochs.scheme_of(4).is_none(), "its committee is not known yet");
+        schedule.insert(committee(4, 0, 4));
+        assert!(epochs.scheme_of(4).is_some());
         assert_eq!(epochs.newest(2).iter().map(|b| b.term.get()).collect::<Vec<_>>(), [2, 4]);
     }
 }

@@ -8,6 +8,7 @@ use super::{
     application::{Shared, blocking, execute, now, report},
     block::ConsensusBlock,
     epochs::{Boundary, Epochs},
+    metrics,
 };
 use commonware_actor::Feedback;
 use commonware_consensus::{Reporter, marshal::Update};
@@ -103,6 +104,8 @@ impl<E: Clock + Spawner> Finalizer<E> {
             if block.header().number > committed.number {
                 self.execute(&block).await?;
                 new.push(block);
+            } else {
+                self.recognise(&block)?;
             }
             acknowledgements.push(acknowledgement);
         }
@@ -126,6 +129,27 @@ impl<E: Clock + Spawner> Finalizer<E> {
             acknowledgement.acknowledge();
         }
         Ok(())
+    }
+
+    /// A final block at a height that the store has committed: by an earlier run, or by derivation from L1.
+    fn recognise(&self, block: &ConsensusBlock) -> Result<(), Halt> {
+        match self.shared.blocks.store().canonical_hash(block.header().number) {
+            Ok(Some(hash)) if hash == block.hash() => {
+                self.shared.mark_executed(block.header().number, hash);
+                Ok(())
+            }
+            Ok(other) => {
+                tracing::error!(
+                    height = block.header().number, block = %block.hash(), stored = ?other,
+                    "the seats made another block final than L1's data or an earlier run say: this seat stops"
+                );
+                Err(Halt)
+            }
+            Err(error) => {
+                report("looking for a final block", &error.into());
+                Err(Halt)
+            }
+        }
     }
 
     /// Executes a final block unless consensus had it executed before.
@@ -176,6 +200,7 @@ impl<E: Clock + Spawner> Finalizer<E> {
             }
         }
         let Some(head) = new.last() else { return };
+        metrics::finalized(head.header().number, head.context().map(|c| c.milliseconds), now(&self.context));
         let followed = store.view(head.hash()).and_then(|state| {
             let count = surety_stf::execute::op::L1Attributes::read(&state)?.message_count;
             self.shared.blocks.inbox().prune(count);
@@ -199,6 +224,7 @@ impl<E: Clock + Spawner> Finalizer<E> {
         if next > current.term {
             let boundary = Boundary { term: next, height: head.number, genesis: head.hash };
             tracing::info!(ended = %current.term, begins = %next, height = head.number, "term over");
+            metrics::term(next);
             self.epochs.begin(boundary);
             self.term.send_replace(Some(boundary));
         }

@@ -245,6 +245,7 @@ impl Seat {
             guard: config.guard.clone(),
             beneficiary: config.beneficiary,
             receipts: receipts.clone(),
+            max_block_bytes: config.max_block_bytes,
         });
         let core = Core {
             partition: String::new(),

@@ -36,6 +36,8 @@ pub(super) const MAX_BYTES: usize = 1 + STATEMENT + MAX_DATA;
 const REPEAT: Duration = Duration::from_secs(2);
 /// A question is not worked on again so soon: deriving a batch costs time.
 const COOLDOWN: Duration = Duration::from_millis(1_500);
+/// Questions of one seat that are worked on at a time.
+const MAX_AT_ONCE: usize = 2;
 
 /// Derives a batch from its bytes and says whether it yields exactly this node's final blocks. Supplied by the follower's
 /// side of the node; `Err` says why not, or that it is too early to tell.
@@ -242,8 +244,8 @@ struct Service<E, S> {
     statements: Statements,
     sender: S,
     open: HashMap<B256, Open>,
-    /// Questions worked on lately, whoever asked.
-    lately: HashMap<B256, Milliseconds>,
+    /// Questions worked on lately, and who asked (`None`: ourselves).
+    lately: HashMap<B256, (Milliseconds, Option<PublicKey>)>,
     /// Our own answers: digest, signature, and whom to tell (`None`: ourselves).
     signed: (mpsc::UnboundedSender<Own>, mpsc::UnboundedReceiver<Own>),
 }
@@ -341,12 +343,13 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
             return;
         }
         let now = now(&self.context);
-        self.lately.retain(|_, at| now.since(*at) < millis(COOLDOWN));
-        // A peer cannot make us derive more than a few batches at a time.
-        if self.lately.contains_key(&digest) && to.is_some() || self.lately.len() >= 8 {
+        self.lately.retain(|_, (at, _)| now.since(*at) < millis(COOLDOWN));
+        // No peer can make us derive more than a few batches at a time, or keep others from asking.
+        let same = self.lately.values().filter(|(_, asker)| *asker == to).count();
+        if self.lately.contains_key(&digest) && to.is_some() || same >= MAX_AT_ONCE {
             return;
         }
-        self.lately.insert(digest, now);
+        self.lately.insert(digest, (now, to.clone()));
         let signed = self.signed.0.clone();
         self.context.child("verify_batch").spawn(move |context| async move {
             if let Err(reason) = (verifier.0)(statement.clone(), data).await {

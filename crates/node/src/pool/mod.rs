@@ -18,6 +18,7 @@
 //! The builder reads the pool by [`Pool::since`]: a number grows with each arrival, so that it sees each once.
 
 mod best;
+mod metrics;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -207,6 +208,20 @@ impl Pool {
         origin: Origin,
         now: Milliseconds,
     ) -> Result<TxHash, PoolError> {
+        let result = self.check_and_add(transaction, origin, now);
+        match &result {
+            Ok(_) => metrics::added(),
+            Err(_) => metrics::refused(),
+        }
+        result
+    }
+
+    fn check_and_add(
+        &self,
+        transaction: Recovered<Transaction>,
+        origin: Origin,
+        now: Milliseconds,
+    ) -> Result<TxHash, PoolError> {
         let hash = *transaction.inner().hash();
         if self.state.read().get(&hash).is_some() {
             return Err(PoolError::AlreadyKnown);
@@ -268,6 +283,8 @@ impl Pool {
                 pool.refresh(address, account);
             }
             pool.expire(expired);
+            let (transactions, bytes) = pool.size();
+            metrics::size(transactions, bytes);
         }
         for tx in removed {
             // Those that are no good any more are gone.

@@ -190,6 +190,11 @@ impl State {
         }
     }
 
+    /// How many there are, and their bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.by_hash.len(), self.bytes)
+    }
+
     pub(super) fn has_sender(&self, address: &Address) -> bool {
         self.senders.contains_key(address)
     }

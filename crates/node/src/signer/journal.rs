@@ -20,7 +20,10 @@
 //!
 //! Appends of several threads share one sync (group commit). A second process is kept out by a file lock.
 
-use super::rules::{At, Book, Entry, Refusal, Statement};
+use super::{
+    metrics,
+    rules::{At, Book, Entry, Refusal, Statement},
+};
 use alloy_primitives::{Address, B256, Keccak256};
 use parking_lot::Mutex;
 use std::{
@@ -154,7 +157,13 @@ impl Journal {
         let entries: Vec<Entry> = statements.iter().map(Entry::from).collect();
         let (refusal, position) = self.append(&entries)?;
         self.sync_to(position)?;
-        refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
+        match refusal {
+            Some(refusal) => {
+                metrics::refused();
+                Err(refusal.into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Signs nothing of a term before this one any more, and drops its records from the file.
@@ -267,7 +276,10 @@ impl Journal {
             }
             (inner.file.try_clone().map_err(io)?, inner.written)
         };
-        if let Err(source) = file.sync_data() {
+        let start = std::time::Instant::now();
+        let result = file.sync_data();
+        metrics::synced(start.elapsed());
+        if let Err(source) = result {
             self.inner.lock().failed = true;
             return Err(io(source));
         }

@@ -19,6 +19,7 @@
 mod executed;
 mod interchange;
 mod journal;
+mod metrics;
 mod rules;
 
 pub use executed::ExecutedBlocks;

@@ -74,6 +74,8 @@ pub(super) struct Shared {
     /// Who receives the priority fees of this seat's blocks.
     pub(super) beneficiary: Address,
     pub(super) receipts: broadcast::Sender<SignedReceipt>,
+    /// The most bytes of a block on the wire; a longer message would end the network.
+    pub(super) max_block_bytes: usize,
 }
 
 impl Shared {

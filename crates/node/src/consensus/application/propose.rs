@@ -3,11 +3,14 @@
 use super::{Application, SignedReceipt, at, blocking, now, report};
 use crate::{
     builder::{Appended, MachineError, Parent, Workshop},
-    consensus::block::{ConsensusBlock, Hash, from_digest, to_digest},
+    consensus::{
+        block::{ConsensusBlock, Hash, from_digest, to_digest},
+        metrics,
+    },
 };
 use commonware_consensus::{Epochable, Viewable, simplex::types::Context, types::Round};
 use commonware_cryptography::ed25519::PublicKey;
-use commonware_runtime::{Clock, Spawner};
+use commonware_runtime::{Clock, Handle, Spawner};
 use std::{sync::Arc, time::Duration};
 use surety_types::{ConsensusContext, Milliseconds, View, signing};
 
@@ -43,6 +46,7 @@ impl<E: Clock + Spawner> Application<E> {
         };
         match self.fill(parent, place, deadline).await {
             Ok(block) => {
+                metrics::built(start, now(&*self.context));
                 let digest = to_digest(block.hash());
                 self.staged.lock().insert(context.round, block);
                 Some(digest)
@@ -61,9 +65,11 @@ impl<E: Clock + Spawner> Application<E> {
         deadline: Milliseconds,
     ) -> Result<ConsensusBlock, MachineError> {
         let (blocks, beneficiary) = (self.shared.blocks.clone(), self.shared.beneficiary);
-        let begun = self.work(move || Workshop::begin(blocks, parent, place, beneficiary)).await??;
-        let mut workshop = begun;
+        let max_bytes = self.shared.max_block_bytes;
+        let begin = move || Workshop::begin(blocks, parent, place, beneficiary, max_bytes);
+        let mut workshop = self.work(begin).await??;
         let mut seen = 0;
+        let mut promises = None;
         let mut arrivals = self.shared.pool.sequence();
         loop {
             arrivals.mark_unchanged();
@@ -80,7 +86,11 @@ impl<E: Clock + Spawner> Application<E> {
             for hash in &round.invalid {
                 self.shared.pool.drop_invalid(hash);
             }
-            self.promise(&place, workshop.height(), round.appended).await;
+            // Signed while the next ones are executed, one group after the other.
+            if let Some(promised) = promises.take() {
+                self.finish(promised).await;
+            }
+            promises = self.promise(&place, workshop.height(), round.appended);
             if now(&*self.context) >= deadline {
                 break;
             }
@@ -92,6 +102,10 @@ impl<E: Clock + Spawner> Application<E> {
                 }
             }
         }
+        // The journal takes no receipt for a view once its block is notarised.
+        if let Some(promised) = promises.take() {
+            self.finish(promised).await;
+        }
         let sealed = self.work(move || workshop.seal()).await??;
         self.shared.mark_executed(sealed.height().get(), sealed.hash());
         Ok(ConsensusBlock::new(sealed.header().clone(), Some(place), sealed.transactions().to_vec()))
@@ -101,12 +115,9 @@ impl<E: Clock + Spawner> Application<E> {
         blocking(&*self.context, work).await.ok_or_else(|| MachineError::Engine("a worker has ended".into()))
     }
 
-    /// Signs receipts for what was appended and publishes them. A refusal costs the receipts, not the block.
-    async fn promise(&self, place: &ConsensusContext, height: u64, appended: Vec<Appended>) {
-        let Some(guard) = self.shared.guard.clone() else { return };
-        if appended.is_empty() {
-            return;
-        }
+    /// Begins to sign receipts for what was appended, and to publish them. A refusal costs the receipts, not the block.
+    fn promise(&self, place: &ConsensusContext, height: u64, appended: Vec<Appended>) -> Option<Handle<()>> {
+        let guard = self.shared.guard.clone().filter(|_| !appended.is_empty())?;
         let (place, genesis) = (*place, self.term.genesis);
         let shared = Arc::clone(&self.shared);
         let receipts: Vec<_> = appended
@@ -121,16 +132,23 @@ impl<E: Clock + Spawner> Application<E> {
                 txHash: a.hash,
             })
             .collect();
-        let signed = blocking(&*self.context, move || match guard.receipts(&receipts) {
+        let sign = move || match guard.receipts(&receipts) {
             Ok(signatures) => {
                 let leader = guard.address();
+                metrics::receipts(receipts.len());
                 for (receipt, signature) in receipts.into_iter().zip(signatures) {
                     // Nobody listening is no error.
                     let _ = shared.receipts.send(SignedReceipt { receipt, signature, leader });
                 }
             }
             Err(error) => tracing::warn!(%error, view = place.view.get(), "receipts not signed"),
-        });
-        signed.await;
+        };
+        Some(self.context.child("receipts").shared(true).spawn(move |_| async move { sign() }))
+    }
+
+    async fn finish(&self, promised: Handle<()>) {
+        if promised.await.is_err() {
+            tracing::warn!("receipts not signed: their task has ended");
+        }
     }
 }

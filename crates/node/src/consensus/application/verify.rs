@@ -2,8 +2,11 @@
 
 use super::{Application, at, blocking, now, report, view};
 use crate::{
-    builder::{InvalidBlock, Parent, Verdict},
-    consensus::block::{ConsensusBlock, Hash, from_digest, to_digest},
+    builder::{InvalidBlock, MachineError, Parent, Verdict},
+    consensus::{
+        block::{ConsensusBlock, Hash, from_digest, to_digest},
+        metrics,
+    },
 };
 use alloy_primitives::B256;
 use commonware_consensus::{
@@ -184,16 +187,19 @@ pub(in crate::consensus) async fn execute<E: Clock + Spawner>(
     let c = *block.context()?;
     loop {
         let (blocks, parent, candidate) = (shared.blocks.clone(), parent.clone(), block.clone());
+        let start = now(context);
         let verdict = blocking(context, move || {
             blocks.judge(&parent, candidate.header(), candidate.hash(), c, candidate.transactions())
         })
         .await?;
         match verdict {
             Ok(Verdict::Valid) => {
+                metrics::judged(start, now(context));
                 shared.mark_executed(block.header().number, block.hash());
                 return Some(true);
             }
             Ok(Verdict::Invalid(invalid)) => {
+                metrics::refused();
                 tracing::warn!(height = block.header().number, block = %block.hash(), %invalid, "block refused");
                 return Some(false);
             }
@@ -201,6 +207,8 @@ pub(in crate::consensus) async fn execute<E: Clock + Spawner>(
                 tracing::debug!(%index, block = %block.hash(), "waiting for a message of L1");
                 shared.blocks.inbox().wait(index).await;
             }
+            // Its branch fell to finality meanwhile.
+            Err(MachineError::Store(surety_state::Error::UnknownParent { .. })) => return None,
             Err(error) => {
                 report("executing a block", &error);
                 return None;

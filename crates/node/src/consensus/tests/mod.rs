@@ -150,6 +150,7 @@ impl World {
             guard: Some(guard(&path, index)),
             beneficiary: Address::with_last_byte(index as u8 + 1),
             receipts: receipts.clone(),
+            max_block_bytes: 1 << 20,
         });
         // Seat 3 finds every batch wrong.
         let verifier = BatchVerifier::new(move |_, _| {
