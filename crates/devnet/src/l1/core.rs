@@ -300,7 +300,7 @@ impl Core {
             updates: roots.updates,
             aux: Bytes::new(),
         })?;
-        self.store.set_head(hash)?;
+        // Committing makes it the head: nobody sees it before it is durable.
         self.store.commit(hash)?;
         self.store.block(hash)?.ok_or_else(|| NodeError::Engine("a committed block is missing".into()))
     }
