@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`l1`] | an Ethereum node of our own, to develop and test against |
 //! | [`deploy`] | a rollup's contracts onto any L1, and its chain file |
+//! | [`network`] | all of it together |
 
 pub mod deploy;
 pub mod l1;
+pub mod network;

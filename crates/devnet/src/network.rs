@@ -13,7 +13,7 @@ use crate::{
 };
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256, uint};
-use alloy_sol_types::SolCall;
+use alloy::sol_types::SolCall as _;
 use k256::ecdsa::SigningKey;
 use std::{
     fs,

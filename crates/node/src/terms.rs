@@ -13,7 +13,7 @@ use surety_types::{L1Height, Seconds, Term};
 
 /// Why terms could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum TermsError {
+pub(crate) enum TermsError {
     /// L1 or its endpoint.
     #[error(transparent)]
     L1(#[from] L1Error),
@@ -32,7 +32,7 @@ pub enum TermsError {
 ///
 /// # Errors
 /// See [`TermsError`]; terms read before stay in the schedule.
-pub async fn read_terms(
+pub(crate) async fn read_terms(
     l1: &dyn L1,
     addresses: Addresses,
     schedule: &TermSchedule,
