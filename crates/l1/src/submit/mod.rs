@@ -304,7 +304,7 @@ impl Submitter {
         let after_ours = state.underway.last_key_value().map_or(0, |(nonce, _)| nonce.saturating_add(1));
         let nonce = self.l1.nonce(self.address()).await?.max(after_ours);
         let Outgoing { to, value, input, .. } = outgoing;
-        let body = Body { chain_id: self.chain_id, nonce, gas_limit, to, value, input, sidecar };
+        let mut body = Body { chain_id: self.chain_id, nonce, gas_limit, to, value, input, sidecar };
         for _ in 0..BUMPS_AT_ONCE {
             self.afford(&state, &offer, &body, None).await?;
             let envelope = body.sign(&offer, &*self.signer).await?;
@@ -313,14 +313,18 @@ impl Submitter {
                     // The pool holds a transaction of this key that the journal does not know: outbid it.
                     offer = Offer::replacing(&offer, &fees, &self.config.limits).map_err(|_| too_high(&fees))?;
                 }
+                Err(SubmitError::L1(L1Error::Refused { message, .. })) if is_nonce_too_low(&message) => {
+                    // The endpoint's head was behind its pool, or another process used the key meanwhile.
+                    body.nonce = self.l1.nonce(self.address()).await?.max(body.nonce.saturating_add(1));
+                }
                 other => {
                     other?;
                     metrics::sent();
-                    return Ok(Ticket { nonce });
+                    return Ok(Ticket { nonce: body.nonce });
                 }
             }
         }
-        Err(SubmitError::NonceTaken(nonce))
+        Err(SubmitError::NonceTaken(body.nonce))
     }
 
     /// Waits until a transaction is in a block; sends and bumps meanwhile.
@@ -538,6 +542,10 @@ fn signer_of(envelope: &Envelope) -> Option<Address> {
 
 fn is_underpriced(message: &str) -> bool {
     message.to_lowercase().contains("underpriced")
+}
+
+fn is_nonce_too_low(message: &str) -> bool {
+    message.to_lowercase().contains("nonce too low")
 }
 
 const fn too_high(fees: &crate::chain::Fees) -> SubmitError {

@@ -230,3 +230,18 @@ async fn a_nonce_taken_by_another_process_is_told() {
     l1.mine(&[]);
     assert!(matches!(submitter.wait(ticket).await, Err(SubmitError::NonceTaken(0))));
 }
+
+#[tokio::test]
+async fn a_nonce_that_the_endpoint_knew_too_late_is_passed_over() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let refused =
+        |message: &str| L1Error::Refused { method: "eth_sendRawTransaction", code: -32000, message: message.into() };
+    l1.0.lock().refuse.push(refused("nonce too low: next nonce 1, tx nonce 0"));
+    let submitter = open(&l1, patient(&dir)).await;
+    assert_eq!(submitter.send(outgoing()).await.unwrap().nonce, 1);
+    assert_eq!(submitter.underway().await, [1]);
+    // Any other refusal is the caller's, and leaves nothing behind.
+    l1.0.lock().refuse.push(refused("oversized data"));
+    assert!(matches!(submitter.send(outgoing()).await, Err(SubmitError::L1(L1Error::Refused { .. }))));
+    assert_eq!(submitter.underway().await, [1]);
+}

@@ -231,6 +231,16 @@ pub async fn blobs_go_up_and_come_back(world: &World) {
         time: Seconds::new(1 << 40),
     };
     assert!(*world.l1.blobs(elsewhere, &hashes[1..]).await.unwrap()[0] == blob(2));
+    // Gas of a call that looks at its blobs can be estimated. The code returns
+    // `PUSH0 BLOBHASH ISZERO PUSH1 7 JUMPI STOP JUMPDEST PUSH0 PUSH0 REVERT`.
+    let code = alloy_primitives::hex!("6a5f4915600757005b5f5ffd5f52600b6015f3");
+    let create = Outgoing { to: TxKind::Create, input: Bytes::copy_from_slice(&code), ..Default::default() };
+    let contract = submitter.address().create(world.l1.nonce(submitter.address()).await.unwrap());
+    assert!(submitter.submit(create).await.unwrap().inclusion.success);
+    let look = || Outgoing { to: TxKind::Call(contract), ..Default::default() };
+    assert!(matches!(submitter.send(look()).await, Err(SubmitError::WouldRevert(_))));
+    let included = submitter.submit(Outgoing { blobs: vec![blob(3)], ..look() }).await.unwrap();
+    assert!(included.inclusion.success);
     let missing = world.l1.blobs(block, &[B256::repeat_byte(1)]).await;
     assert!(matches!(missing, Err(L1Error::BlobMissing { .. })));
 }
