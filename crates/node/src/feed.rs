@@ -93,8 +93,10 @@ pub(crate) async fn read(
         None => None,
     };
     let newest = [finalized, deep].into_iter().flatten().max_by_key(|block| block.number);
-    match newest {
-        Some(block) => read_terms(l1, addresses, schedule, next, (block.number, block.time)).await,
-        None => Ok(next),
-    }
+    let Some(block) = newest else { return Ok(next) };
+    // Before the chain is open, as of that block, there are no terms.
+    let at = BlockAt::Number(block.number);
+    let is_open = !l1.code(addresses.registry, at).await?.is_empty()
+        && Contracts::new(l1, addresses).registry_genesis_time(at).await? > Seconds::ZERO;
+    if is_open { read_terms(l1, addresses, schedule, next, (block.number, block.time)).await } else { Ok(next) }
 }

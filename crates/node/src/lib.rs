@@ -7,6 +7,7 @@
 //! | [`builder`] | makes blocks and judges those of others |
 //! | [`consensus`] | agrees on them |
 //! | [`signer`] | signs what may be signed |
+//! | [`poster`] | brings batches to L1 |
 //! | [`follower`] | derives the chain from L1 alone |
 //! | [`backend`] | is what the RPC server asks |
 //! | [`genesis`] | makes the first block |
@@ -20,6 +21,7 @@ pub mod follower;
 pub mod follower_node;
 pub mod genesis;
 pub mod pool;
+pub mod poster;
 pub mod sequencer;
 pub mod signer;
 mod terms;

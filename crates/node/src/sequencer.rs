@@ -17,6 +17,7 @@ use crate::{
     follower::{Chain, Follower, FollowerError, Status},
     follower_node::{FollowerNodeError, follow_config, open_store},
     pool::{Pool, PoolConfig},
+    poster::{self, Form, Poster, PosterError, Sources},
     signer::{Guard, Journal, JournalError, Signer},
 };
 use alloy_primitives::{Address, B256};
@@ -72,6 +73,9 @@ pub enum SequencerError {
     /// Its seat.
     #[error(transparent)]
     Seat(#[from] SeatError),
+    /// Its poster.
+    #[error(transparent)]
+    Poster(#[from] PosterError),
 }
 
 impl From<surety_state::Error> for SequencerError {
@@ -103,6 +107,7 @@ impl Sequencer {
         let parameters = chain.parameters.clone();
         let domain = Domain::new(chain.l1_chain_id, chain.addresses.registry);
         let journal = Journal::open(&config.directory.join("journal"), &domain, config.vote_key.address())?;
+        let vote_address = config.vote_key.address();
         let guard = Guard::new(config.vote_key, journal, domain)?;
 
         let head = store.latest()?;
@@ -121,8 +126,10 @@ impl Sequencer {
         let derived = Chain::new(store.clone(), Arc::new(parameters));
         let follow = follow_config(chain, &config.directory, config.poll);
         let (follower, status) =
-            Follower::new(config.l1.clone(), follow, derived, notices).map_err(FollowerNodeError::from)?;
+            Follower::new(config.l1.clone(), follow, derived.clone(), notices).map_err(FollowerNodeError::from)?;
         let schedule = TermSchedule::new();
+        let age = Seconds::new(protocol.batch_age).to_milliseconds();
+        let verifier = poster::verifier(derived.clone(), status.clone(), follower.messages(), schedule.clone(), age);
         let seat = Seat::start(SeatConfig {
             directory: config.directory.join("consensus"),
             listen: config.listen,
@@ -135,7 +142,7 @@ impl Sequencer {
             blocks,
             pool,
             beneficiary: config.beneficiary,
-            batch_verifier: None,
+            batch_verifier: Some(verifier),
             timing: Timing::default(),
             quotas: Quotas::default(),
             max_block_bytes: MAX_BLOCK_BYTES,
@@ -143,14 +150,43 @@ impl Sequencer {
         })?;
         let (stop, stopped) = watch::channel(false);
         let settled = (protocol.settled_depth, Seconds::new(protocol.force_delay / 2));
-        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule, Term::new(1), settled);
-        let helpers = vec![
+        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule.clone(), Term::new(1), settled);
+        let mut helpers = vec![
             tokio::spawn(feed::notices(received, inbox, backend.clone())),
             tokio::spawn(feed::l1_time(status.clone(), backend.clone())),
             tokio::spawn(terms),
             tokio::spawn(backend.clone().announce_pool()),
             tokio::spawn(announce(seat.finalized(), backend.clone())),
         ];
+        if let Some(submitter) = config.submitter {
+            let slot = Duration::from_secs(protocol.slot_time.max(1));
+            let poster = Poster::new(
+                poster::Config {
+                    inbox: chain.addresses.inbox,
+                    age,
+                    form: Form::default(),
+                    // Two slots to get a batch in, then the next seat tries.
+                    turn: slot.saturating_mul(2),
+                    poll: config.poll,
+                    gather: slot.saturating_mul(2),
+                    vote_address: Some(vote_address),
+                    directory: config.directory.join("poster"),
+                },
+                Sources {
+                    chain: derived,
+                    follower: status.clone(),
+                    schedule,
+                    signatures: seat.batches(),
+                    submitter,
+                },
+            )?;
+            let stopped = stopped.clone();
+            helpers.push(tokio::spawn(async move {
+                if let Err(error) = poster.run(stopped).await {
+                    tracing::error!(%error, "the poster has stopped; the other seats post instead");
+                }
+            }));
+        }
         let follower = tokio::spawn(follower.run(stopped));
         Ok(Self { backend, seat, status, stop, follower, helpers })
     }

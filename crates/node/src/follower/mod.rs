@@ -24,6 +24,7 @@ mod metrics;
 mod state;
 
 pub use actor::{Follower, Messages};
+pub(crate) use chain::holds;
 pub use chain::{ApplyError, Chain, Mismatch, Outcome};
 pub use state::DerivedBatch;
 

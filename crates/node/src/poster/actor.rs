@@ -1,0 +1,363 @@
+//! The loop: cut, wait for the turn, have it signed, carry it.
+
+use super::{
+    Duty, Form, Proposal, ProposalError, TermNow,
+    journal::{Journal, Signed},
+    proposal::blobs,
+    terms,
+};
+use crate::{
+    consensus::{BatchSignatures, TermSchedule},
+    follower::{ApplyError, Chain, DerivedBatch, Status},
+};
+use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_sol_types::SolCall;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use surety_contracts::bindings::Inbox;
+use surety_l1::{
+    error::Advice,
+    submit::{Outgoing, SubmitError, Submitter, Ticket},
+};
+use surety_types::{L2Height, Milliseconds, claim::BlockHashTree, signing::Batch};
+use tokio::sync::watch;
+
+/// How a poster works.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The inbox on L1.
+    pub inbox: Address,
+    /// Age at which a batch ends. The same on all seats.
+    pub age: Milliseconds,
+    /// How data go to L1.
+    pub form: Form,
+    /// How long the seat on duty has before the next one may post.
+    pub turn: Duration,
+    /// How often to look.
+    pub poll: Duration,
+    /// How long to wait for a quorum of signatures at once.
+    pub gather: Duration,
+    /// This node's vote address, for its turn; `None` for a carrier that is no seat.
+    pub vote_address: Option<Address>,
+    /// Where signed batches are kept.
+    pub directory: PathBuf,
+}
+
+/// What a poster works with.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The node's chain.
+    pub chain: Chain,
+    /// What the node's follower knows.
+    pub follower: watch::Receiver<Status>,
+    /// Terms and committees.
+    pub schedule: TermSchedule,
+    /// Gathers the seats' signatures.
+    pub signatures: BatchSignatures,
+    /// Sends and pays.
+    pub submitter: Arc<Submitter>,
+}
+
+/// Why a poster ended.
+#[derive(Debug, thiserror::Error)]
+pub enum PosterError {
+    /// The journal cannot be used.
+    #[error("the poster's journal in {path}: {reason}; check the data directory")]
+    Journal {
+        /// The directory.
+        path: String,
+        /// The system's words.
+        reason: String,
+    },
+}
+
+/// Posts batches. [`Poster::run`] is the task.
+pub struct Poster {
+    config: Config,
+    chain: Chain,
+    schedule: TermSchedule,
+    gatherer: BatchSignatures,
+    submitter: Arc<Submitter>,
+    journal: Journal,
+    follower: watch::Receiver<Status>,
+}
+
+/// Where this node stands in the committee of the term.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    term: TermNow,
+    members: usize,
+    place: Option<usize>,
+}
+
+impl core::fmt::Debug for Poster {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Poster").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// What became of a round.
+enum Round {
+    /// Nothing to do now.
+    Idle,
+    /// Something stands in the way, in words.
+    Trouble(String),
+    /// L1 took (or will not take) a batch: go on when the follower shows it.
+    Posted,
+}
+
+impl Poster {
+    /// A poster that goes on with what its journal holds.
+    ///
+    /// # Errors
+    /// [`PosterError::Journal`].
+    pub fn new(config: Config, sources: Sources) -> Result<Self, PosterError> {
+        let journal = Journal::open(config.directory.clone()).map_err(|e| trouble(&config, &e))?;
+        let Sources { chain, follower, schedule, signatures, submitter } = sources;
+        Ok(Self { config, chain, schedule, gatherer: signatures, submitter, journal, follower })
+    }
+
+    /// The newest term, its committee's size, and this node's place in it.
+    fn standing(&self) -> Result<Option<Standing>, ProposalError> {
+        let rollup = self.chain.parameters().rollup;
+        let terms = terms::newest(self.chain.store(), &self.schedule, rollup).map_err(ApplyError::from)?;
+        let Some(term) = terms.first().copied() else { return Ok(None) };
+        let Some(committee) = self.schedule.committee(term.term) else { return Ok(None) };
+        let place = self.config.vote_address.and_then(|address| committee.place_of(address));
+        Ok(Some(Standing { term, members: committee.members().len(), place }))
+    }
+
+    /// Posts until `stop` turns true (or its sender is gone).
+    ///
+    /// # Errors
+    /// [`PosterError`].
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), PosterError> {
+        let mut failures = 0u32;
+        while !*stop.borrow() {
+            let round = tokio::select! {
+                round = self.round() => round?,
+                changed = stop.changed() => {
+                    if changed.is_err() { return Ok(()) }
+                    continue;
+                }
+            };
+            failures = if matches!(round, Round::Trouble(_)) { failures.saturating_add(1).min(6) } else { 0 };
+            if let Round::Trouble(reason) = round {
+                tracing::warn!(%reason, "no batch was posted; it is tried again");
+            }
+            let wait = self.config.poll.saturating_mul(1 << failures);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = self.follower.changed() => {}
+                changed = stop.changed() => if changed.is_err() { return Ok(()) },
+            }
+        }
+        Ok(())
+    }
+
+    async fn round(&mut self) -> Result<Round, PosterError> {
+        let status = self.follower.borrow_and_update().clone();
+        self.journal.prune(status.finalized.last.get());
+        if !status.caught_up {
+            return Ok(Round::Idle);
+        }
+        let standing = match self.standing() {
+            Ok(Some(standing)) => standing,
+            Ok(None) => return Ok(Round::Idle),
+            Err(error) => return Ok(Round::Trouble(error.to_string())),
+        };
+        let tip = status.safe;
+        let signed = match self.signed_before(&tip, &standing) {
+            Some(signed) => signed,
+            None => match self.sign(&tip, &standing).await? {
+                Ok(signed) => signed,
+                Err(round) => return Ok(round),
+            },
+        };
+        self.carry(signed, &tip).await
+    }
+
+    /// The batch in the journal, if L1 would still take its statement.
+    fn signed_before(&self, tip: &DerivedBatch, standing: &Standing) -> Option<Signed> {
+        let signed = self.journal.get(tip.last.next().get())?;
+        let s = &signed.proposal.statement;
+        let fits = s.parentClaim == tip.claim.id()
+            && s.inboxTip == tip.tip
+            && s.prevHash == tip.last_hash
+            && s.term == standing.term.term.get()
+            && s.genesis == standing.term.genesis;
+        fits.then(|| signed.clone())
+    }
+
+    /// Makes a proposal when it is this node's turn, and has it signed. The inner error is how the round ends instead.
+    async fn sign(&mut self, tip: &DerivedBatch, standing: &Standing) -> Result<Result<Signed, Round>, PosterError> {
+        let (chain, tip, term) = (self.chain.clone(), *tip, standing.term);
+        let (age, form) = (self.config.age, self.config.form);
+        // The same payload again, if there was one for these blocks.
+        let before = self.journal.get(tip.last.next().get()).map(|signed| signed.proposal.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            let until = L2Height::new(chain.store().committed().number);
+            let made = Proposal::make(&chain, &tip, term, age, form, until)?;
+            let time = match &made {
+                Some(p) => chain.start(L2Height::new(p.statement.lastHeight), p.statement.lastHash, tip.position())?,
+                None => return Ok(None),
+            };
+            Ok::<_, ProposalError>(made.map(|made| (made, time.milliseconds)))
+        });
+        let (mut proposal, whole_at) = match made.await {
+            Ok(Ok(Some(made))) => made,
+            Ok(Ok(None)) => return Ok(Err(Round::Idle)),
+            Ok(Err(error)) => return Ok(Err(Round::Trouble(error.to_string()))),
+            Err(error) => return Ok(Err(Round::Trouble(error.to_string()))),
+        };
+        let duty = Duty { members: standing.members, place: standing.place, step: self.config.turn };
+        if since(whole_at) < duty.wait(L2Height::new(proposal.statement.lastHeight)) {
+            return Ok(Err(Round::Idle));
+        }
+        if let Some(before) = before.filter(|before| before.statement.lastHash == proposal.statement.lastHash) {
+            proposal.statement.dataHash = before.statement.dataHash;
+            (proposal.payload, proposal.form) = (before.payload, before.form);
+        }
+        let asked = self.gatherer.gather(proposal.statement.clone(), proposal.payload.clone(), self.config.gather);
+        let signatures = match asked.await {
+            Ok(signatures) => signatures,
+            Err(error) => return Ok(Err(Round::Trouble(error.to_string()))),
+        };
+        let signed = Signed { proposal, signatures, nonce: None };
+        self.journal.put(signed.clone()).map_err(|e| trouble(&self.config, &e))?;
+        Ok(Ok(signed))
+    }
+
+    /// Hands a signed batch to L1 and waits until it is in a block.
+    async fn carry(&mut self, mut signed: Signed, tip: &DerivedBatch) -> Result<Round, PosterError> {
+        let first = signed.proposal.statement.firstHeight;
+        // Handed over before: by this process, or by the one before it.
+        let known = match signed.nonce {
+            Some(nonce) => self.submitter.underway().await.contains(&nonce).then_some(Ticket { nonce }),
+            None => None,
+        };
+        let ticket = match known {
+            Some(ticket) => ticket,
+            None => {
+                let outgoing = match outgoing(&self.config, &self.chain, &signed, tip) {
+                    Ok(outgoing) => outgoing,
+                    Err(error) => return Ok(Round::Trouble(error.to_string())),
+                };
+                match self.submitter.send(outgoing).await {
+                    Ok(ticket) => ticket,
+                    Err(error) => return Ok(refused(&error)),
+                }
+            }
+        };
+        signed.nonce = Some(ticket.nonce);
+        self.journal.put(signed.clone()).map_err(|e| trouble(&self.config, &e))?;
+        let result = self.submitter.wait(ticket).await;
+        if matches!(&result, Ok(included) if included.inclusion.success) {
+            tracing::info!(first, last = signed.proposal.statement.lastHeight, "batch posted");
+            self.wait_for_follower(tip).await;
+            return Ok(Round::Posted);
+        }
+        // Not through this transaction: the next round sends the same bytes in another, if L1 still lacks them.
+        signed.nonce = None;
+        self.journal.put(signed).map_err(|e| trouble(&self.config, &e))?;
+        Ok(match result {
+            Ok(included) => Round::Trouble(format!("transaction {} reverted", included.transaction)),
+            Err(error) => refused(&error),
+        })
+    }
+
+    /// Until the follower has seen something new, or for a turn's time: if L1 took the batch back, it is posted again.
+    async fn wait_for_follower(&self, tip: &DerivedBatch) {
+        let mut follower = self.follower.clone();
+        let moved = follower.wait_for(|status| status.safe.index != tip.index);
+        let _ = tokio::time::timeout(self.config.turn, moved).await;
+    }
+}
+
+fn trouble(config: &Config, error: &std::io::Error) -> PosterError {
+    PosterError::Journal { path: config.directory.display().to_string(), reason: error.to_string() }
+}
+
+/// A refusal that only says that L1 has moved is no trouble.
+fn refused(error: &SubmitError) -> Round {
+    match error {
+        SubmitError::WouldRevert(revert)
+            if revert.decode::<Inbox::WrongFirstHeight>().is_some()
+                || revert.decode::<Inbox::WrongInboxTip>().is_some() =>
+        {
+            Round::Posted
+        }
+        SubmitError::WouldRevert(revert) => Round::Trouble(format!("L1 would refuse the batch: {revert}")),
+        other if other.advice() == Advice::GiveUp => {
+            tracing::error!(error = %other, "this node cannot post; others will");
+            Round::Trouble(other.to_string())
+        }
+        other => Round::Trouble(other.to_string()),
+    }
+}
+
+/// The transaction that posts a batch.
+fn outgoing(config: &Config, chain: &Chain, signed: &Signed, tip: &DerivedBatch) -> Result<Outgoing, ProposalError> {
+    let statement = &signed.proposal.statement;
+    let mut hashes = Vec::new();
+    for height in statement.firstHeight..=statement.lastHeight {
+        let hash = chain.store().canonical_hash(height).map_err(ApplyError::from)?;
+        hashes.push(hash.unwrap_or_default());
+    }
+    let (data, blobs) = match signed.proposal.form {
+        Form::Calldata => (signed.proposal.payload.clone(), Vec::new()),
+        Form::Blobs => (Bytes::new(), blobs(&signed.proposal.payload)?.into_iter().map(|blob| *blob).collect()),
+    };
+    let call = Inbox::postBatchCall {
+        statement: on_l1(statement),
+        parent: Inbox::ParentClaim {
+            parentId: tip.claim.parent,
+            prevHash: tip.claim.prev_hash,
+            lastHash: tip.claim.last_hash,
+            blockHashRoot: tip.claim.block_hash_root,
+        },
+        leftSiblings: left_siblings(&hashes),
+        signers: signed.signatures.signers,
+        signatures: signed.signatures.to_bytes(),
+        data,
+    };
+    Ok(Outgoing {
+        to: TxKind::Call(config.inbox),
+        value: U256::ZERO,
+        input: call.abi_encode().into(),
+        blobs,
+        gas_limit: None,
+    })
+}
+
+/// The siblings to the left on the last leaf's path, from the leaf up: those that L1 cannot know.
+pub(super) fn left_siblings(hashes: &[alloy_primitives::B256]) -> Vec<alloy_primitives::B256> {
+    let Some(tree) = BlockHashTree::new(hashes) else { return Vec::new() };
+    let index = hashes.len().saturating_sub(1);
+    let path = tree.path(index);
+    path.iter().enumerate().filter(|(level, _)| (index >> level) & 1 == 1).map(|(_, sibling)| *sibling).collect()
+}
+
+fn on_l1(s: &Batch) -> Inbox::Batch {
+    Inbox::Batch {
+        rollup: s.rollup,
+        term: s.term,
+        genesis: s.genesis,
+        firstHeight: s.firstHeight,
+        lastHeight: s.lastHeight,
+        parentClaim: s.parentClaim,
+        prevHash: s.prevHash,
+        lastHash: s.lastHash,
+        blockHashRoot: s.blockHashRoot,
+        lastBlockTime: s.lastBlockTime,
+        messageCount: s.messageCount,
+        messageAcc: s.messageAcc,
+        inboxTip: s.inboxTip,
+        dataHash: s.dataHash,
+    }
+}
+
+/// Time since a block, by this machine's clock.
+fn since(time: Milliseconds) -> Duration {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::from_millis(time.get()))
+}

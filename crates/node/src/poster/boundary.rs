@@ -1,0 +1,98 @@
+//! Where batches end: a function of the chain, so that all seats cut alike.
+
+use crate::builder::decode_aux;
+use surety_state::{Store, StoredBlock};
+use surety_stf::batch::{BatchBlock, BodyWriter, EncodeError};
+use surety_types::{ChainParameters, L2Height, Milliseconds, RollupId};
+
+/// A whole batch, cut out of the chain.
+#[derive(Debug, Clone)]
+pub struct Cut {
+    /// Its last height.
+    pub last: L2Height,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Hashes of its blocks.
+    pub hashes: Vec<alloy_primitives::B256>,
+}
+
+/// Why no batch can be cut.
+#[derive(Debug, thiserror::Error)]
+pub enum CutError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] surety_state::Error),
+    /// A block without context: only L1 makes those, so the inbox must be behind.
+    #[error("block {0} was made by derivation, not by consensus: wait until L1 shows its batch")]
+    DefaultBlock(L2Height),
+    /// A block that no batch can hold.
+    #[error("block {height} cannot be encoded ({error}): it should never have been notarised")]
+    Block {
+        /// Its height.
+        height: L2Height,
+        /// Why.
+        error: EncodeError,
+    },
+}
+
+/// Cuts the batch that begins at `first` out of the blocks up to `until` (the newest final one); `None` if it does not end
+/// there yet.
+///
+/// A batch ends
+/// 1. before a block of another term than the one before;
+/// 2. before a block with which its body would be longer than [`surety_stf::batch::MAX_BODY_BYTES`], or with which it
+///    would have more blocks than L1 takes;
+/// 3. before a block that is `age` or more later than its first one. **Before** it: a batch owes its part of the gas to
+///    the messages due at its last block, and after an outage only the late block could consume those; together with many old
+///    blocks it could never reach that part, and no such batch could ever be posted.
+///
+/// # Errors
+/// See [`CutError`].
+pub fn cut(
+    store: &Store,
+    parameters: &ChainParameters,
+    age: Milliseconds,
+    first: L2Height,
+    until: L2Height,
+) -> Result<Option<Cut>, CutError> {
+    let mut writer = BodyWriter::new(parameters.rollup);
+    let mut hashes = Vec::new();
+    let mut begin = None;
+    for number in first.get()..=until.get() {
+        let height = L2Height::new(number);
+        let stored = store.block_by_number(number)?.ok_or(surety_state::Error::UnknownNumber(number))?;
+        let block = batch_block(parameters.rollup, &stored).ok_or(CutError::DefaultBlock(height))?;
+        let (start, term) = *begin.get_or_insert((block.context.milliseconds, block.context.term));
+        if block.context.term != term || block.context.milliseconds.since(start) >= age.get() {
+            return finish(&writer, height, hashes);
+        }
+        match writer.push(&block) {
+            Ok(()) => {}
+            Err(EncodeError::TooLong | EncodeError::TooMany) if !writer.is_empty() => {
+                return finish(&writer, height, hashes);
+            }
+            Err(error) => return Err(CutError::Block { height, error }),
+        }
+        hashes.push(stored.hash);
+    }
+    Ok(None)
+}
+
+fn finish(writer: &BodyWriter, next: L2Height, hashes: Vec<alloy_primitives::B256>) -> Result<Option<Cut>, CutError> {
+    let last = next.saturating_sub(1);
+    let body = writer.finish().map_err(|error| CutError::Block { height: last, error })?;
+    Ok(Some(Cut { last, body, hashes }))
+}
+
+/// What the data say of a stored block; `None` for a default block.
+pub fn batch_block(rollup: RollupId, stored: &StoredBlock) -> Option<BatchBlock> {
+    let context = decode_aux(rollup, &stored.aux)?;
+    let content = stored.block.transactions.iter().skip(1);
+    let messages = content.clone().take_while(|tx| tx.is_deposit()).count();
+    Some(BatchBlock {
+        context,
+        beneficiary: stored.block.header.beneficiary,
+        messages: messages as u64,
+        transactions: content.skip(messages).cloned().collect(),
+    })
+}
