@@ -424,12 +424,23 @@ async fn a_follower_follows_a_reorg_of_the_contracts_events() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_is_deployed_and_its_file_says_where() {
+    let l1 = start(quick()).await;
+    deploys_a_chain(&world(&l1), l1.control().now()).await;
+    l1.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_is_deployed_onto_anvil_too() {
+    let Some((_anvil, world)) = common::anvil::start().await else { return };
+    let head = surety_l1::L1::block(&*world.l1, surety_l1::BlockAt::Latest).await.unwrap().unwrap();
+    deploys_a_chain(&world, head.time.get()).await;
+}
+
+async fn deploys_a_chain(world: &World, now: u64) {
     use surety_contracts::{ChainFile, Parameters, Profile, genesis::L2Genesis};
     use surety_devnet::deploy::{DeployRequest, SeatKeys, deploy};
     use surety_l1::{BlockAt, contracts::Contracts};
     use surety_types::{ChainParameters, Gas, Milliseconds, RollupId, Seconds, Term};
-    let l1 = start(quick()).await;
-    let world = world(&l1);
     let directory = tempfile::tempdir().unwrap();
     let keys = dev_accounts().unwrap();
     let protocol = Parameters::of(Profile::Ci, 75873);
@@ -437,7 +448,7 @@ async fn a_chain_is_deployed_and_its_file_says_where() {
         deployer: keys[0].clone(),
         parameters: ChainParameters {
             rollup: RollupId::new(75873),
-            genesis_time: Seconds::new(l1.control().now() - 60),
+            genesis_time: Seconds::new(now - 60),
             genesis_hash: B256::ZERO,
             block_time: Milliseconds::new(protocol.block_time_millis),
             gas_limit: Gas::new(protocol.block_gas_limit),
@@ -468,5 +479,4 @@ async fn a_chain_is_deployed_and_its_file_says_where() {
     assert_eq!(committee.iter().map(|m| m.seat).collect::<Vec<_>>(), [1, 2, 3, 4]);
     // A node that has nothing but the file makes the same genesis.
     surety_node::genesis::genesis(&file.parameters, &file.genesis).unwrap();
-    l1.stop().await;
 }

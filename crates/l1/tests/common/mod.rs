@@ -2,6 +2,8 @@
 //! `surety-devnet`'s tests.
 #![allow(unreachable_pub, missing_docs, dead_code)]
 
+pub mod anvil;
+
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
