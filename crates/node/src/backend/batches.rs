@@ -113,8 +113,11 @@ mod tests {
         DerivedBatch {
             index: BatchIndex::new(index),
             last: L2Height::new(last),
-            claim: B256::with_last_byte(index as u8),
-            ..DerivedBatch::genesis(B256::ZERO)
+            claim: surety_types::claim::Claim::genesis(
+                surety_types::RollupId::new(1),
+                B256::with_last_byte(index as u8),
+            ),
+            ..DerivedBatch::genesis(surety_types::RollupId::new(1), B256::ZERO)
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who votes in a term, and when terms begin.
 //!
-//! The schedule is filled from outside (the L1 follower reads the registry, an epoch ahead); consensus only reads it. A
-//! block's child belongs to the term that contains the block's timestamp, if that is later than the block's own term:
+//! The schedule is filled from outside (the L1 follower reads the registry, an epoch ahead, two terms at least); consensus
+//! only reads it. A block's child belongs to the term that contains the block's timestamp, if that is later than the block's own term:
 //! so the last block of a term is the first whose timestamp is at or after the start of the next (protocol §15.1), and a
 //! term during whose whole time no block was made has no blocks.
 
@@ -203,14 +203,28 @@ impl TermSchedule {
         }
     }
 
-    /// The term that a child of a block belongs to, given the block's term and timestamp.
-    pub fn term_after(&self, term: Term, timestamp: Seconds) -> Term {
+    /// The term that a child of a block belongs to, given the block's term and timestamp; `None` while the schedule does not
+    /// reach that far. All nodes that answer answer the same, however much of the schedule each has.
+    ///
+    /// The answer is known if the newest term in the schedule had not run for a whole epoch at that time, so that no
+    /// further one can have begun. An epoch is the least time between two terms in the schedule.
+    pub fn known_term_after(&self, term: Term, timestamp: Seconds) -> Option<Term> {
         let terms = self.inner.terms.read();
-        terms
-            .range(term.next()..)
-            .take_while(|(_, committee)| committee.start <= timestamp)
-            .last()
-            .map_or(term, |(next, _)| *next)
+        let (newest, committee) = terms.last_key_value()?;
+        let pairs = terms.iter().zip(terms.iter().skip(1));
+        let adjacent = pairs.filter(|((term, _), (next, _))| **next == term.next());
+        let epoch = adjacent.map(|((_, a), (_, b))| b.start.since(a.start)).min()?;
+        if *newest < term || timestamp >= committee.start.saturating_add(epoch) {
+            return None;
+        }
+        let begun = terms.range(term.next()..).take_while(|(_, committee)| committee.start <= timestamp);
+        Some(begun.last().map_or(term, |(next, _)| *next))
+    }
+
+    /// As [`TermSchedule::known_term_after`], or the block's own term while that is not known: for those who only want to
+    /// know whom to ask now, and may ask again.
+    pub fn term_after(&self, term: Term, timestamp: Seconds) -> Term {
+        self.known_term_after(term, timestamp).unwrap_or(term)
     }
 }
 
@@ -249,11 +263,36 @@ mod tests {
             let members = vec![member(0, peer(1))];
             schedule.insert(Committee::new(Term::new(term), Seconds::new(start), members).unwrap());
         }
-        let after = |term, time| schedule.term_after(Term::new(term), Seconds::new(time)).get();
-        assert_eq!(after(1, 99), 1);
-        assert_eq!(after(1, 100), 2);
-        assert_eq!(after(1, 250), 3, "a term without blocks is passed over");
-        assert_eq!(after(2, 100), 2);
-        assert_eq!(after(3, 50), 3, "terms never go back");
+        let after = |term, time| schedule.known_term_after(Term::new(term), Seconds::new(time)).map(Term::get);
+        assert_eq!(after(1, 99), Some(1));
+        assert_eq!(after(1, 100), Some(2));
+        assert_eq!(after(1, 250), Some(3), "a term without blocks is passed over");
+        assert_eq!(after(2, 100), Some(2));
+        assert_eq!(after(3, 50), Some(3), "terms never go back");
+        assert_eq!(after(3, 299), Some(3));
+        assert_eq!(after(3, 300), None, "another may have begun");
+        assert_eq!(after(4, 50), None);
+    }
+
+    #[test]
+    fn who_knows_less_of_the_schedule_says_nothing_rather_than_something_else() {
+        let full = TermSchedule::new();
+        let partial = TermSchedule::new();
+        for term in 1..=20u64 {
+            let members = || vec![member(0, peer(1))];
+            full.insert(Committee::new(Term::new(term), Seconds::new(term * 60), members()).unwrap());
+        }
+        for term in 1..=20u64 {
+            for from in 1..=term {
+                for time in (60..1_300).step_by(15) {
+                    let ask = |schedule: &TermSchedule| schedule.known_term_after(Term::new(from), Seconds::new(time));
+                    if let Some(answer) = ask(&partial) {
+                        assert_eq!(Some(answer), ask(&full), "term {from} at {time} s, known to {}", term - 1);
+                    }
+                }
+            }
+            let members = vec![member(0, peer(1))];
+            partial.insert(Committee::new(Term::new(term), Seconds::new(term * 60), members).unwrap());
+        }
     }
 }

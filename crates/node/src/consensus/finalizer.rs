@@ -220,8 +220,9 @@ impl<E: Clock + Spawner> Finalizer<E> {
             return;
         }
         let Ok(Some(header)) = store.header(head.hash) else { return };
-        let next = self.shared.schedule.term_after(current.term, Seconds::new(header.timestamp));
-        if next > current.term {
+        // While the schedule does not reach that far nobody knows; it is asked again when it changes.
+        let next = self.shared.schedule.known_term_after(current.term, Seconds::new(header.timestamp));
+        if let Some(next) = next.filter(|next| *next > current.term) {
             let boundary = Boundary { term: next, height: head.number, genesis: head.hash };
             tracing::info!(ended = %current.term, begins = %next, height = head.number, "term over");
             metrics::term(next);
@@ -231,7 +232,8 @@ impl<E: Clock + Spawner> Finalizer<E> {
     }
 }
 
-/// The terms that a stored chain has been through, newest `count` of them, oldest first, and the one it is in.
+/// The terms that a stored chain has been through, the newest `count` of them, oldest first. If the head ends the last of
+/// them, [`Finalizer::run`] finds out.
 ///
 /// A block's term never falls with its height, so each boundary is found by bisection over the stored contexts.
 pub(super) fn boundaries(shared: &Shared, count: usize) -> surety_state::Result<Vec<Boundary>> {
@@ -243,8 +245,6 @@ pub(super) fn boundaries(shared: &Shared, count: usize) -> surety_state::Result<
         Ok(context.map_or(Term::ZERO, |c| c.term))
     };
     let hash_at = |height: u64| store.canonical_hash(height).map(Option::unwrap_or_default);
-    let genesis = store.header(store.genesis().hash)?.map_or(0, |header| header.timestamp);
-    let first = shared.schedule.term_after(Term::ZERO, Seconds::new(genesis)).max(Term::new(1));
     let head = store.committed();
     let mut found = Vec::new();
     let mut top = head.number;
@@ -260,15 +260,9 @@ pub(super) fn boundaries(shared: &Shared, count: usize) -> surety_state::Result<
         top = high - 1;
     }
     found.reverse();
-    let current = found.last().map_or(Term::ZERO, |b| b.term);
-    if current == Term::ZERO {
-        found.push(Boundary { term: first, height: head.number, genesis: head.hash });
-    } else {
-        let timestamp = store.header(head.hash)?.map_or(0, |header| header.timestamp);
-        let next = shared.schedule.term_after(current, Seconds::new(timestamp));
-        if next > current {
-            found.push(Boundary { term: next, height: head.number, genesis: head.hash });
-        }
+    if found.is_empty() {
+        // The first block is of the first term, whenever it comes; its time decides on the second block's.
+        found.push(Boundary { term: Term::new(1), height: head.number, genesis: head.hash });
     }
     Ok(found)
 }

@@ -150,9 +150,22 @@ impl<E: Clock + Spawner> Application<E> {
     }
 
     /// Whether the term ends with this block: its child belongs to a later one. The term's genesis is not of the term.
-    fn ends_term(&self, block: &Parent) -> bool {
-        block.hash != self.term.genesis
-            && self.shared.schedule.term_after(self.term.term, Seconds::new(block.header.timestamp)) > self.term.term
+    /// Waits while the schedule does not reach that far.
+    async fn ends_term(&self, block: &Parent) -> bool {
+        if block.hash == self.term.genesis {
+            return false;
+        }
+        let mut changes = self.shared.schedule.changes();
+        loop {
+            let time = Seconds::new(block.header.timestamp);
+            if let Some(next) = self.shared.schedule.known_term_after(self.term.term, time) {
+                return next > self.term.term;
+            }
+            tracing::debug!(%time, "waiting for the schedule of terms");
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Runs a task whose answer the engine may stop waiting for. `None` leaves the answer open for good.

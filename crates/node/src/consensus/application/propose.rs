@@ -26,7 +26,7 @@ impl<E: Clock + Spawner> Application<E> {
     pub(super) async fn build(&self, context: Context<Hash, PublicKey>) -> Option<Hash> {
         let (parent_view, parent_digest) = context.parent;
         let parent = self.executed(from_digest(parent_digest), Round::new(context.epoch(), parent_view)).await?;
-        if self.ends_term(&parent) {
+        if self.ends_term(&parent).await {
             if self.shared.blocks.store().committed().hash == parent.hash {
                 self.context.sleep(REPEAT).await;
             }

@@ -36,10 +36,10 @@ impl<E: Clock + Spawner> Application<E> {
         let parent = self.executed(from_digest(parent_digest), Round::new(context.epoch(), parent_view)).await?;
         if hash == parent.hash {
             // The last block of the term, proposed again until it is final.
-            return Some(self.ends_term(&parent));
+            return Some(self.ends_term(&parent).await);
         }
         let block = candidate.await.ok()?.inner().clone();
-        if let Err(invalid) = self.check_place(&context, &parent, &block) {
+        if let Err(invalid) = self.check_place(&context, &parent, &block).await {
             tracing::warn!(view = context.view().get(), block = %hash, %invalid, "proposal refused");
             return Some(false);
         }
@@ -68,7 +68,7 @@ impl<E: Clock + Spawner> Application<E> {
         Some(valid)
     }
 
-    fn check_place(
+    async fn check_place(
         &self,
         context: &Context<Hash, PublicKey>,
         parent: &Parent,
@@ -81,7 +81,7 @@ impl<E: Clock + Spawner> Application<E> {
         if block.header().parent_hash != parent.hash {
             return Err(InvalidBlock::Parent);
         }
-        if self.ends_term(parent) {
+        if self.ends_term(parent).await {
             return Err(InvalidBlock::TermIsOver);
         }
         Ok(())
@@ -101,7 +101,7 @@ impl<E: Clock + Spawner> Application<E> {
         // Executed before or by another path: the journal must know.
         self.shared.mark_executed(block.header().number, hash);
         let own_view = view(c.view) == round.view();
-        if c.term != self.term.term || !own_view && !self.is_repeated(&block, round.view()) {
+        if c.term != self.term.term || !own_view && !self.is_repeated(&block, round.view()).await {
             tracing::warn!(%round, block = %hash, "certification refused: the block is of another view");
             return Some(false);
         }
@@ -110,11 +110,14 @@ impl<E: Clock + Spawner> Application<E> {
     }
 
     /// Whether a block of an earlier view may be proposed again: it ends the term.
-    fn is_repeated(&self, block: &ConsensusBlock, round: View) -> bool {
+    async fn is_repeated(&self, block: &ConsensusBlock, round: View) -> bool {
         let earlier = block.context().is_some_and(|c| view(c.view) < round);
         let parent = self.shared.blocks.parent(block.hash()).ok().flatten();
         // If no block can be put on it any more it is final and below the head, and the term goes on: no end.
-        earlier && parent.is_some_and(|parent| self.ends_term(&parent))
+        match parent.filter(|_| earlier) {
+            Some(parent) => self.ends_term(&parent).await,
+            None => false,
+        }
     }
 
     fn known(&self, hash: B256) -> bool {

@@ -108,9 +108,10 @@ fn run<F: Future<Output = ()>>(conditions: Conditions, test: impl FnOnce(World) 
             }
         }
         let schedule = TermSchedule::new();
-        schedule.insert(committee(1, 0, SEATS));
-        for (index, start) in conditions.terms.iter().enumerate() {
-            schedule.insert(committee(index as u64 + 2, GENESIS_TIME + start, SEATS));
+        schedule.insert(committee(1, GENESIS_TIME, SEATS));
+        // And one that nobody lives to see.
+        for (term, start) in (2..).zip(conditions.terms.iter().chain(&[10_000])) {
+            schedule.insert(committee(term, GENESIS_TIME + start, SEATS));
         }
         let dir = tempfile::tempdir().unwrap();
         let mut world = World { context, oracle, dir, schedule, seats: Vec::new(), starts: 0 };
@@ -436,4 +437,33 @@ fn the_same_seed_gives_the_same_run() {
         Arc::into_inner(hash).unwrap().into_inner()
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn a_schedule_that_comes_late_stalls_the_chain_and_does_not_split_it() {
+    run(Conditions { seed: 61, terms: &[2, 4, 6], ..CALM }, |mut world| async move {
+        world.reach(3, Duration::from_secs(30)).await;
+        for index in 0..SEATS as usize {
+            world.crash(index).await;
+        }
+        // Down for so long that three terms begin; then each seat learns of them one by one, at its own pace.
+        world.context.sleep(Duration::from_secs(20)).await;
+        let full = world.schedule.clone();
+        let mut schedules = Vec::new();
+        for index in 0..SEATS {
+            world.schedule = TermSchedule::new();
+            schedules.push(world.schedule.clone());
+            let seat = world.start(index).await;
+            world.seats[index as usize] = Some(seat);
+        }
+        for term in 1..=5 {
+            for (schedule, delay) in schedules.iter().zip([0, 300, 900, 50]) {
+                world.context.sleep(Duration::from_millis(delay)).await;
+                schedule.insert(Committee::clone(&full.committee(Term::new(term)).unwrap()));
+            }
+        }
+        let head = world.heights()[0];
+        world.reach(head + 10, Duration::from_secs(60)).await;
+        assert_eq!(context_of(&world.block(head + 10)).term, Term::new(4));
+    });
 }

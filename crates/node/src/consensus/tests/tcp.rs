@@ -46,8 +46,8 @@ impl World {
         let addresses = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
         let now = unix_time().as_secs();
         let schedule = TermSchedule::new();
-        schedule.insert(committee(1, 0, SEATS));
-        for (term, start) in (2..).zip(term_starts) {
+        schedule.insert(committee(1, now, SEATS));
+        for (term, start) in (2..).zip(term_starts.iter().chain(&[100_000])) {
             schedule.insert(committee(term, now + start, SEATS));
         }
         let parameters = ChainParameters {
