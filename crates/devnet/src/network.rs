@@ -12,8 +12,8 @@ use crate::{
     l1::{Config as L1Config, EmbeddedL1, EmbeddedL1Handle, NodeError, StartError, dev_accounts},
 };
 use alloy::signers::local::PrivateKeySigner;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256, uint};
 use alloy::sol_types::SolCall as _;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256, uint};
 use k256::ecdsa::SigningKey;
 use std::{
     fs,

@@ -9,7 +9,11 @@ use crate::{
     follower::{Notice, Status},
 };
 use std::{sync::Arc, time::Duration};
-use surety_l1::{BlockAt, L1, contracts::Addresses, follow::L1EventKind};
+use surety_l1::{
+    BlockAt, L1,
+    contracts::{Addresses, Contracts},
+    follow::L1EventKind,
+};
 use surety_types::{Seconds, Term};
 use tokio::sync::{mpsc, watch};
 

@@ -172,13 +172,7 @@ impl Sequencer {
                     vote_address: Some(vote_address),
                     directory: config.directory.join("poster"),
                 },
-                Sources {
-                    chain: derived,
-                    follower: status.clone(),
-                    schedule,
-                    signatures: seat.batches(),
-                    submitter,
-                },
+                Sources { chain: derived, follower: status.clone(), schedule, signatures: seat.batches(), submitter },
             )?;
             let stopped = stopped.clone();
             helpers.push(tokio::spawn(async move {

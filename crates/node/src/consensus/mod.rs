@@ -34,5 +34,5 @@ pub use committee::{Committee, CommitteeError, MAX_MEMBERS, Member, TermSchedule
 pub use engine::Timing;
 pub use epochs::Boundary;
 pub use scheme::{Certificate, Scheme};
-pub use seat::{peer_public_key, PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle};
+pub use seat::{PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, peer_public_key};
 pub use statements::{BatchSignatures, BatchVerifier, GatherError, MAX_DATA, duty};
