@@ -7,6 +7,7 @@
 mod archive;
 mod beacon;
 mod kzg;
+mod serve;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ pub use archive::Archive;
 pub(crate) use archive::write_whole;
 pub use beacon::BeaconClient;
 pub use kzg::versioned_hash;
+pub use serve::archive_router;
 
 use crate::{
     L1Error,

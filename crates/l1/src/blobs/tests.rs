@@ -135,3 +135,25 @@ async fn too_many_blobs_are_not_asked_for() {
 fn bytes_that_are_no_field_elements_have_no_versioned_hash() {
     assert_eq!(versioned_hash(&Blob::repeat_byte(0xff)), None);
 }
+
+#[tokio::test]
+async fn an_archive_serves_another_follower() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = Arc::new(Archive::open(directory.path(), 4).unwrap());
+    for seed in [1, 2] {
+        archive.put(hash(seed), &blob(seed)).await.unwrap();
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, archive_router(archive)).await });
+    let follower = l1(vec![url.clone()], None);
+    assert_eq!(follower.blobs(block(), &[hash(2), hash(1)]).await.unwrap(), [blob(2), blob(1)]);
+    assert!(matches!(follower.blobs(block(), &[hash(3)]).await, Err(L1Error::BlobMissing { .. })));
+    let status = async |query: &str| {
+        let url = format!("{url}/eth/v1/beacon/blobs/head{query}");
+        reqwest::get(url).await.unwrap().status().as_u16()
+    };
+    assert_eq!(status("").await, 400);
+    assert_eq!(status("?versioned_hashes=0x12").await, 400);
+    assert_eq!(status(&format!("?versioned_hashes={}", vec![hash(1).to_string(); MAX_BLOBS + 1].join(","))).await, 400);
+}

@@ -172,12 +172,12 @@ impl Follower {
     /// # Errors
     /// [`FollowError`]. Nothing is lost: what was not handed out is read again.
     pub async fn poll(&mut self) -> Result<Update, FollowError> {
-        let latest = self.require(BlockAt::Latest).await?;
+        let latest = self.served(BlockAt::Latest).await?;
         let safe = self.l1.block(BlockAt::Safe).await?;
         let finalized = self.l1.block(BlockAt::Finalized).await?;
         if self.chain.tip().is_none() {
             let before = BlockAt::Number(self.config.start.saturating_sub(1));
-            let anchor = self.require(before).await?;
+            let anchor = self.served(before).await?;
             self.chain.push(anchor, Position::default());
         }
         self.follow_reorg(&latest).await?;
@@ -214,6 +214,11 @@ impl Follower {
         Ok(Update { heads, events })
     }
 
+    /// A block that the endpoint must have, unless it is behind.
+    async fn served(&self, at: BlockAt) -> Result<BlockRef, L1Error> {
+        self.l1.block(at).await?.ok_or_else(|| behind(format!("it has no block {at:?} yet")))
+    }
+
     async fn require(&self, at: BlockAt) -> Result<BlockRef, L1Error> {
         self.l1.block(at).await?.ok_or_else(|| L1Error::UnknownBlock(format!("{at:?}")))
     }
@@ -236,7 +241,7 @@ impl Follower {
         if !self.is_canonical(&anchor).await? {
             // An endpoint that is merely behind has no block there yet: that is no reorg.
             return if latest.number < anchor.number {
-                Err(L1Error::UnknownBlock(format!("{anchor}")).into())
+                Err(behind(format!("its head {latest} is behind block {anchor}, which was read before")).into())
             } else {
                 Err(FollowError::TooDeep { anchor })
             };
@@ -255,11 +260,7 @@ impl Follower {
         // An endpoint that is behind, not on another branch, has no head beyond our ancestor: wait for it.
         let ancestor = self.chain.get(low).ok_or(FollowError::BadCheckpoint)?.block;
         if ancestor.hash == latest.hash {
-            return Err(L1Error::Unavailable {
-                method: "eth_getBlock",
-                reason: format!("its head {latest} is behind block {tip}, which was read before"),
-            }
-            .into());
+            return Err(behind(format!("its head {latest} is behind block {tip}, which was read before")).into());
         }
         metrics::reorg(tip.number.since(ancestor.number));
         tracing::warn!(from = %tip, to = %ancestor, "L1 was reorganised");
@@ -387,6 +388,11 @@ impl Follower {
         events.extend(kind.map(|kind| L1Event { block: *block, kind }));
         Ok(())
     }
+}
+
+/// An endpoint that has not caught up: wait for it.
+const fn behind(reason: String) -> L1Error {
+    L1Error::Unavailable { method: "eth_getBlock", reason }
 }
 
 /// Notes the position after a block; a block with several logs has one place.
