@@ -55,6 +55,7 @@ struct World {
     schedule: TermSchedule,
     seats: Vec<Option<Seat>>,
     starts: u32,
+    liar: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -66,6 +67,8 @@ struct Conditions {
     arrive: u8,
     /// Seconds after genesis at which terms 2, 3, … begin.
     terms: &'static [u64],
+    /// A seat that believes in another message than L1 sent.
+    liar: Option<u64>,
 }
 
 const CALM: Conditions = Conditions {
@@ -74,6 +77,7 @@ const CALM: Conditions = Conditions {
     jitter: Duration::from_millis(1),
     arrive: 100,
     terms: &[],
+    liar: None,
 };
 
 fn run<F: Future<Output = ()>>(conditions: Conditions, test: impl FnOnce(World) -> F) {
@@ -114,7 +118,7 @@ fn run<F: Future<Output = ()>>(conditions: Conditions, test: impl FnOnce(World) 
             schedule.insert(committee(term, GENESIS_TIME + start, SEATS));
         }
         let dir = tempfile::tempdir().unwrap();
-        let mut world = World { context, oracle, dir, schedule, seats: Vec::new(), starts: 0 };
+        let mut world = World { context, oracle, dir, schedule, seats: Vec::new(), starts: 0, liar: conditions.liar };
         for seat in 0..SEATS {
             let seat = world.start(seat).await;
             world.seats.push(Some(seat));
@@ -123,10 +127,11 @@ fn run<F: Future<Output = ()>>(conditions: Conditions, test: impl FnOnce(World) 
     });
 }
 
-fn open(path: &Path) -> Blocks {
+fn open(path: &Path, lies: bool) -> Blocks {
     let blocks = chain(Some(path));
     for index in 0..3 {
-        blocks.inbox().push(deposit(index, account(index as u8), 100_000)).unwrap();
+        let beneficiary = if lies { account(9) } else { account(index as u8) };
+        blocks.inbox().push(deposit(index, beneficiary, 100_000)).unwrap();
     }
     blocks
 }
@@ -136,7 +141,7 @@ impl World {
         self.starts += 1;
         let path = self.dir.path().join(format!("seat-{index}"));
         std::fs::create_dir_all(&path).unwrap();
-        let blocks = open(&path.join("store"));
+        let blocks = open(&path.join("store"), self.liar == Some(index));
         let head = blocks.store().latest().unwrap();
         let header = blocks.store().header(head.block().hash).unwrap().unwrap();
         let pool = Arc::new(Pool::new(PoolConfig::default(), blocks.parameters().clone(), &header, head).unwrap());
@@ -465,5 +470,35 @@ fn a_schedule_that_comes_late_stalls_the_chain_and_does_not_split_it() {
         let head = world.heights()[0];
         world.reach(head + 10, Duration::from_secs(60)).await;
         assert_eq!(context_of(&world.block(head + 10)).term, Term::new(4));
+    });
+}
+
+#[test]
+fn a_liar_convinces_nobody_and_stops_nobody() {
+    run(Conditions { seed: 71, liar: Some(2), ..CALM }, |mut world| async move {
+        let liar = world.seats[2].take().unwrap();
+        world.reach(15, Duration::from_secs(60)).await;
+        assert_eq!(liar.blocks.store().committed().number, 0, "it commits nothing that it finds wrong");
+        for height in 1..=15 {
+            let leader = world.block(height).block.header.beneficiary;
+            assert_ne!(leader, Address::with_last_byte(3), "height {height}");
+        }
+        assert_eq!(world.block(1).senders[1..], [account(0), account(1), account(2)]);
+    });
+}
+
+#[test]
+fn a_dead_leader_costs_less_than_a_second() {
+    run(Conditions { seed: 81, ..CALM }, |mut world| async move {
+        world.reach(5, Duration::from_secs(30)).await;
+        world.crash(1).await;
+        let head = world.heights()[0];
+        world.reach(head + 30, Duration::from_secs(60)).await;
+        let time = |height| context_of(&world.block(height)).milliseconds;
+        let gaps: Vec<u64> = (head..head + 30).map(|h| time(h + 1).since(time(h))).collect();
+        // The view's timeout, and the next leader's block.
+        assert!(gaps.iter().all(|gap| *gap <= 1_000), "{gaps:?}");
+        // Once it is known to be gone its views are skipped.
+        assert!(gaps[20..].iter().all(|gap| *gap <= 300), "{gaps:?}");
     });
 }
