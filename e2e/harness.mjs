@@ -99,10 +99,10 @@ export function scratch() {
 
 /** A whole network under the `ci` profile, on the embedded L1 or on anvil. */
 export async function startNetwork({ l1 = "embedded", directory }) {
-  const [l1Port, beaconPort, l2Port] = [await freePort(), await freePort(), await freePort()];
+  const [l1Port, beaconPort, l2Port, followerPort] = [await freePort(), await freePort(), await freePort(), await freePort()];
   const chainFile = join(directory, "chain.json");
   const processes = [];
-  const args = ["dev", "--profile", "ci", "--l2-port", `${l2Port}`, "--data-dir", join(directory, "dev"), "--chain-file", chainFile];
+  const args = ["dev", "--profile", "ci", "--l2-port", `${l2Port}`, "--follower-port", `${followerPort}`, "--data-dir", join(directory, "dev"), "--chain-file", chainFile];
   let beacon = `http://127.0.0.1:${beaconPort}`;
   const l1Url = `http://127.0.0.1:${l1Port}`;
   if (l1 === "anvil") {

@@ -67,7 +67,7 @@ for (const l1 of ["embedded", "anvil"]) {
     before(async () => {
       network = await startNetwork({ l1, directory: place.directory });
       follower = await startFollower(network, place.directory);
-      contracts = network.chain.contracts;
+      contracts = network.chain.addresses;
       const chain = (id, name, url) =>
         defineChain({ id, name, nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 }, rpcUrls: { default: { http: [url] } } });
       const l1Chain = chain(Number(await rpc(network.l1Url, "eth_chainId")), "L1", network.l1Url);
@@ -217,10 +217,10 @@ for (const l1 of ["embedded", "anvil"]) {
       const { nonce, sender, gasLimit, data, withdrawalHash } = decodeEventLog({ abi: passerAbi, ...log }).args;
       const claim = await until("a final claim holds the withdrawal", 180, async () => {
         const finality = await rpc(network.l2Url, "surety_finality", `0x${receipt.blockNumber.toString(16)}`);
-        return finality?.claim?.final && finality.claim;
+        return finality?.level === "final" && finality.claim;
       });
       const logs = await l1Public.getContractEvents({ address: contracts.inbox, abi: inboxAbi, eventName: "BatchPosted", fromBlock: 0n });
-      const batch = logs.find((l) => l.args.claimId === claim.id);
+      const batch = logs.find((l) => l.args.claimId === claim);
       assert.ok(batch, "the claim is one that L1 knows");
       const { statement } = batch.args;
       const number = `0x${statement.lastHeight.toString(16)}`;
