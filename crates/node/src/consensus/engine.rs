@@ -7,28 +7,23 @@
 
 use super::{
     application::{Application, Marshal, Shared, TermInfo},
-    block::{BlockLimits, ConsensusBlock, to_digest},
+    block::{BlockLimits, to_digest},
     committee::Committee,
     epochs::{Boundary, Epochs},
     finalizer::{Finalizer, boundaries},
+    keeper,
     scheme::Scheme,
     statements::{self, Statements},
     status, transactions,
 };
-use commonware_broadcast::buffered;
 use commonware_consensus::{
-    marshal::{self, Start, core::Actor, resolver::p2p as resolver},
     simplex::{
         self, Engine, Floor, ForwardPolicy, SkipBudget, SkipPolicy, elector::RoundRobin,
         scheme::reporter::AttributableReporter,
     },
     types::{Epoch, ViewDelta},
 };
-use commonware_cryptography::{
-    Digested, Keccak256,
-    certificate::{Scheme as _, Verifier as _},
-    ed25519::PublicKey,
-};
+use commonware_cryptography::{Keccak256, certificate::Scheme as _, ed25519::PublicKey};
 use commonware_p2p::{
     Blocker, Provider, Receiver, Sender,
     utils::mux::{MuxHandle, Muxer},
@@ -38,8 +33,7 @@ use commonware_runtime::{
     Clock, Handle, Metrics, Spawner, Storage,
     buffer::paged::{CacheRef, page_size},
 };
-use commonware_storage::{archive::prunable, translator::EightCap};
-use commonware_utils::{NZDuration, NZU64, NZUsize};
+use commonware_utils::{NZDuration, NZUsize};
 use rand_core::CryptoRng;
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use surety_state::StoredBlock;
@@ -51,11 +45,11 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// Terms whose beginnings are kept at hand: for schemes of older blocks and for seats that are behind.
 pub(super) const TERMS_KEPT: usize = 8;
 /// Final blocks that the library hands out before the first is durable here.
-const MAX_PENDING: NonZeroUsize = NZUsize!(32);
+pub(super) const MAX_PENDING: NonZeroUsize = NZUsize!(32);
 /// Requests and reports that wait inside the library.
-const MAILBOX: NonZeroUsize = NZUsize!(1_024);
+pub(super) const MAILBOX: NonZeroUsize = NZUsize!(1_024);
 /// Blocks that the library keeps for peers that are behind.
-const ARCHIVE_SECTION: u64 = 1_024;
+pub(super) const ARCHIVE_SECTION: u64 = 1_024;
 const ARCHIVED_BLOCKS: u64 = 256 * ARCHIVE_SECTION;
 
 /// What every runtime must offer.
@@ -151,7 +145,7 @@ where
     B: Blocker<PublicKey = PublicKey>,
 {
     let Core { partition, shared, domain, limits, timing, finalized, term, statements, requests } = core;
-    let Network { channels, peers, blocker, me, mut admit } = network;
+    let Network { channels, peers, blocker, me, admit } = network;
     let (rollup, guard) = (shared.blocks.parameters().rollup, shared.guard.clone());
     let epochs = Epochs::new(shared.schedule.clone(), move |boundary, committee| {
         Scheme::new(rollup, boundary.genesis, domain, committee, guard.clone())
@@ -166,23 +160,16 @@ where
 
     let (finalizer, deliveries) =
         Finalizer::new(context.child("finalizer"), shared.clone(), epochs.clone(), finalized, term);
-    let marshal = start_marshal(
-        &context,
-        &shared,
+    let sources = keeper::Sources {
+        partition: partition.clone(),
         limits,
-        &epochs,
-        &cache,
-        Stores {
-            partition: partition.clone(),
-            peers,
-            blocker: blocker.clone(),
-            me,
-            blocks: channels.blocks,
-            backfill: channels.backfill,
-        },
-        deliveries,
-    )
-    .await;
+        peers,
+        blocker: blocker.clone(),
+        me,
+        blocks: channels.blocks,
+        backfill: channels.backfill,
+    };
+    let marshal = keeper::start(&context, &shared, &epochs, &cache, sources, deliveries).await;
     context.child("finalize").spawn(move |_| finalizer.run());
 
     transactions::start(&context, shared.clone(), channels.transactions);
@@ -197,7 +184,7 @@ where
     let votes = mux("votes", channels.votes);
     let certificates = mux("certificates", channels.certificates);
     let resolver = mux("resolver", channels.resolver);
-    let mut terms = Terms {
+    let terms = Terms {
         context: context.child("terms"),
         shared,
         timing,
@@ -211,22 +198,7 @@ where
         resolver,
     };
 
-    let mut running: Option<Handle<()>> = None;
-    while let Some(boundary) = terms.epochs.current() {
-        let committee = terms.shared.schedule.wait(boundary.term).await;
-        admit(&committee);
-        let engine = terms.start(boundary).await;
-        if let Some(old) = std::mem::replace(&mut running, engine) {
-            let retire = context.child("retire");
-            retire.spawn(|context| async move {
-                context.sleep(GRACE).await;
-                old.abort();
-            });
-        }
-        if terms_seen.changed().await.is_err() {
-            break;
-        }
-    }
+    terms.follow(terms_seen, admit).await;
     Ok(())
 }
 
@@ -243,131 +215,36 @@ fn recall_executed(shared: &Shared) -> surety_state::Result<()> {
     Ok(())
 }
 
-/// Where blocks come from.
-struct Stores<S, R, P, B> {
-    partition: String,
-    peers: P,
-    blocker: B,
-    me: PublicKey,
-    blocks: (S, R),
-    backfill: (S, R),
-}
-
-async fn start_marshal<E, S, R, P, B>(
-    context: &E,
-    shared: &Shared,
-    limits: BlockLimits,
-    epochs: &Epochs,
-    cache: &CacheRef,
-    stores: Stores<S, R, P, B>,
-    deliveries: super::finalizer::Deliveries,
-) -> Marshal
-where
-    E: Runtime,
-    S: Sender<PublicKey = PublicKey>,
-    R: Receiver<PublicKey = PublicKey>,
-    P: Provider<PublicKey = PublicKey>,
-    B: Blocker<PublicKey = PublicKey>,
-{
-    let resolver = resolver::init(
-        context.child("backfill"),
-        resolver::Config {
-            public_key: stores.me.clone(),
-            peer_provider: stores.peers.clone(),
-            blocker: stores.blocker,
-            mailbox_size: MAILBOX,
-            fetch_timeout: NZDuration!(Duration::from_secs(1)),
-            fetch_retry_delay: Duration::from_millis(100),
-            priority_requests: false,
-            priority_responses: false,
-        },
-        stores.backfill,
-    );
-    let (broadcast, buffer) = buffered::Engine::new(
-        context.child("broadcast"),
-        buffered::Config {
-            public_key: stores.me,
-            mailbox_size: MAILBOX,
-            deque_size: 16,
-            priority: true,
-            codec_config: limits,
-            peer_provider: stores.peers,
-            strategy: Sequential,
-        },
-    );
-    broadcast.start(stores.blocks);
-
-    let finalizations = prunable::Archive::init(
-        context.child("finalizations"),
-        archive(&stores.partition, "finalizations", cache, Scheme::certificate_codec_config_unbounded()),
-    )
-    .await
-    .unwrap_or_else(|error| panic!("the archive of finalisations is damaged: {error}; remove the consensus directory"));
-    let blocks =
-        prunable::Archive::init(context.child("finalized_blocks"), archive(&stores.partition, "blocks", cache, limits))
-            .await
-            .unwrap_or_else(|error| {
-                panic!("the archive of blocks is damaged: {error}; remove the consensus directory")
-            });
-    let (actor, mailbox, _) = Actor::init(
-        context.child("marshal"),
-        finalizations,
-        blocks,
-        marshal::Config {
-            provider: epochs.clone(),
-            epocher: epochs.clone(),
-            start: Start::Genesis(genesis(shared)),
-            partition_prefix: format!("{}marshal", stores.partition),
-            mailbox_size: MAILBOX,
-            view_retention: ViewDelta::new(256),
-            prunable_items_per_section: NZU64!(256),
-            page_cache: cache.clone(),
-            replay_buffer: NZUsize!(1 << 16),
-            key_write_buffer: NZUsize!(1 << 16),
-            value_write_buffer: NZUsize!(1 << 18),
-            block_codec_config: limits,
-            max_repair: NZUsize!(32),
-            max_pending_acks: MAX_PENDING,
-            strategy: Sequential,
-        },
-    )
-    .await;
-    actor.start(deliveries, buffer, resolver);
-    mailbox
-}
-
-fn archive<C>(partition: &str, name: &str, cache: &CacheRef, codec_config: C) -> prunable::Config<EightCap, C> {
-    prunable::Config {
-        translator: EightCap,
-        metadata_partition: format!("{partition}{name}-metadata"),
-        key_partition: format!("{partition}{name}-keys"),
-        key_page_cache: cache.clone(),
-        value_partition: format!("{partition}{name}-values"),
-        compression: None,
-        codec_config,
-        items_per_section: NZU64!(ARCHIVE_SECTION),
-        key_write_buffer: NZUsize!(1 << 16),
-        value_write_buffer: NZUsize!(1 << 18),
-        replay_buffer: NZUsize!(1 << 16),
-    }
-}
-
-/// The first block in the library's form.
-#[expect(clippy::expect_used, reason = "a store without its genesis block cannot be opened")]
-fn genesis(shared: &Shared) -> Digested<ConsensusBlock> {
-    let store = shared.blocks.store();
-    let genesis = store.block(store.genesis().hash).ok().flatten().expect("the store holds its genesis block");
-    let block = ConsensusBlock::new(genesis.block.header.clone(), None, Vec::new());
-    let digest = to_digest(block.hash());
-    Digested::precomputed(block, digest)
-}
-
 impl<E, S, B> Terms<E, S, B>
 where
     E: Runtime,
     S: Sender<PublicKey = PublicKey>,
     B: Blocker<PublicKey = PublicKey>,
 {
+    /// Runs the engine of each term while it lasts, and for a while after.
+    async fn follow(
+        mut self,
+        mut begun: watch::Receiver<Option<Boundary>>,
+        mut admit: Box<dyn FnMut(&Committee) + Send>,
+    ) {
+        let mut running: Option<Handle<()>> = None;
+        while let Some(boundary) = self.epochs.current() {
+            let committee = self.shared.schedule.wait(boundary.term).await;
+            admit(&committee);
+            let engine = self.start(boundary).await;
+            if let Some(old) = std::mem::replace(&mut running, engine) {
+                let retire = self.context.child("retire");
+                retire.spawn(|context| async move {
+                    context.sleep(GRACE).await;
+                    old.abort();
+                });
+            }
+            if begun.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Starts the engine of a term; none if this seat is not in its committee.
     async fn start(&mut self, boundary: Boundary) -> Option<Handle<()>> {
         let term = boundary.term;

@@ -18,6 +18,7 @@ mod committee;
 mod engine;
 mod epochs;
 mod finalizer;
+mod keeper;
 mod metrics;
 mod scheme;
 mod seat;

@@ -377,3 +377,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+#[ignore = "a measurement: run it alone"]
+fn figures_of_the_journal() {
+    let bench = Bench::new();
+    let guard = bench.open().unwrap();
+    let start = std::time::Instant::now();
+    for view in 0..200 {
+        guard.nullify(&nullify(1, view)).unwrap();
+    }
+    println!("one vote, synced and signed: {:?}", start.elapsed() / 200);
+    let start = std::time::Instant::now();
+    for view in 200..250 {
+        let receipts: Vec<_> = (0..100).map(|index| receipt(1, view, index, index as u8)).collect();
+        guard.receipts(&receipts).unwrap();
+    }
+    println!("100 receipts in one group: {:?}", start.elapsed() / 50);
+}
