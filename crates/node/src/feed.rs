@@ -6,7 +6,7 @@ use crate::{
     backend::NodeBackend,
     builder::Inbox,
     consensus::TermSchedule,
-    follower::{Notice, Status},
+    follower::{Messages, Notice, Status},
 };
 use std::{sync::Arc, time::Duration};
 use surety_l1::{
@@ -21,8 +21,14 @@ use tokio::sync::{mpsc, watch};
 const TERMS_PERIOD: Duration = Duration::from_secs(2);
 
 /// Passes notices on until the follower has ended.
-pub(crate) async fn notices(mut notices: mpsc::UnboundedReceiver<Notice>, inbox: Inbox, backend: Arc<NodeBackend>) {
+pub(crate) async fn notices(
+    mut notices: mpsc::UnboundedReceiver<Notice>,
+    inbox: Inbox,
+    messages: Messages,
+    backend: Arc<NodeBackend>,
+) {
     while let Some(notice) = notices.recv().await {
+        tell_unsettled(&inbox, &messages);
         match notice {
             Notice::Settled(event) => {
                 if let L1EventKind::Message { message, .. } = event.kind
@@ -53,9 +59,22 @@ pub(crate) fn refresh(backend: &NodeBackend, removed: &[Arc<surety_state::Stored
     }
 }
 
-/// Tells the backend L1's time.
-pub(crate) async fn l1_time(mut status: watch::Receiver<Status>, backend: Arc<NodeBackend>) {
+/// Tells the queue of the oldest message that is not settled.
+fn tell_unsettled(inbox: &Inbox, messages: &Messages) {
+    let next = inbox.count();
+    let oldest = messages.range(next, next.next()).and_then(|range| range.first().map(|message| message.l1_time));
+    inbox.set_unsettled(oldest);
+}
+
+/// Tells the backend L1's time, and the queue of what is not settled, whenever L1 was read.
+pub(crate) async fn l1_time(
+    mut status: watch::Receiver<Status>,
+    inbox: Inbox,
+    messages: Messages,
+    backend: Arc<NodeBackend>,
+) {
     loop {
+        tell_unsettled(&inbox, &messages);
         if let Some(head) = status.borrow_and_update().l1_head {
             backend.set_l1_time(head.time);
         }

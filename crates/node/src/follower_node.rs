@@ -109,10 +109,11 @@ impl FollowerNode {
         let derived = Chain::new(store, Arc::new(chain.parameters.clone()));
         let (follower, status) = Follower::new(l1, follow_config(&chain, &directory, poll), derived, notices)?;
         let (stop, stopped) = watch::channel(false);
+        // A follower builds nothing, so nobody looks into the queue.
+        let (inbox, messages) = (Inbox::new(MessageIndex::ZERO), follower.messages());
         let helpers = vec![
-            // A follower builds nothing, so nobody looks into the queue.
-            tokio::spawn(feed::notices(received, Inbox::new(MessageIndex::ZERO), backend.clone())),
-            tokio::spawn(feed::l1_time(status.clone(), backend.clone())),
+            tokio::spawn(feed::notices(received, inbox.clone(), messages.clone(), backend.clone())),
+            tokio::spawn(feed::l1_time(status.clone(), inbox, messages, backend.clone())),
         ];
         let follower = tokio::spawn(follower.run(stopped));
         Ok(Self { backend, status, stop, follower, helpers })

@@ -129,7 +129,8 @@ impl Sequencer {
             Follower::new(config.l1.clone(), follow, derived.clone(), notices).map_err(FollowerNodeError::from)?;
         let schedule = TermSchedule::new();
         let age = Seconds::new(protocol.batch_age).to_milliseconds();
-        let verifier = poster::verifier(derived.clone(), status.clone(), follower.messages(), schedule.clone(), age);
+        let messages = follower.messages();
+        let verifier = poster::verifier(derived.clone(), status.clone(), messages.clone(), schedule.clone(), age);
         let seat = Seat::start(SeatConfig {
             directory: config.directory.join("consensus"),
             listen: config.listen,
@@ -152,8 +153,8 @@ impl Sequencer {
         let settled = (protocol.settled_depth, Seconds::new(protocol.force_delay / 2));
         let terms = feed::terms(config.l1.clone(), chain.addresses, schedule.clone(), Term::new(1), settled);
         let mut helpers = vec![
-            tokio::spawn(feed::notices(received, inbox, backend.clone())),
-            tokio::spawn(feed::l1_time(status.clone(), backend.clone())),
+            tokio::spawn(feed::notices(received, inbox.clone(), messages.clone(), backend.clone())),
+            tokio::spawn(feed::l1_time(status.clone(), inbox, messages, backend.clone())),
             tokio::spawn(terms),
             tokio::spawn(backend.clone().announce_pool()),
             tokio::spawn(announce(seat.finalized(), backend.clone())),

@@ -126,6 +126,11 @@ impl Blocks {
         Self { store, parameters: Arc::new(parameters), inbox, force_delay }
     }
 
+    /// Waits until no message that L1 has but has not settled is due at the time of a block.
+    pub async fn wait_unsettled(&self, time: Seconds) {
+        self.inbox.wait_unsettled(time, self.force_delay).await;
+    }
+
     /// The store.
     pub const fn store(&self) -> &Store {
         &self.store

@@ -15,6 +15,8 @@ pub struct Inbox {
 struct Inner {
     queue: RwLock<Queue>,
     count: watch::Sender<u64>,
+    /// When the oldest message was sent that stands on L1 and is not settled.
+    unsettled: watch::Sender<Option<Seconds>>,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,8 @@ impl Inbox {
     pub fn new(first: MessageIndex) -> Self {
         let queue = Queue { first: first.get(), messages: VecDeque::new() };
         let (count, _) = watch::channel(first.get());
-        Self { inner: Arc::new(Inner { queue: RwLock::new(queue), count }) }
+        let (unsettled, _) = watch::channel(None);
+        Self { inner: Arc::new(Inner { queue: RwLock::new(queue), count, unsettled }) }
     }
 
     /// Adds a settled message. One that is there already is left as it is.
@@ -76,6 +79,20 @@ impl Inbox {
         let mut count = self.inner.count.subscribe();
         // The sender lives as long as `self`.
         let _ = count.wait_for(|count| *count > index.get()).await;
+    }
+
+    /// Says when the oldest message was sent that stands on L1 but is not settled, if there is one.
+    pub fn set_unsettled(&self, oldest: Option<Seconds>) {
+        self.inner.unsettled.send_if_modified(|known| std::mem::replace(known, oldest) != oldest);
+    }
+
+    /// Waits until no unsettled message is due at `time`. While L1 stalls, a message can become due before it is settled:
+    /// blocks may not consume it yet, and with a block as late as that L1 would not take their batch without it.
+    pub async fn wait_unsettled(&self, time: Seconds, delay: Seconds) {
+        let mut unsettled = self.inner.unsettled.subscribe();
+        let is_due = |sent: Seconds| sent.saturating_add(delay.get()) <= time;
+        // The sender lives as long as `self`.
+        let _ = unsettled.wait_for(|oldest| !oldest.is_some_and(is_due)).await;
     }
 
     /// The messages for the next block: from `position` on, in order, as many as `room` holds of their gas limits.
@@ -153,6 +170,24 @@ mod tests {
         inbox.prune(MessageIndex::new(7));
         assert!(inbox.range(MessageIndex::new(6), 1).is_none());
         assert_eq!(inbox.count().get(), 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_waits_while_an_unsettled_message_is_due() {
+        let inbox = Inbox::new(MessageIndex::ZERO);
+        let wait = |time| {
+            let inbox = inbox.clone();
+            async move {
+                let waits = inbox.wait_unsettled(Seconds::new(time), Seconds::new(30));
+                tokio::time::timeout(std::time::Duration::from_secs(1), waits).await.is_ok()
+            }
+        };
+        assert!(wait(1_000).await, "nothing is known to be unsettled");
+        inbox.set_unsettled(Some(Seconds::new(100)));
+        assert!(wait(129).await, "not due yet");
+        assert!(!wait(130).await, "due, and no block may consume it");
+        inbox.set_unsettled(Some(Seconds::new(101)));
+        assert!(wait(130).await, "the oldest is settled");
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl<E: Clock + Spawner> Application<E> {
         }
         let block_time = self.shared.blocks.parameters().block_time.get();
         let earliest = parent.milliseconds().saturating_add(block_time);
+        self.shared.blocks.wait_unsettled(earliest.max(now(&*self.context)).to_seconds()).await;
         let start = now(&*self.context);
         let time = earliest.max(start);
         let deadline = time.max(start.saturating_add(block_time / LATE_BLOCK));

@@ -48,6 +48,7 @@ impl<E: Clock + Spawner> Application<E> {
         if time > now(&*self.context) {
             self.context.sleep_until(at(time)).await;
         }
+        self.shared.blocks.wait_unsettled(time.to_seconds()).await;
         match self.shared.blocks.check_messages(&parent, block.header(), block.messages().len()) {
             Ok(None) => {}
             Ok(Some(invalid)) => {
