@@ -5,7 +5,7 @@ mod dev;
 mod follow;
 mod status;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -15,6 +15,9 @@ struct Arguments {
     /// Log filter, in the form of the `tracing` crate, such as `info` or `surety_node=debug`.
     #[arg(long, global = true, env = "SURETY_LOG", default_value = "warn")]
     log: EnvFilter,
+    /// Serve metrics in Prometheus' form on this port of loopback (`docs/metrics.md`).
+    #[arg(long, global = true)]
+    metrics_port: Option<u16>,
     #[command(subcommand)]
     command: Command,
 }
@@ -37,6 +40,12 @@ fn main() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter(arguments.log).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
+        if let Some(port) = arguments.metrics_port {
+            metrics_exporter_prometheus::PrometheusBuilder::new()
+                .with_http_listener((std::net::Ipv4Addr::LOCALHOST, port))
+                .install()
+                .with_context(|| format!("serve metrics on port {port}: is it in use?"))?;
+        }
         match arguments.command {
             Command::Dev(arguments) => dev::run(arguments).await,
             Command::Follow(arguments) => follow::run(arguments).await,
