@@ -24,6 +24,8 @@ contract Inbox is MessageQueue, IInbox {
     uint256 private constant TIME_SLACK = 2;
     /// @dev Gas that blobs cost, each (EIP-4844).
     uint256 private constant GAS_PER_BLOB = 1 << 17;
+    /// @dev Bytes of a post's input without siblings, signatures and data: the selector, 22 words of heads, 3 of lengths.
+    uint256 private constant INPUT_BYTES = 4 + 25 * 32;
     /// @dev Gas of a post outside of what is measured: the transaction itself, and what comes after the measurement (two
     /// new slots, the head, the events). Measured by `test_a_post_is_repaid_what_it_costs`.
     uint256 private constant UNMEASURED_GAS = 21_000 + 26_500;
@@ -98,7 +100,9 @@ contract Inbox is MessageQueue, IInbox {
             signers
         );
         emit BatchPosted(head.batches, id, signers, statement);
-        _appendInfo(head, tx.origin, _postingCost(gasAtStart, blobs, data.length));
+        _appendInfo(
+            head, tx.origin, _postingCost(gasAtStart, blobs, data.length, leftSiblings.length, signatures.length)
+        );
         _head = head;
     }
 
@@ -205,9 +209,15 @@ contract Inbox is MessageQueue, IInbox {
     }
 
     /// @dev What the post costs its poster, in wei; the tip above the cap is the poster's own.
-    function _postingCost(uint256 gasAtStart, uint256 blobs, uint256 dataLength) private view returns (uint256) {
-        // Signed input is dense: every byte counts as non-zero, but for the statement's and the heads' padding.
-        uint256 input = msg.data.length - dataLength;
+    function _postingCost(
+        uint256 gasAtStart,
+        uint256 blobs,
+        uint256 dataLength,
+        uint256 siblings,
+        uint256 signatureBytes
+    ) private view returns (uint256) {
+        // Only what a post needs: a poster must gain nothing by call data that it writes behind it.
+        uint256 input = INPUT_BYTES + 32 * siblings + signatureBytes;
         uint256 gas_ = UNMEASURED_GAS + gasAtStart - gasleft() + 16 * dataLength + 11 * input;
         // EIP-7623: call data cost at least 40 gas a byte.
         uint256 floor = 21_000 + 40 * dataLength + 28 * input;
