@@ -259,20 +259,30 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_malleable_twin_is_refused() {
-        let digest = B256::repeat_byte(3);
-        let signature = Signature::sign(&key(1), &digest).unwrap();
-        let plain = EcdsaSignature::from_erc2098(signature.0.as_slice());
-        let order = U256::from_be_slice(&alloy_primitives::hex!(
-            "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
-        ));
-        let twin = EcdsaSignature::new(plain.r(), order - plain.s(), !plain.v());
-        // EIP-2098 has no room for a high s: its top bit would be read as the parity. Both readings are refused.
-        let mut bytes = [0u8; 64];
-        bytes[..32].copy_from_slice(&twin.r().to_be_bytes::<32>());
-        bytes[32..].copy_from_slice(&twin.s().to_be_bytes::<32>());
-        assert_ne!(Signature(bytes.into()).recover(&digest), Some(vote_address(&key(1))));
+    proptest! {
+        /// EIP-2098 leaves `s` 255 bits, a hair more than half of the order: in between `s` is high and fits.
+        #[test]
+        fn the_malleable_twin_is_refused(digest: [u8; 32], above: u64) {
+            let digest = B256::from(digest);
+            let signature = EcdsaSignature::from_erc2098(Signature::sign(&key(1), &digest).unwrap().0.as_slice());
+            let order = alloy_primitives::uint!(
+                0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256
+            );
+            // Any s goes with any r: it is some key's signature.
+            let high = EcdsaSignature::new(signature.r(), (order >> 1) + U256::from(1 + u128::from(above)), signature.v());
+            let low = EcdsaSignature::new(high.r(), order - high.s(), !high.v());
+            prop_assert!(!high.s().bit(255), "it fits");
+            let compact = |s: &EcdsaSignature| Signature(s.as_erc2098().into());
+            let taken = compact(&low).recover(&digest);
+            prop_assert!(taken.is_some());
+            // Without the check of s it would be the same key's.
+            prop_assert_eq!(recover(&high, &digest), taken);
+            let mut bytes = [0u8; 64];
+            bytes[..32].copy_from_slice(&high.r().to_be_bytes::<32>());
+            bytes[32..].copy_from_slice(&high.s().to_be_bytes::<32>());
+            bytes[32] |= u8::from(high.v()) << 7;
+            prop_assert_eq!(Signature(bytes.into()).recover(&digest), None);
+        }
     }
 
     #[test]
