@@ -40,7 +40,9 @@ contract Recipient {
         if (wastes) while (true) {}
         if (refuses) revert("refused");
         (sawGas, sawSender, sawData) = (gas_, bridge.l2Sender(), msg.data);
-        if (comeback.length != 0) (cameBack,) = address(bridge).call(comeback);
+        // A deposit takes along what came; a withdrawal takes nothing.
+        bool deposits = comeback.length != 0 && bytes4(comeback) == IBridge.depositTransaction.selector;
+        if (comeback.length != 0) (cameBack,) = address(bridge).call{value: deposits ? msg.value : 0}(comeback);
     }
 }
 
@@ -157,6 +159,32 @@ contract BridgeTest is Fixture {
         vm.assertEq(reason, abi.encodeWithSelector(IBridge.OnlyAccounts.selector, USER));
     }
 
+    function test_a_plain_transfer_pays_a_hundredth_or_a_hundredth_of_an_ether_at_most() external {
+        uint256 fee = inbox.messageFee(100_000, 0);
+        vm.startPrank(USER, USER);
+        (bool ok, bytes memory reason) = address(bridge).call{value: 100 * fee - 1}("");
+        vm.assertFalse(ok);
+        vm.assertEq(reason, abi.encodeWithSelector(IBridge.MessageFeeTooHigh.selector, fee, fee - 1));
+        (ok,) = address(bridge).call{value: 100 * fee}("");
+        vm.assertTrue(ok);
+        // Others fill the window.
+        vm.deal(USER, 1e30);
+        while (fee <= 0.01 ether) {
+            bridge.depositTransaction{value: 1e24}(USER, 0, 3_750_000, "");
+            fee = inbox.messageFee(100_000, 0);
+        }
+        (ok, reason) = address(bridge).call{value: 100 ether}("");
+        vm.assertFalse(ok);
+        vm.assertEq(reason, abi.encodeWithSelector(IBridge.MessageFeeTooHigh.selector, fee, 0.01 ether));
+        // Who names a bound of their own may pay more, and no more than that.
+        vm.expectRevert(abi.encodeWithSelector(IBridge.MessageFeeTooHigh.selector, fee, fee - 1));
+        bridge.depositTransactionWithMaxFee{value: 1 ether}(USER, 0, 100_000, "", fee - 1);
+        uint256 held = address(bridge).balance;
+        bridge.depositTransactionWithMaxFee{value: 1 ether}(USER, 0, 100_000, "", fee);
+        vm.assertEq(address(bridge).balance - held, 1 ether - fee);
+        vm.stopPrank();
+    }
+
     function test_a_contract_speaks_under_its_alias() external {
         address contract_ = address(uint160(type(uint160).max));
         vm.deal(contract_, 2 ether);
@@ -201,11 +229,10 @@ contract BridgeTest is Fixture {
             WithdrawalTransaction memory w = _withdrawal("sent", i);
             bytes32 hash = bridge.withdrawalHash(w);
             vm.assertEq(hash, vm.parseJsonBytes32(_json, _at("sent", i, "hash")));
-            if (w.gasLimit > 30_000_000) {
-                // It asks for more gas than there is; nothing happens to it.
-                vm.expectPartialRevert(IBridge.NotEnoughGas.selector);
-                bridge.withdraw{gas: 30_000_000}(w, head, _header, _proof("sent", i));
-                vm.assertTrue(bridge.status(hash) == WithdrawalStatus.None);
+            if (w.value > 1000 ether) {
+                // It asks for more ether than there is: proven, not paid.
+                bridge.withdraw(w, head, _header, _proof("sent", i));
+                vm.assertTrue(bridge.status(hash) == WithdrawalStatus.Failed);
                 continue;
             }
             uint256 before = w.target.balance;
@@ -352,6 +379,48 @@ contract BridgeTest is Fixture {
         } else {
             vm.assertTrue(bridge.status(hash) == WithdrawalStatus.None);
         }
+    }
+
+    function test_an_impossible_gas_limit_locks_no_ether() external {
+        Recipient recipient = new Recipient();
+        recipient.set(bridge, false, false, "");
+        WithdrawalTransaction memory w =
+            WithdrawalTransaction(7, address(0x5E4D), address(recipient), 1 ether, type(uint256).max, "");
+        bytes[] memory proof = _alone(w);
+        _fund(10 ether);
+        vm.expectPartialRevert(IBridge.NotEnoughGas.selector);
+        bridge.withdraw{gas: 10_000_000}(w, head, _header, proof);
+        // An L1 transaction's most is 2^24.
+        bridge.withdraw{gas: 1 << 24}(w, head, _header, proof);
+        vm.assertEq(address(recipient).balance, 1 ether);
+        vm.assertGt(recipient.sawGas(), 9_999_000, "the most that can be asked for");
+    }
+
+    function test_a_withdrawals_call_may_deposit() external {
+        Recipient recipient = new Recipient();
+        WithdrawalTransaction memory w =
+            WithdrawalTransaction(7, address(0x5E4D), address(recipient), 1 ether, 500_000, "");
+        bytes[] memory proof = _alone(w);
+        _fund(10 ether);
+        uint256 held = address(bridge).balance;
+        uint256 fee = inbox.messageFee(100_000, 0);
+        recipient.set(
+            bridge, false, false, abi.encodeCall(bridge.depositTransaction, (address(0xB0B), 0.5 ether, 100_000, ""))
+        );
+        vm.recordLogs();
+        bridge.withdraw(w, head, _header, proof);
+        vm.assertTrue(recipient.cameBack(), "deposited");
+        vm.assertEq(address(bridge).balance, held - fee);
+        vm.assertEq(address(recipient).balance, 0);
+        vm.assertTrue(bridge.status(bridge.withdrawalHash(w)) == WithdrawalStatus.Done);
+        // The message is the recipient's, not the withdrawal's sender's.
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        (, , , address sender, address to, , uint256 mint, , , ) = abi.decode(
+            logs[0].data, (uint8, uint64, uint64, address, address, uint256, uint256, uint64, bytes, bytes32)
+        );
+        vm.assertEq(sender, address(uint160(address(recipient)) + uint160(0x1111 << 144) + 0x1111));
+        vm.assertEq(to, address(0xB0B));
+        vm.assertEq(mint, 1 ether - fee);
     }
 
     function test_the_protocols_own_contracts_are_no_targets() external {

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Fixture, Post} from "./lib/Fixture.sol";
 
-/// @notice FAILS until one message has at most an eighth of a block (`Parameters.check`, profiles, vectors, Rust).
+/// @notice One message has at most an eighth of a block, so that due ones never stand in the way of a batch.
 contract DueMessagesTest is Fixture {
     function setUp() external {
         deploy(4);
@@ -20,7 +20,7 @@ contract DueMessagesTest is Fixture {
     function test_due_messages_never_make_a_batch_impossible() external {
         vm.deal(address(this), 1000 ether);
         for (uint256 i; i < 20; ++i) {
-            bridge.depositTransaction{value: 1 ether}(address(1), 0, i % 2 == 0 ? 100_000 : 7_500_000, "");
+            bridge.depositTransaction{value: 1 ether}(address(1), 0, i % 2 == 0 ? 100_000 : parameters.messages.maxGas, "");
         }
         pass(parameters.forceDelay + 2);
         for (uint256 blocks = 1; blocks < 4; ++blocks) {

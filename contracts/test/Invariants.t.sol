@@ -48,7 +48,7 @@ contract Bookkeeper is Fixture {
 
     function depositEther(uint256 amount, uint64 gas_, bytes calldata data) external {
         amount %= 100 ether;
-        gas_ = uint64(bound(gas_, 21_000 + 40 * data.length, 7_500_000));
+        gas_ = uint64(bound(gas_, 21_000 + 40 * data.length, 3_750_000));
         uint256 fee = inbox.messageFee(gas_, data.length);
         vm.deal(POSTER, amount + fee);
         vm.prank(POSTER, POSTER);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {ISequencerRegistry} from "../src/bonding/ISequencerRegistry.sol";
+import {SequencerRegistry} from "../src/bonding/SequencerRegistry.sol";
+import {Claims} from "../src/rollup/Claims.sol";
+import {IClaims} from "../src/rollup/IClaims.sol";
 import {Commitments} from "../src/lib/Commitments.sol";
 import {IInbox} from "../src/rollup/IInbox.sol";
 import {IMessageQueue} from "../src/rollup/IMessageQueue.sol";
@@ -118,13 +122,44 @@ contract MessageQueueTest is Fixture {
             for (uint64 c = consumed; c <= count; ++c) {
                 vm.assertEq(inbox.accumulator(c), accs[c]);
             }
-            if (consumed > 1) {
+            if (consumed > 1 && (consumed - 1) % 256 != 0) {
                 vm.expectRevert(
                     abi.encodeWithSelector(IMessageQueue.MessageForgotten.selector, consumed - 2, consumed)
                 );
                 inbox.accumulator(consumed - 1);
             }
+            // Milestones stay.
+            for (uint64 c = 256; c <= count; c += 256) {
+                vm.assertEq(inbox.accumulator(c), accs[c]);
+            }
         }
+    }
+
+    function test_milestones_stay_and_prove_any_message_between_them() external {
+        withoutData = true;
+        vm.recordLogs();
+        for (uint256 i; i < 600; ++i) {
+            pass(1);
+            inbox.poke();
+            if (i % 100 == 99) succeed(honest(30));
+        }
+        pass(6);
+        // All consumed: in the ring there is only what came since.
+        succeed(honest(30));
+        vm.assertEq(inbox.consumedMessages(), 606);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        bytes32 acc;
+        uint64 index;
+        for (uint256 i; i < logs.length; ++i) {
+            if (logs[i].topics[0] != IMessageQueue.MessageSent.selector) continue;
+            acc = _next(acc, index++, logs[i].data);
+            if (index == 256 || index == 512) vm.assertEq(inbox.accumulator(index), acc);
+        }
+        vm.assertEq(index, 607);
+        vm.expectRevert(abi.encodeWithSelector(IMessageQueue.MessageForgotten.selector, 256, 606));
+        inbox.accumulator(257);
+        vm.expectRevert(abi.encodeWithSelector(IMessageQueue.NoSuchMessage.selector, 767, 607));
+        inbox.accumulator(768);
     }
 
     function test_unknown_messages_are_told() external {
@@ -169,9 +204,11 @@ contract MessageQueueTest is Fixture {
         vm.assertEq(log.data, expected);
         vm.expectRevert(abi.encodeWithSelector(IMessageQueue.AlreadyPoked.selector, block.number));
         inbox.poke();
-        // A post appends its own, also in a block that was poked; a poke after it is refused.
+        // A post appends its own, also in a block that was poked or posted in; a poke after it is refused.
         succeed(honest(10));
         vm.assertEq(inbox.messageCount(), 2);
+        succeed(honest(10));
+        vm.assertEq(inbox.messageCount(), 3);
         vm.expectRevert(abi.encodeWithSelector(IMessageQueue.AlreadyPoked.selector, block.number));
         inbox.poke();
         pass(1);
@@ -188,10 +225,10 @@ contract MessageQueueTest is Fixture {
         inbox.deposit(USER, USER, 0, 0, 20_999, "");
         vm.expectRevert(abi.encodeWithSelector(IMessageQueue.MessageGasTooLow.selector, 24_999, 25_000));
         inbox.deposit(USER, USER, 0, 0, 24_999, new bytes(100));
-        vm.expectRevert(abi.encodeWithSelector(IMessageQueue.MessageGasTooHigh.selector, 7_500_001, 7_500_000));
-        inbox.deposit(USER, USER, 0, 0, 7_500_001, "");
+        vm.expectRevert(abi.encodeWithSelector(IMessageQueue.MessageGasTooHigh.selector, 3_750_001, 3_750_000));
+        inbox.deposit(USER, USER, 0, 0, 3_750_001, "");
         vm.expectRevert(abi.encodeWithSelector(IMessageQueue.MessageBytesSoldOut.selector, 16_385, 16_384));
-        inbox.deposit(USER, USER, 0, 0, 7_500_000, new bytes(16_385));
+        inbox.deposit(USER, USER, 0, 0, 3_750_000, new bytes(16_385));
         uint256 fee = inbox.messageFee(100_000, 0);
         vm.expectRevert(abi.encodeWithSelector(IMessageQueue.WrongMessageFee.selector, fee - 1, fee));
         inbox.deposit{value: fee - 1}(USER, USER, 0, 0, 100_000, "");
@@ -201,18 +238,18 @@ contract MessageQueueTest is Fixture {
     }
 
     function test_the_window_sells_out_and_opens_again() external {
-        for (uint256 i; i < 33; ++i) {
-            _send(7_500_000, 0);
+        for (uint256 i; i < 66; ++i) {
+            _send(3_750_000, 0);
         }
         // 247.5 of 250 million are sold.
-        vm.expectRevert(abi.encodeWithSelector(IMessageQueue.MessageGasSoldOut.selector, 255_000_000, FULL_GAS));
-        inbox.messageFee(7_500_000, 0);
+        vm.expectRevert(abi.encodeWithSelector(IMessageQueue.MessageGasSoldOut.selector, 251_250_000, FULL_GAS));
+        inbox.messageFee(3_750_000, 0);
         _send(2_500_000, 0);
         vm.expectRevert(abi.encodeWithSelector(IMessageQueue.MessageGasSoldOut.selector, 250_021_000, FULL_GAS));
         inbox.messageFee(21_000, 0);
         // A thirtieth of the level drains in a second.
         pass(1);
-        _send(7_500_000, 0);
+        _send(3_750_000, 0);
         pass(30);
         vm.assertLt(inbox.messageFee(100_000, 0), 0.00001 ether, "an empty window is cheap");
         _send(700_000, 16_384);
@@ -229,7 +266,7 @@ contract MessageQueueTest is Fixture {
         for (uint256 i; i < 40; ++i) {
             pass(draws[i] % 3);
             sizes[i] = (draws[i] >> 8) % 3000;
-            gases[i] = 1_000_000 + (draws[i] >> 64) % 6_500_000;
+            gases[i] = 1_000_000 + (draws[i] >> 64) % 2_750_001;
             times[i] = block.timestamp;
             try this.send(uint64(gases[i]), sizes[i]) {}
             catch {
@@ -257,9 +294,9 @@ contract MessageQueueTest is Fixture {
         external
     {
         size = bound(size, 0, 4000);
-        gas_ = uint64(bound(gas_, 2 * (21_000 + 40 * size), 7_500_000));
-        for (uint256 i; i < load % 30; ++i) {
-            _send(7_000_000, 100);
+        gas_ = uint64(bound(gas_, 2 * (21_000 + 40 * size), 3_750_000));
+        for (uint256 i; i < load % 60; ++i) {
+            _send(3_500_000, 100);
         }
         uint256 whole = inbox.messageFee(gas_, size);
         uint256 first = _send(gas_ / 2, size / 2);
@@ -275,8 +312,8 @@ contract MessageQueueTest is Fixture {
         uint256 cheap = inbox.messageFee(21_000, 0);
         vm.assertGt(cheap, 21_000 * 0.01 gwei, "base");
         vm.assertLt(cheap, 21_000 * 0.0101 gwei, "base");
-        for (uint256 i; i < 33; ++i) {
-            _send(7_500_000, 0);
+        for (uint256 i; i < 66; ++i) {
+            _send(3_750_000, 0);
         }
         _send(2_479_000, 0);
         // Full: e^12 = 162,754 times that.
@@ -288,7 +325,7 @@ contract MessageQueueTest is Fixture {
     }
 
     function test_due_messages_come_first() external {
-        _send(7_500_000, 0);
+        _send(3_750_000, 0);
         pass(30);
         Post memory post = honest(10);
         post.statement.messageCount = 0;
@@ -306,11 +343,11 @@ contract MessageQueueTest is Fixture {
 
     function test_due_messages_wait_only_if_messages_have_an_eighth_of_the_gas() external {
         for (uint256 i; i < 20; ++i) {
-            _send(7_500_000, 0);
+            _send(3_750_000, 0);
         }
         pass(40);
-        // 20 blocks: an eighth is 75 million = 10 messages, a quarter 20.
-        Post memory post = honest(20);
+        // 10 blocks: an eighth is 37.5 million = 10 messages, a quarter 20.
+        Post memory post = honest(10);
         post.statement.messageCount = 9;
         post.statement.messageAcc = inbox.accumulator(9);
         certify(post);
@@ -331,17 +368,17 @@ contract MessageQueueTest is Fixture {
     }
 
     function test_messages_take_at_most_a_quarter_of_the_gas() external {
-        for (uint256 i; i < 11; ++i) {
-            _send(7_500_000, 0);
+        for (uint256 i; i < 21; ++i) {
+            _send(3_750_000, 0);
         }
         pass(2);
         Post memory post = honest(10);
         certify(post);
-        vm.expectRevert(abi.encodeWithSelector(IInbox.TooMuchMessageGas.selector, 82_500_000, 75_000_000));
+        vm.expectRevert(abi.encodeWithSelector(IInbox.TooMuchMessageGas.selector, 78_750_000, 75_000_000));
         vm.prank(POSTER, POSTER);
         inbox.postBatch(post.statement, post.parent, post.leftSiblings, post.signers, post.signatures, post.data);
-        post.statement.messageCount = 10;
-        post.statement.messageAcc = inbox.accumulator(10);
+        post.statement.messageCount = 20;
+        post.statement.messageAcc = inbox.accumulator(20);
         certify(post);
         succeed(post);
     }
@@ -349,14 +386,20 @@ contract MessageQueueTest is Fixture {
     function test_constructors_check_that_the_contracts_belong_together() external {
         InboxMaker maker = new InboxMaker();
         vm.expectRevert(abi.encodeWithSelector(IInbox.ClaimsOfAnotherInbox.selector, address(inbox)));
-        maker.make(inbox, address(bridge), GENESIS_TIME);
+        maker.make(registry, claims, address(bridge), GENESIS_TIME);
+        // Claims with another registry, whose challenge period may be another.
+        SequencerRegistry other = new SequencerRegistry(parameters);
+        address next = vm.computeCreateAddress(address(maker), vm.getNonce(address(maker)));
+        IClaims foreign = new Claims(other, next, GENESIS_HASH);
+        vm.expectRevert(abi.encodeWithSelector(IInbox.ClaimsOfAnotherRegistry.selector, address(other)));
+        maker.make(registry, foreign, address(bridge), GENESIS_TIME);
     }
 }
 
 /// @notice Makes an inbox over another's claims; a call of its own, so that its revert can be expected.
 contract InboxMaker {
-    function make(Inbox inbox, address bridge, uint64 time) external returns (Inbox) {
-        return new Inbox(inbox.registry(), inbox.claims(), bridge, time);
+    function make(ISequencerRegistry registry, IClaims claims, address bridge, uint64 time) external returns (Inbox) {
+        return new Inbox(registry, claims, bridge, time);
     }
 }
 
@@ -392,6 +435,7 @@ contract RepaymentTest is Fixture {
     }
 
     function _check(uint256 gasPrice, uint256 repaidPrice) private {
+        string memory at = inbox.messageCount() % 256 == 255 ? ", at a milestone" : "";
         vm.txGasPrice(gasPrice);
         Post memory post = honest(25);
         bytes memory input = abi.encodeCall(
@@ -405,20 +449,32 @@ contract RepaymentTest is Fixture {
         vm.cool(registry.committeeOf(post.statement.term));
         vm.cool(address(registry));
         succeed(post);
-        uint256 used = vm.snapshotGasLastCall("postBatch, 16 seats, one blob, without the transaction itself") + 21_000;
+        uint256 used = vm.snapshotGasLastCall(
+            string.concat("postBatch, 16 seats, one blob, without the transaction itself", at)
+        ) + 21_000;
         for (uint256 i; i < input.length; ++i) {
             used += input[i] == 0 ? 4 : 16;
         }
         (uint256 amount, uint256 blobBaseFee) = _repaid();
         amount -= 131_072 * blobBaseFee;
-        vm.snapshotValue("gas repaid, 16 seats", amount / repaidPrice);
-        vm.snapshotValue("gas used, 16 seats", used);
+        vm.snapshotValue(string.concat("gas repaid, 16 seats", at), amount / repaidPrice);
+        vm.snapshotValue(string.concat("gas used, 16 seats", at), used);
         vm.assertLe(amount, used * repaidPrice * 101 / 100, "at most 1 % too much");
         vm.assertGt(amount, used * repaidPrice * 96 / 100, "at most 4 % too little");
     }
 
     function test_a_post_is_repaid_what_it_costs() external {
         _check(11 gwei, 11 gwei);
+    }
+
+    function test_a_milestone_is_repaid_too() external {
+        // The post's own message will be the 512th: its accumulator is kept for ever.
+        while (inbox.messageCount() < 511) {
+            pass(2);
+            inbox.poke();
+        }
+        _check(11 gwei, 11 gwei);
+        vm.assertEq(inbox.messageCount(), 512);
     }
 
     function test_a_tip_above_the_cap_is_the_posters_own() external {

@@ -21,6 +21,7 @@ contract ParametersTest is ParametersFile {
         _add("WindowGasOutOfRange", Parameters.WindowGasOutOfRange.selector);
         _add("WindowBytesOutOfRange", Parameters.WindowBytesOutOfRange.selector);
         _add("ReporterShareTooHigh", Parameters.ReporterShareTooHigh.selector);
+        _add("ParameterTooLarge", Parameters.ParameterTooLarge.selector);
         _add("BondTooLarge", Parameters.BondTooLarge.selector);
     }
 
@@ -42,7 +43,7 @@ contract ParametersTest is ParametersFile {
                 vm.assertEq(bytes32(bytes4(reason)), bytes32(expected), what);
             }
         }
-        vm.assertEq(i, 55);
+        vm.assertEq(i, 93);
     }
 
     function make(ProtocolParameters memory p) external returns (SequencerRegistry) {

@@ -3,8 +3,9 @@ pragma solidity 0.8.37;
 
 import {ISequencerRegistry, Member, Seat} from "../src/bonding/ISequencerRegistry.sol";
 import {SequencerRegistry} from "../src/bonding/SequencerRegistry.sol";
+import {Messages} from "../src/lib/Messages.sol";
 import {ProtocolParameters} from "../src/lib/Parameters.sol";
-import {Fixture} from "./lib/Fixture.sol";
+import {Fixture, Post} from "./lib/Fixture.sol";
 
 /// @notice A registry whose L1 events a test can bring about.
 contract EventfulRegistry is SequencerRegistry {
@@ -87,6 +88,59 @@ contract RegistryTest is Fixture {
         vm.assertEq(_ids(2).length, 5);
         vm.expectRevert(ISequencerRegistry.NothingToSeal.selector);
         registry.sealCommittee();
+    }
+
+    function test_a_post_or_an_event_puts_the_next_committee_on_record() external {
+        register(5);
+        pass(parameters.epochLength - 1);
+        registry.postingCommittee(1);
+        vm.expectRevert(abi.encodeWithSelector(ISequencerRegistry.CommitteeNotFixed.selector, 2));
+        registry.committee(3);
+        pass(1);
+        // Epoch 1: the committee of epoch 2 is fixed. A post for the old term writes it, an epoch ahead.
+        vm.expectRevert(abi.encodeWithSelector(ISequencerRegistry.CommitteeNotSealed.selector, 2));
+        registry.committee(3);
+        registry.postingCommittee(1);
+        vm.assertEq(registry.committee(3).length, 6);
+        vm.assertEq(registry.committee(2).length, 5);
+        EventfulRegistry eventful = new EventfulRegistry(parameters);
+        registry = eventful;
+        for (uint256 i; i < 4; ++i) {
+            register(i);
+        }
+        registry.open();
+        register(4);
+        pass(parameters.epochLength);
+        vm.assertEq(eventful.startTerm(), 3);
+        // Term 4 begins with epoch 2.
+        vm.assertEq(registry.committee(4).length, 5);
+    }
+
+    function test_signatures_are_for_the_chain_they_are_used_on() external {
+        // Not read from the block: the compiler may read it again after it has changed.
+        uint256 chain = 31337;
+        vm.assertEq(block.chainid, chain);
+        bytes32 before = registry.domainSeparator();
+        bytes memory old = prove(OWNER, keyOf(9), peerKeyOf(9));
+        vm.chainId(chain + 1);
+        vm.assertTrue(registry.domainSeparator() != before, "a fork has a domain of its own");
+        vm.assertEq(registry.domainSeparator(), Messages.domainSeparator(address(registry)));
+        vm.deal(address(this), 100 ether);
+        address key = vm.addr(keyOf(9));
+        vm.expectRevert(abi.encodeWithSelector(ISequencerRegistry.VoteKeyNotProved.selector, key));
+        registry.register{value: 32 ether}(OWNER, key, peerKeyOf(9), old);
+        register(9);
+        // Batches as well.
+        withoutData = true;
+        pass(6);
+        Post memory post = honest(10);
+        vm.chainId(chain);
+        vm.expectRevert(abi.encodeWithSelector(Messages.SignatureInvalid.selector, 0));
+        send(post);
+        vm.chainId(chain + 1);
+        succeed(post);
+        vm.chainId(chain);
+        vm.assertEq(registry.domainSeparator(), before);
     }
 
     function test_a_later_change_does_not_bend_what_is_fixed() external {
@@ -190,15 +244,12 @@ contract RegistryTest is Fixture {
         registry.register{value: 32 ether}(OWNER, address(0), peer, new bytes(64));
     }
 
-    function test_no_key_is_ever_used_twice() external {
+    function test_no_vote_key_is_ever_used_twice() external {
         vm.deal(address(this), 1000 ether);
         bytes memory proof = prove(OWNER, keyOf(0), peerKeyOf(9));
         bytes memory used = abi.encodeWithSelector(ISequencerRegistry.VoteKeyUsed.selector, vm.addr(keyOf(0)), 1);
         vm.expectRevert(used);
         registry.register{value: 32 ether}(OWNER, vm.addr(keyOf(0)), peerKeyOf(9), proof);
-        bytes memory proof2 = prove(OWNER, keyOf(9), peerKeyOf(0));
-        vm.expectRevert(abi.encodeWithSelector(ISequencerRegistry.PeerKeyUsed.selector, peerKeyOf(0), 1));
-        registry.register{value: 32 ether}(OWNER, vm.addr(keyOf(9)), peerKeyOf(0), proof2);
         // Neither after rotation nor after the seat is gone.
         bytes memory fresh = prove(OWNER, keyOf(1000), peerKeyOf(1000));
         vm.startPrank(OWNER);
@@ -211,6 +262,42 @@ contract RegistryTest is Fixture {
         vm.stopPrank();
         vm.expectRevert(used);
         registry.register{value: 32 ether}(OWNER, vm.addr(keyOf(0)), peerKeyOf(9), proof);
+    }
+
+    function test_a_copied_peer_key_stops_nobody_and_takes_nobodys_place() external {
+        // A newcomer names a key that seat 1 has: it comes in, with a dummy.
+        bytes32 copied = peerKeyOf(0);
+        bytes memory proof = prove(OWNER, keyOf(9), copied);
+        vm.deal(address(this), 1000 ether);
+        uint64 id = registry.register{value: 32 ether}(OWNER, vm.addr(keyOf(9)), copied, proof);
+        bytes32 dummy = keccak256(abi.encode("Surety.CopiedPeerKey.v1", uint256(id), vm.addr(keyOf(9)), copied));
+        vm.assertEq(registry.seat(id).peerKey, dummy);
+        vm.assertEq(registry.seatOfPeerKey(copied), 1);
+        // So does a seat before it in the order: nobody is pushed off the network.
+        proof = prove(OWNER, keyOf(1000), peerKeyOf(1));
+        vm.startPrank(OWNER);
+        registry.rotateKeys(1, vm.addr(keyOf(1000)), peerKeyOf(1), proof);
+        vm.assertEq(registry.seatOfPeerKey(peerKeyOf(1)), 2);
+        // Its own key it may name again, with a new vote key.
+        proof = prove(OWNER, keyOf(1001), peerKeyOf(2));
+        registry.rotateKeys(3, vm.addr(keyOf(1001)), peerKeyOf(2), proof);
+        vm.assertEq(registry.seat(3).peerKey, peerKeyOf(2));
+        // A key of its own ends the dummy's time.
+        proof = prove(OWNER, keyOf(1002), peerKeyOf(1002));
+        registry.rotateKeys(id, vm.addr(keyOf(1002)), peerKeyOf(1002), proof);
+        vm.stopPrank();
+        _epochs(1);
+        registry.sealCommittee();
+        Member[] memory members = registry.committee(3);
+        vm.assertEq(members.length, 6);
+        vm.assertEq(members[1].peerKey, peerKeyOf(1));
+        vm.assertEq(members[2].peerKey, peerKeyOf(2));
+        vm.assertEq(members[5].peerKey, peerKeyOf(1002));
+        for (uint256 i; i < 6; ++i) {
+            for (uint256 k; k < i; ++k) {
+                vm.assertTrue(members[i].peerKey != members[k].peerKey, "peer keys differ");
+            }
+        }
     }
 
     function test_rotation_keeps_the_old_key_liable() external {
@@ -295,6 +382,13 @@ contract RegistryTest is Fixture {
         registry.currentTerm();
         vm.expectRevert(ISequencerRegistry.NotOpen.selector);
         registry.sealCommittee();
+        // Strangers take no founding places.
+        bytes memory proof = prove(address(0xBAD), keyOf(9), peerKeyOf(9));
+        address key = vm.addr(keyOf(9));
+        vm.deal(address(0xBAD), 32 ether);
+        vm.prank(address(0xBAD));
+        vm.expectRevert(abi.encodeWithSelector(ISequencerRegistry.NotDeployer.selector, address(0xBAD)));
+        registry.register{value: 32 ether}(address(0xBAD), key, peerKeyOf(9), proof);
         for (uint256 i; i < 3; ++i) {
             register(i);
         }
@@ -314,6 +408,10 @@ contract RegistryTest is Fixture {
     function test_only_the_current_committee_and_for_a_while_the_one_before_may_post() external {
         vm.expectRevert(abi.encodeWithSelector(ISequencerRegistry.TermMayNotPost.selector, 0, 1));
         registry.postingCommittee(0);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISequencerRegistry.TermMayNotPost.selector, type(uint64).max, 1)
+        );
+        registry.postingCommittee(type(uint64).max);
         vm.expectRevert(abi.encodeWithSelector(ISequencerRegistry.TermMayNotPost.selector, 2, 1));
         registry.postingCommittee(2);
         address first = registry.committeeOf(1);

@@ -31,9 +31,13 @@ struct Member {
 /// to leave and holds its full bond. With fewer than 4 eligible seats the committee is empty: nobody may post, and what
 /// the inbox allows without a committee applies. A committee is written as a data contract, once for all epochs that
 /// share it, and never removed: `0x00 ‖ n × 20-byte vote keys ‖ n × 8-byte seat ids ‖ n × 32-byte peer keys`.
-/// **Keys.** A vote key is proved by its signature over `VoteKey(owner, peerKey)`; neither key is ever used twice, by
-/// anyone, also after rotation or exit. `seatOfVoteKey` remembers every key for ever: a seat answers for its old ones.
-/// (Whether a peer key is a valid ed25519 point cannot be checked here; nodes replace a bad one by a dummy.)
+/// **Keys.** A vote key is proved by its signature over `VoteKey(owner, peerKey)` and never used twice, by anyone, also
+/// after rotation or exit. `seatOfVoteKey` remembers every key for ever: a seat answers for its old ones. A peer key cannot
+/// be proved here (no ed25519), so anyone may name another's; it belongs to the seat that named it first, and a seat that
+/// names it later gets `keccak256(abi.encode("Surety.CopiedPeerKey.v1", uint64 seat, address voteKey, bytes32 peerKey))` in its
+/// place: a dummy that nobody holds. It can vote, but is on the network only after it has rotated to a key of its own. Were
+/// the copy refused, copying a key first would block a registration; were it taken, any seat could push another off the
+/// network by rotating to its key. (Nodes replace a key that is no ed25519 point by a dummy as well.)
 /// **Leaving.** Ask, serve until the first committee without the seat begins, wait `unbonding`, withdraw.
 interface ISequencerRegistry {
     /// A seat came in.
@@ -55,7 +59,7 @@ interface ISequencerRegistry {
     /// An L1 event, not a boundary, started a term.
     event TermStarted(uint64 indexed term, uint64 time);
 
-    /// Only the deployer may open.
+    /// Only the deployer may open, and register seats before that.
     error NotDeployer(address caller);
     /// It was opened before.
     error AlreadyOpen();
@@ -77,8 +81,6 @@ interface ISequencerRegistry {
     error PeerKeyIsZero();
     /// This vote key was used before, by this seat.
     error VoteKeyUsed(address voteKey, uint64 seat);
-    /// This peer key was used before, by this seat.
-    error PeerKeyUsed(bytes32 peerKey, uint64 seat);
     /// The proof is not the vote key's low-s EIP-2098 signature over `VoteKey(owner, peerKey)` in this registry's domain.
     error VoteKeyNotProved(address voteKey);
     /// There is no such seat.
@@ -108,10 +110,11 @@ interface ISequencerRegistry {
     /// Only the current term's committee may post, or the one before within `overlap`.
     error TermMayNotPost(uint64 term, uint64 currentTerm);
 
-    /// @notice Registers a seat: anyone pays one bond for `owner`.
+    /// @notice Registers a seat: anyone pays one bond for `owner`; before `open()` only the deployer, who so chooses the
+    /// first committee.
     /// @param owner Who will control the seat.
     /// @param voteKey Address of the vote key.
-    /// @param peerKey ed25519 public key.
+    /// @param peerKey ed25519 public key; one that another seat has named before is replaced by a dummy.
     /// @param proof The vote key's signature (64 bytes, EIP-2098) over `VoteKey(owner, peerKey)`.
     /// @return seat Its id, from 1 upward.
     function register(address owner, address voteKey, bytes32 peerKey, bytes calldata proof)
@@ -135,11 +138,11 @@ interface ISequencerRegistry {
     /// @notice Starts terms and fixes the first committee. Once, by the deployer.
     function open() external;
 
-    /// @notice Writes the next committee down if it is fixed and differs from the last. Anyone may; every change of seats
-    /// and every post does it when needed.
+    /// @notice Writes the next committee down if it is fixed and differs from the last. Anyone may; the first change of
+    /// seats, post or L1 event after the committee is fixed does it too, so it is on record an epoch ahead.
     function sealCommittee() external;
 
-    /// @notice The data contract of the committee of `term`, if it may post now; seals it first if need be.
+    /// @notice The data contract of the committee of `term`, if it may post now; seals what is fixed first.
     function postingCommittee(uint64 term) external returns (address);
 
     /// @notice The current term.
@@ -172,13 +175,14 @@ interface ISequencerRegistry {
     /// @notice The seat that this vote key is or was the key of; 0 if none.
     function seatOfVoteKey(address voteKey) external view returns (uint64);
 
-    /// @notice The seat that this peer key is or was the key of; 0 if none.
+    /// @notice The seat that named this peer key first, whose key it is or was; 0 if none.
     function seatOfPeerKey(bytes32 peerKey) external view returns (uint64);
 
     /// @notice Start of epoch 0; 0 before `open()`.
     function genesisTime() external view returns (uint64);
 
-    /// @notice EIP-712 domain separator of everything that seats sign.
+    /// @notice EIP-712 domain separator of everything that seats sign; of the chain that this is called on, also after a
+    /// fork of L1.
     function domainSeparator() external view returns (bytes32);
 
     /// @notice All parameters.

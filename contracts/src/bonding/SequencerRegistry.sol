@@ -47,8 +47,9 @@ contract SequencerRegistry is ISequencerRegistry {
         address data;
     }
 
-    bytes32 public immutable domainSeparator;
     address public immutable deployer;
+    bytes32 private immutable _domainSeparator;
+    uint256 private immutable _chainId;
     uint256 private immutable _bond;
     uint64 private immutable _epochLength;
     uint64 private immutable _overlap;
@@ -69,7 +70,8 @@ contract SequencerRegistry is ISequencerRegistry {
     constructor(ProtocolParameters memory p) {
         Parameters.check(p);
         deployer = msg.sender;
-        domainSeparator = Messages.domainSeparator(address(this));
+        _domainSeparator = Messages.domainSeparator(address(this));
+        _chainId = block.chainid;
         _parameters = SSTORE2.write(abi.encode(p));
         _bond = p.bond;
         _epochLength = p.epochLength;
@@ -85,12 +87,13 @@ contract SequencerRegistry is ISequencerRegistry {
         payable
         returns (uint64 id)
     {
+        require(_head.genesisTime != 0 || msg.sender == deployer, NotDeployer(msg.sender));
         require(msg.value == _bond, BondMustBe(_bond, msg.value));
         require(owner != address(0), OwnerIsZero());
         require(_live.length < MAX_SEATS, TooManySeats());
         _beforeChange();
         id = ++seatCount;
-        _claimKeys(id, owner, voteKey, peerKey, proof);
+        peerKey = _claimKeys(id, owner, voteKey, peerKey, proof);
         _seats[id] = Seat(owner, 0, voteKey, uint96(msg.value), peerKey);
         _live.push(uint32(id));
         emit SeatRegistered(id, owner, voteKey, peerKey, msg.value);
@@ -112,7 +115,7 @@ contract SequencerRegistry is ISequencerRegistry {
         Seat storage s = _ownSeat(id);
         require(s.withdrawableAt == 0, SeatIsLeaving(id));
         _beforeChange();
-        _claimKeys(id, s.owner, voteKey, peerKey, proof);
+        peerKey = _claimKeys(id, s.owner, voteKey, peerKey, proof);
         s.voteKey = voteKey;
         s.peerKey = peerKey;
         emit KeysRotated(id, voteKey, peerKey);
@@ -178,14 +181,14 @@ contract SequencerRegistry is ISequencerRegistry {
         if (term != current) {
             uint64 start = current == head.segmentTerm ? head.segmentStart : _epochStart(head, epoch);
             require(
-                term != 0 && term + 1 == current && block.timestamp < uint256(start) + _overlap,
+                term != 0 && term == current - 1 && block.timestamp < uint256(start) + _overlap,
                 TermMayNotPost(term, current)
             );
             // A term that an event ended lies in the epoch of that event.
             if (current != head.segmentTerm) epoch -= 1;
         }
-        // Whoever posts for an epoch finds its committee fixed; writing it is all that can be missing.
-        if (head.changed != 0 && epoch >= head.changed + 1) _seal(head);
+        // What is fixed is written at once, an epoch before it is needed: who will serve is then on record.
+        if (_mustSeal(head)) _seal(head);
         return _committeeOfEpoch(head, epoch);
     }
 
@@ -253,6 +256,7 @@ contract SequencerRegistry is ISequencerRegistry {
     /// must also put a committee without them in its place.
     function _startTerm() internal returns (uint64 term) {
         Head memory head = _opened();
+        if (_mustSeal(head)) _seal(head);
         uint40 time = uint40(block.timestamp);
         uint40 epoch = uint40(_epoch(head, time));
         term = _term(head, epoch) + 1;
@@ -283,6 +287,11 @@ contract SequencerRegistry is ISequencerRegistry {
     /// @inheritdoc ISequencerRegistry
     function genesisTime() external view returns (uint64) {
         return _head.genesisTime;
+    }
+
+    /// @inheritdoc ISequencerRegistry
+    function domainSeparator() public view returns (bytes32) {
+        return block.chainid == _chainId ? _domainSeparator : Messages.domainSeparator(address(this));
     }
 
     /// @inheritdoc ISequencerRegistry
@@ -376,18 +385,23 @@ contract SequencerRegistry is ISequencerRegistry {
         data = bytes.concat(voteKeys, ids, peerKeys);
     }
 
-    /// @dev Takes two keys for a seat, for ever.
-    function _claimKeys(uint64 id, address owner, address voteKey, bytes32 peerKey, bytes calldata proof) private {
+    /// @dev Takes two keys for a seat, for ever. Returns the peer key that the seat has from now on: another's is replaced by
+    /// a hash, so that it neither stops a registration nor takes the other off the network.
+    function _claimKeys(uint64 id, address owner, address voteKey, bytes32 peerKey, bytes calldata proof)
+        private
+        returns (bytes32)
+    {
         require(peerKey != 0, PeerKeyIsZero());
         uint64 user = seatOfVoteKey[voteKey];
         require(user == 0, VoteKeyUsed(voteKey, user));
-        user = seatOfPeerKey[peerKey];
-        require(user == 0, PeerKeyUsed(peerKey, user));
-        bytes32 digest = Messages.digest(domainSeparator, VoteKey(owner, peerKey).hash());
+        bytes32 digest = Messages.digest(domainSeparator(), VoteKey(owner, peerKey).hash());
         address signer = Messages.recover(digest, proof);
         require(signer != address(0) && signer == voteKey, VoteKeyNotProved(voteKey));
         seatOfVoteKey[voteKey] = id;
-        seatOfPeerKey[peerKey] = id;
+        user = seatOfPeerKey[peerKey];
+        if (user != 0 && user != id) return keccak256(abi.encode("Surety.CopiedPeerKey.v1", id, voteKey, peerKey));
+        if (user == 0) seatOfPeerKey[peerKey] = id;
+        return peerKey;
     }
 
     function _ownSeat(uint64 id) private view returns (Seat storage s) {

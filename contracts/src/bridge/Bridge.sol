@@ -8,6 +8,7 @@ import {TrieProof} from "@openzeppelin/contracts/utils/cryptography/TrieProof.so
 import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
 import {ClaimPreimage, Commitments} from "../lib/Commitments.sol";
 import {IClaims} from "../rollup/IClaims.sol";
+import {WithdrawalHash} from "../l2/WithdrawalHash.sol";
 import {IInbox} from "../rollup/IInbox.sol";
 import {IBridge, WithdrawalStatus, WithdrawalTransaction} from "./IBridge.sol";
 
@@ -15,6 +16,9 @@ import {IBridge, WithdrawalStatus, WithdrawalTransaction} from "./IBridge.sol";
 contract Bridge is IBridge, ReentrancyGuardTransient {
     /// @dev Gas of a plain deposit on L2.
     uint64 private constant RECEIVE_GAS = 100_000;
+    /// @dev A plain deposit's price is at most one in this many of what is sent, and never more than `RECEIVE_MAX_FEE`.
+    uint256 private constant RECEIVE_FEE_SHARE = 100;
+    uint256 private constant RECEIVE_MAX_FEE = 0.01 ether;
     /// @dev Gas kept back from a withdrawal's call to write down how it went.
     uint256 private constant RESERVED_GAS = 20_000;
     /// @dev What a call with value costs at most before the callee runs (cold account, value, new account).
@@ -43,7 +47,36 @@ contract Bridge is IBridge, ReentrancyGuardTransient {
     function depositTransaction(address to, uint256 value, uint64 gasLimit, bytes calldata data)
         external
         payable
-        nonReentrant
+        returns (uint64)
+    {
+        return _deposit(to, value, gasLimit, data, type(uint256).max);
+    }
+
+    /// @inheritdoc IBridge
+    function depositTransactionWithMaxFee(
+        address to,
+        uint256 value,
+        uint64 gasLimit,
+        bytes calldata data,
+        uint256 maxFee
+    ) external payable returns (uint64) {
+        return _deposit(to, value, gasLimit, data, maxFee);
+    }
+
+    /// @inheritdoc IBridge
+    receive() external payable {
+        require(msg.sender == tx.origin, OnlyAccounts(msg.sender));
+        uint256 most = msg.value / RECEIVE_FEE_SHARE;
+        if (most > RECEIVE_MAX_FEE) most = RECEIVE_MAX_FEE;
+        uint256 fee = _fee(RECEIVE_GAS, 0, most);
+        uint256 mint = msg.value - fee;
+        inbox.deposit{value: fee}(msg.sender, msg.sender, mint, mint, RECEIVE_GAS, "");
+    }
+
+    /// @dev Not guarded against reentrance: a withdrawal's call may deposit again. Nothing here reads or writes what a
+    /// withdrawal changes, and the inbox calls nobody.
+    function _deposit(address to, uint256 value, uint64 gasLimit, bytes calldata data, uint256 maxFee)
+        private
         returns (uint64)
     {
         address sender = msg.sender;
@@ -52,16 +85,8 @@ contract Bridge is IBridge, ReentrancyGuardTransient {
                 sender = address(uint160(sender) + ALIAS_OFFSET);
             }
         }
-        uint256 fee = _fee(gasLimit, data.length);
+        uint256 fee = _fee(gasLimit, data.length, maxFee);
         return inbox.deposit{value: fee}(sender, to, value, msg.value - fee, gasLimit, data);
-    }
-
-    /// @inheritdoc IBridge
-    receive() external payable nonReentrant {
-        require(msg.sender == tx.origin, OnlyAccounts(msg.sender));
-        uint256 fee = _fee(RECEIVE_GAS, 0);
-        uint256 mint = msg.value - fee;
-        inbox.deposit{value: fee}(msg.sender, msg.sender, mint, mint, RECEIVE_GAS, "");
     }
 
     /// @inheritdoc IBridge
@@ -98,8 +123,9 @@ contract Bridge is IBridge, ReentrancyGuardTransient {
         return keccak256(abi.encode(w.nonce, w.sender, w.target, w.value, w.gasLimit, w.data));
     }
 
-    function _fee(uint64 gasLimit, uint256 dataLength) private view returns (uint256 fee) {
+    function _fee(uint64 gasLimit, uint256 dataLength, uint256 most) private view returns (uint256 fee) {
         fee = inbox.messageFee(gasLimit, dataLength);
+        require(fee <= most, MessageFeeTooHigh(fee, most));
         require(msg.value >= fee, MessageFeeNotCovered(msg.value, fee));
     }
 
@@ -125,12 +151,14 @@ contract Bridge is IBridge, ReentrancyGuardTransient {
         l2Sender = w.sender;
         uint256 value = w.value;
         bytes memory data = w.data;
+        // More than L2 lets through is not asked for: a limit that no L1 transaction can meet would lock the ether.
+        uint256 asked = w.gasLimit < WithdrawalHash.MAX_GAS_LIMIT ? w.gasLimit : WithdrawalHash.MAX_GAS_LIMIT;
         // EIP-150: of what is left when the callee starts, 63/64 reach it. All that can be had goes to it, but for the
         // reserve; it is at least what the withdrawal asks for, or nothing happens at all.
         uint256 available = gasleft();
-        require(available > RESERVED_GAS + CALL_GAS, NotEnoughGas(0, w.gasLimit));
+        require(available > RESERVED_GAS + CALL_GAS, NotEnoughGas(0, asked));
         available = (available - RESERVED_GAS - CALL_GAS) * 63 / 64;
-        require(available >= w.gasLimit, NotEnoughGas(available, w.gasLimit));
+        require(available >= asked, NotEnoughGas(available, asked));
         bool paid;
         assembly ("memory-safe") {
             // No return data are copied: a callee cannot make us pay for memory.

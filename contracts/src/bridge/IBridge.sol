@@ -33,7 +33,8 @@ enum WithdrawalStatus {
 /// (EIP-7702) called by others: on L2 their delegate has no say, so it must not speak for them there.
 ///
 /// **Out**: a withdrawal is proven against the `withdrawalsRoot` of the last block of a final claim, and paid once. If its
-/// call fails it can be retried by anyone, with more gas. What this contract holds is all deposits less all withdrawals.
+/// call fails it can be retried by anyone, with more gas. The call gets at least the gas that the withdrawal asks for, up to
+/// 10,000,000. While it runs no other withdrawal can, but deposits can. What this contract holds is all deposits less all withdrawals.
 interface IBridge {
     /// A withdrawal was paid.
     event WithdrawalPaid(bytes32 indexed hash, address indexed target, uint256 value);
@@ -42,6 +43,8 @@ interface IBridge {
 
     /// The ether sent does not cover the message's price.
     error MessageFeeNotCovered(uint256 paid, uint256 fee);
+    /// The message costs more than the sender allows; a plain transfer allows a hundredth of what it carries and 0.01 ether.
+    error MessageFeeTooHigh(uint256 fee, uint256 most);
     /// Contracts must name the recipient: use `depositTransaction`.
     error OnlyAccounts(address caller);
     /// The claim is unknown or can still be contested.
@@ -61,12 +64,16 @@ interface IBridge {
     error NothingToRetry(bytes32 hash);
     /// The protocol's own contracts are no targets.
     error ForbiddenTarget(address target);
-    /// Not enough gas to give the call what the withdrawal asks for.
+    /// Not enough gas to give the call what the withdrawal asks for (10,000,000 if it asks for more).
     error NotEnoughGas(uint256 available, uint256 asked);
     /// The claims or the inbox belong to other contracts.
     error WrongContracts();
 
-    /// @notice Sends a message with the ether that comes with it, less its price.
+    /// @notice Sends a message with the ether that comes with it, less its price. The price is that of the block which takes
+    /// the message, and can be far above what `messageFee` said before if others fill the window in between (it spans a
+    /// factor of 160,000). It comes out of what is sent and nothing else bounds it here: read `messageFee` first and send
+    /// little more than is to arrive, or use `depositTransactionWithMaxFee`. (A bound of `msg.value − value` would be wrong:
+    /// `value` may come from what the sender has on L2 already.)
     /// @param to Whom it calls on L2, not zero.
     /// @param value Wei that it carries there, from the minted and what the sender has on L2.
     /// @param gasLimit Gas that it may use there; see `IMessageQueue` for bounds and price.
@@ -77,7 +84,17 @@ interface IBridge {
         payable
         returns (uint64 index);
 
-    /// @notice Pays ether to the caller's own address on L2, less the price of the message. Only accounts.
+    /// @notice `depositTransaction` that is refused if the price is above `maxFee` wei.
+    function depositTransactionWithMaxFee(
+        address to,
+        uint256 value,
+        uint64 gasLimit,
+        bytes calldata data,
+        uint256 maxFee
+    ) external payable returns (uint64 index);
+
+    /// @notice Pays ether to the caller's own address on L2, less the price of the message. Only accounts; refused if the
+    /// price is above a hundredth of what is sent or 0.01 ether.
     receive() external payable;
 
     /// @notice Proves and pays a withdrawal.

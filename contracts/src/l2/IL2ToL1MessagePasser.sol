@@ -21,6 +21,8 @@ interface IL2ToL1MessagePasser {
     /// @notice `amount` wei, withdrawn before, left L2's supply.
     event WithdrawerBalanceBurnt(uint256 indexed amount);
 
+    /// @notice No L1 transaction could give the call so much gas: ask for at most 10,000,000.
+    error GasLimitTooHigh(uint256 gasLimit, uint256 most);
     /// @notice Could not remove the balance from L2 (give more gas).
     error BurnFailed();
 
@@ -33,7 +35,8 @@ interface IL2ToL1MessagePasser {
     /// @notice Nonce of the next withdrawal, with its version.
     function messageNonce() external view returns (uint256);
 
-    /// @notice Sends `msg.value` and `data` to `target` on L1, to be called there with at least `gasLimit` gas. The
+    /// @notice Sends `msg.value` and `data` to `target` on L1, to be called there with at least `gasLimit` gas, at most
+    /// 10,000,000. The
     /// caller's address is what L1 sees as sender.
     function initiateWithdrawal(address target, uint256 gasLimit, bytes calldata data) external payable;
 

@@ -51,6 +51,7 @@ contract L2ToL1MessagePasser is IL2ToL1MessagePasser {
     }
 
     function _initiate(address target, uint256 gasLimit, bytes memory data) private {
+        if (gasLimit > WithdrawalHash.MAX_GAS_LIMIT) revert GasLimitTooHigh(gasLimit, WithdrawalHash.MAX_GAS_LIMIT);
         uint256 nonce = messageNonce();
         bytes32 hash = WithdrawalHash.compute(nonce, msg.sender, target, msg.value, gasLimit, data);
         sentMessages[hash] = true;

@@ -69,6 +69,8 @@ struct ProtocolParameters {
 library Parameters {
     /// A value that must not be zero is; `name` is the field's name in ASCII.
     error ParameterIsZero(bytes32 name);
+    /// A duration or depth must be below 2^40, a price or amount below 2^96, so that no sum or product overflows.
+    error ParameterTooLarge(bytes32 name);
     /// `2 × (settledDepth × slotTime + batchAge)` must be below `forceDelay`.
     error SettlingTakesTooLong(uint256 twice, uint256 forceDelay);
     /// `overlap` must be at least `forceDelay / 2 + settledDepth × slotTime + 2 × batchAge`.
@@ -81,7 +83,7 @@ library Parameters {
     error UnbondingTooShort(uint256 unbonding, uint256 needed);
     /// `escapeDelay` must be longer than the longest dispute.
     error EscapeTooEarly(uint256 escapeDelay, uint256 longestDispute);
-    /// One message must fit into a quarter of a block, and buy at least a transaction.
+    /// One message buys at most half of a block's share for messages (an eighth of the block), and at least an L1Info.
     error MessageGasOutOfRange(uint256 gas, uint256 least, uint256 most);
     /// A window must hold two of the largest messages, and at most half of what blocks can take, less L1's own messages.
     error WindowGasOutOfRange(uint256 gas, uint256 least, uint256 most);
@@ -115,12 +117,20 @@ library Parameters {
             + p.unbondingMargin;
     }
 
+    /// @notice The most gas of one message: half of a block's share. A block that leaves a message out because it does not
+    /// fit has then filled more than the other half, an eighth of the block, with messages: so there always is a number of
+    /// messages that `postBatch` takes, neither more than a quarter nor, while one is due, less than an eighth.
+    function mostMessageGas(ProtocolParameters memory p) internal pure returns (uint256) {
+        return p.blockGasLimit / (2 * MESSAGE_SHARE);
+    }
+
     /// @notice The most that `windowGas` may be: half of the gas that the blocks of `forceDelay` have for
-    /// messages, less one L1Info for each L1 block of that time and one more.
+    /// messages, less two L1Infos (a poke's and then a post's) for each L1 block of that time and one more. (A second post
+    /// in one L1 block appends one more; it also brings a block at least, whose share holds 75 of them at 30 million.)
     function mostWindowGas(ProtocolParameters memory p) internal pure returns (uint256) {
         uint256 blocks = uint256(p.forceDelay) * 1000 / p.blockTimeMillis;
         uint256 half = blocks * (p.blockGasLimit / MESSAGE_SHARE) / 2;
-        uint256 infos = (uint256(p.forceDelay) / p.slotTime + 1) * L1_INFO_GAS;
+        uint256 infos = 2 * (uint256(p.forceDelay) / p.slotTime + 1) * L1_INFO_GAS;
         return half > infos ? half - infos : 0;
     }
 
@@ -140,7 +150,43 @@ library Parameters {
         require(p.messages.gasPrice != 0, ParameterIsZero("gasPrice"));
         require(p.messages.bytePrice != 0, ParameterIsZero("bytePrice"));
         require(p.bond <= type(uint96).max, BondTooLarge(p.bond));
+        _checkSizes(p);
+        _checkTimes(p);
+        _checkMessages(p);
+        require(p.reporterShareBasisPoints < 10_000, ReporterShareTooHigh(p.reporterShareBasisPoints));
+    }
 
+    function _checkSizes(ProtocolParameters memory p) private pure {
+        _duration("blockTimeMillis", p.blockTimeMillis);
+        _duration("slotTime", p.slotTime);
+        _duration("settledDepth", p.settledDepth);
+        _duration("batchAge", p.batchAge);
+        _duration("epochLength", p.epochLength);
+        _duration("overlap", p.overlap);
+        _duration("forceDelay", p.forceDelay);
+        _duration("grace", p.grace);
+        _duration("maxGap", p.maxGap);
+        _duration("challengePeriod", p.challengePeriod);
+        _duration("response", p.response);
+        _duration("correlationWindow", p.correlationWindow);
+        _duration("unbondingMargin", p.unbondingMargin);
+        _duration("unbonding", p.unbonding);
+        _duration("escapeDelay", p.escapeDelay);
+        _amount("gasPrice", p.messages.gasPrice);
+        _amount("bytePrice", p.messages.bytePrice);
+        _amount("postingTipCap", p.postingTipCap);
+        _amount("reporterShareCap", p.reporterShareCap);
+    }
+
+    function _duration(bytes32 name, uint64 value) private pure {
+        require(value < 1 << 40, ParameterTooLarge(name));
+    }
+
+    function _amount(bytes32 name, uint256 value) private pure {
+        require(value < 1 << 96, ParameterTooLarge(name));
+    }
+
+    function _checkTimes(ProtocolParameters memory p) private pure {
         uint256 settling = uint256(p.settledDepth) * p.slotTime;
         uint256 twice = 2 * (settling + p.batchAge);
         require(twice < p.forceDelay, SettlingTakesTooLong(twice, p.forceDelay));
@@ -153,14 +199,16 @@ library Parameters {
         require(p.unbonding >= needed, UnbondingTooShort(p.unbonding, needed));
         needed = longestDispute(p);
         require(p.escapeDelay > needed, EscapeTooEarly(p.escapeDelay, needed));
+    }
 
-        uint256 quarter = p.blockGasLimit / MESSAGE_SHARE;
+    function _checkMessages(ProtocolParameters memory p) private pure {
+        uint256 most = mostMessageGas(p);
         require(
-            p.messages.maxGas >= L1_INFO_GAS && p.messages.maxGas <= quarter,
-            MessageGasOutOfRange(p.messages.maxGas, L1_INFO_GAS, quarter)
+            p.messages.maxGas >= L1_INFO_GAS && p.messages.maxGas <= most,
+            MessageGasOutOfRange(p.messages.maxGas, L1_INFO_GAS, most)
         );
         uint256 least = 2 * uint256(p.messages.maxGas);
-        uint256 most = mostWindowGas(p);
+        most = mostWindowGas(p);
         require(
             p.messages.windowGas >= least && p.messages.windowGas <= most,
             WindowGasOutOfRange(p.messages.windowGas, least, most)
@@ -169,6 +217,5 @@ library Parameters {
             p.messages.windowBytes > 1 && p.messages.windowBytes <= MAX_WINDOW_BYTES,
             WindowBytesOutOfRange(p.messages.windowBytes, MAX_WINDOW_BYTES)
         );
-        require(p.reporterShareBasisPoints < 10_000, ReporterShareTooHigh(p.reporterShareBasisPoints));
     }
 }

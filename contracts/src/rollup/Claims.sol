@@ -9,17 +9,19 @@ import {ClaimRecord, IClaims} from "./IClaims.sol";
 /// @notice Claims of one inbox; what everything means stands in `IClaims`.
 contract Claims is IClaims {
     address public immutable inbox;
+    ISequencerRegistry public immutable registry;
     bytes32 public immutable genesisClaim;
     uint64 public immutable challengePeriod;
 
     mapping(bytes32 id => ClaimRecord) private _claims;
 
-    /// @param registry Where the parameters are.
+    /// @param registry_ Where the parameters are.
     /// @param inbox_ The inbox, which may not exist yet.
     /// @param genesisHash Hash of the L2 genesis block.
-    constructor(ISequencerRegistry registry, address inbox_, bytes32 genesisHash) {
-        ProtocolParameters memory p = registry.parameters();
+    constructor(ISequencerRegistry registry_, address inbox_, bytes32 genesisHash) {
+        ProtocolParameters memory p = registry_.parameters();
         inbox = inbox_;
+        registry = registry_;
         challengePeriod = p.challengePeriod;
         bytes32 id = Commitments.claimId(ClaimPreimage(p.rollup, 0, 0, 0, genesisHash, 0));
         genesisClaim = id;

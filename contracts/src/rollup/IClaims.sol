@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
 import {ClaimPreimage} from "../lib/Commitments.sol";
 
 /// @notice What is kept of a claim: one storage slot.
@@ -52,6 +53,9 @@ interface IClaims {
 
     /// @notice The inbox whose batches these claims are about.
     function inbox() external view returns (address);
+
+    /// @notice The registry that the parameters came from.
+    function registry() external view returns (ISequencerRegistry);
 
     /// @notice How long a claim can be contested, in seconds.
     function challengePeriod() external view returns (uint64);

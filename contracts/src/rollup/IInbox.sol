@@ -73,6 +73,8 @@ interface IInbox is IMessageQueue {
     error NoQuorum(uint256 signatures, uint256 members);
     /// The claims contract belongs to another inbox.
     error ClaimsOfAnotherInbox(address inbox);
+    /// The claims contract was made with another registry, so perhaps with other parameters.
+    error ClaimsOfAnotherRegistry(address registry);
     /// Genesis must not be of the future.
     error GenesisInFuture(uint64 genesisTime);
 

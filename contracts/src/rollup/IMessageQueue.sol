@@ -10,7 +10,9 @@ pragma solidity 0.8.37;
 /// **Caps.** One message buys at most `maxGas`, at least 21,000 and 40 for each byte of data. All of any interval of
 /// `forceDelay` together buy at most `windowGas` and carry at most `windowBytes`: two levels rise with each
 /// message and fall at half the cap per `forceDelay`, and neither may rise above half the cap. L1Infos are outside of that:
-/// they are at most one a post and one an L1 block.
+/// every post appends one, whatever its L1 block holds already; a poke appends one only where there is none yet. So an L1
+/// block with one post has at most two (poke, then post), and each further post in it one more, which comes with at least
+/// one L2 block to take it. `Parameters.mostWindowGas` leaves room for two an L1 block.
 ///
 /// **Price.** Gas and bytes are sold apart, each at base × e^(12 × level / full), along the way that the message lifts the
 /// level (so splitting a message gains nothing). From empty to full the price rises 160,000-fold. What is paid stays here
@@ -49,7 +51,7 @@ interface IMessageQueue {
     error AlreadyPoked(uint64 l1Block);
     /// There are not that many messages.
     error NoSuchMessage(uint64 index, uint64 count);
-    /// A message consumed before the last consumed one: only its event remains.
+    /// A message consumed before the last consumed one, at no milestone: only its event remains.
     error MessageForgotten(uint64 index, uint64 consumed);
 
     /// @notice Takes a message of kind `Deposit`. Only the bridge; pays exactly `messageFee(gas, data.length)`.
@@ -65,7 +67,7 @@ interface IMessageQueue {
         payable
         returns (uint64 index);
 
-    /// @notice Appends an L1Info, at most once per L1 block. Free for anyone.
+    /// @notice Appends an L1Info, if no poke and no post did in this L1 block. Free for anyone.
     function poke() external;
 
     /// @notice The price of a message sent in this block, in wei.
@@ -74,7 +76,10 @@ interface IMessageQueue {
     /// @notice How many messages there are.
     function messageCount() external view returns (uint64);
 
-    /// @notice The accumulator after the first `count` messages; not for less than are consumed (see their events).
+    /// @notice The accumulator after the first `count` messages: from the last consumed message on, and at each **milestone**,
+    /// a multiple of 256, for ever. Any message can so be shown to a contract at any time, whatever was consumed since, by
+    /// the accumulator before it and at most 255 message hashes up to the next milestone: refunds after an escape
+    /// (protocol §10) and every other proof about an old message stand on this.
     function accumulator(uint64 count) external view returns (bytes32);
 
     /// @notice When message `index` was sent, and the gas of all messages up to and with it; from the last consumed one on.

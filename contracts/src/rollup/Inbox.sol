@@ -38,6 +38,7 @@ contract Inbox is MessageQueue, IInbox {
     uint256 private immutable _blockGasLimit;
     uint256 private immutable _postingTipCap;
     bytes32 private immutable _domainSeparator;
+    uint256 private immutable _chainId;
 
     bytes32 public inboxTip;
 
@@ -49,6 +50,7 @@ contract Inbox is MessageQueue, IInbox {
         MessageQueue(registry_.parameters(), bridge_)
     {
         require(claims_.inbox() == address(this), ClaimsOfAnotherInbox(claims_.inbox()));
+        require(claims_.registry() == registry_, ClaimsOfAnotherRegistry(address(claims_.registry())));
         require(l2GenesisTime_ <= block.timestamp, GenesisInFuture(l2GenesisTime_));
         ProtocolParameters memory p = registry_.parameters();
         registry = registry_;
@@ -59,6 +61,7 @@ contract Inbox is MessageQueue, IInbox {
         _blockGasLimit = p.blockGasLimit;
         _postingTipCap = p.postingTipCap;
         _domainSeparator = registry_.domainSeparator();
+        _chainId = block.chainid;
         _head.lastBlockTime = uint40(l2GenesisTime_);
     }
 
@@ -100,6 +103,7 @@ contract Inbox is MessageQueue, IInbox {
             signers
         );
         emit BatchPosted(head.batches, id, signers, statement);
+        gasAtStart += _milestoneGas(head);
         _appendInfo(
             head, tx.origin, _postingCost(gasAtStart, blobs, data.length, leftSiblings.length, signatures.length)
         );
@@ -203,8 +207,10 @@ contract Inbox is MessageQueue, IInbox {
         // The vote keys are the first third of 60 bytes a member, behind the leading zero byte.
         uint256 members = (committee.code.length - 1) / 60;
         bytes memory voteKeys = SSTORE2.read(committee, 0, members * 20);
+        // After a fork of L1 the seats sign for the chain that they are on.
+        bytes32 separator = block.chainid == _chainId ? _domainSeparator : registry.domainSeparator();
         uint256 count =
-            Messages.checkSignatures(Messages.digest(_domainSeparator, structHash), voteKeys, signers, signatures);
+            Messages.checkSignatures(Messages.digest(separator, structHash), voteKeys, signers, signatures);
         require(count * 3 > members * 2, NoQuorum(count, members));
     }
 

@@ -31,6 +31,10 @@ abstract contract MessageQueue is IMessageQueue {
     address internal constant L1_FEE_VAULT = 0x420000000000000000000000000000000000001A;
     /// @dev Places that are used again.
     uint256 private constant RING = 256;
+    /// @dev Every so many messages the accumulator is kept for ever.
+    uint256 private constant MILESTONE = 256;
+    /// @dev What that costs: a new slot, and the hash that finds it.
+    uint256 private constant MILESTONE_GAS = 22_200;
     /// @dev Steepness of the price: base × e^(12 × level / full).
     int256 private constant STEEPNESS = 12e18;
 
@@ -84,6 +88,8 @@ abstract contract MessageQueue is IMessageQueue {
     /// hold more than that, else at place i + `RING`: so storage is reused, which is three quarters of a message's price,
     /// and a backlog of any length is taken. A place's `index` says whose it is.
     mapping(uint256 place => Kept) private _kept;
+    /// @dev The accumulator after `MILESTONE × number` messages.
+    mapping(uint256 number => bytes32 acc) private _milestones;
 
     constructor(ProtocolParameters memory p, address bridge_) {
         bridge = bridge_;
@@ -132,6 +138,7 @@ abstract contract MessageQueue is IMessageQueue {
     /// @inheritdoc IMessageQueue
     function accumulator(uint64 count) external view returns (bytes32) {
         if (count == 0) return 0;
+        if (count % MILESTONE == 0 && count <= _head.messages) return _milestones[count / MILESTONE];
         _checkKept(count - 1);
         return _accAfter(count);
     }
@@ -183,9 +190,19 @@ abstract contract MessageQueue is IMessageQueue {
         // What is overwritten in the ring was consumed, and is not the last that was.
         uint256 place = uint256(index) + 1 - head.consumed < RING ? index % RING : index + RING;
         _kept[place] = Kept(acc, gasUpTo, uint64(block.timestamp), index);
+        if (_isMilestone(index)) _milestones[(uint256(index) + 1) / MILESTONE] = acc;
         emit MessageSent(
             index, kind, uint64(block.number), uint64(block.timestamp), sender, to, value, mint, gas_, data, acc
         );
+    }
+
+    /// @dev What the next message costs more than others because its accumulator is kept for ever.
+    function _milestoneGas(Head memory head) internal pure returns (uint256) {
+        return _isMilestone(head.messages) ? MILESTONE_GAS : 0;
+    }
+
+    function _isMilestone(uint256 index) private pure returns (bool) {
+        return (index + 1) % MILESTONE == 0;
     }
 
     /// @dev When a message was sent. Only for messages from the last consumed one on.

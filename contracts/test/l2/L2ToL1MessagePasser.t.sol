@@ -83,6 +83,7 @@ contract L2ToL1MessagePasserTest is L2Test {
         bytes memory data
     ) public {
         vm.assume(sender != address(passer));
+        gasLimit %= 10_000_001;
         vm.deal(sender, 2 * uint256(value));
         bytes32[2] memory hashes;
         for (uint256 i; i < 2; i++) {
@@ -98,6 +99,18 @@ contract L2ToL1MessagePasserTest is L2Test {
         }
         vm.assertTrue(hashes[0] != hashes[1]);
         vm.assertEq(address(passer).balance, 2 * uint256(value));
+    }
+
+    function testFuzz_a_withdrawal_that_L1_could_never_call_is_refused(uint256 gasLimit) public {
+        if (gasLimit <= 10_000_000) gasLimit += 10_000_001;
+        vm.deal(ALICE, 1 ether);
+        vm.prank(ALICE);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL2ToL1MessagePasser.GasLimitTooHigh.selector, gasLimit, 10_000_000)
+        );
+        passer.initiateWithdrawal{value: 1 ether}(BOB, gasLimit, "");
+        vm.assertEq(passer.messageNonce(), VERSION);
+        vm.assertEq(ALICE.balance, 1 ether);
     }
 
     function test_a_plain_transfer_is_a_withdrawal_to_the_sender() public {

@@ -136,7 +136,8 @@ pub struct Deployment<'a> {
 }
 
 impl DeployPlan {
-    /// Plans a deployment; refuses what the contracts would refuse.
+    /// Plans a deployment; refuses what the contracts would refuse, and two seats with one peer key, of which the second
+    /// would not be on the network.
     ///
     /// # Errors
     /// If the parameters do not fit together, or the seats are too few, too many or not proved.
@@ -167,7 +168,7 @@ impl DeployPlan {
                 create(
                     &Claims::BYTECODE,
                     &Claims::constructorCall {
-                        registry: addresses.registry,
+                        registry_: addresses.registry,
                         inbox_: addresses.inbox,
                         genesisHash: deployment.l2_genesis_hash,
                     },

@@ -94,6 +94,9 @@ pub enum ParameterError {
     /// A value that must not be zero is.
     #[error("parameter {0} is zero: give it a value")]
     ParameterIsZero(&'static str),
+    /// A duration or depth is 2^40 or more, or a price or amount 2^96 or more.
+    #[error("parameter {0} is too large: durations must be below 2^40, prices and amounts below 2^96")]
+    ParameterTooLarge(&'static str),
     /// The bond does not fit into 96 bits.
     #[error("bond of {0} wei is larger than 2^96 - 1: lower it")]
     BondTooLarge(U256),
@@ -147,7 +150,7 @@ pub enum ParameterError {
         /// The longest dispute.
         longest_dispute: u128,
     },
-    /// One message does not fit into a quarter of a block, or buys too little.
+    /// One message buys more than an eighth of a block, or too little.
     #[error("maxMessageGas {gas} must be between {least} and {most}")]
     MessageGasOutOfRange {
         /// `maxMessageGas`.
@@ -208,11 +211,11 @@ impl Parameters {
             unbonding: 200,
             escape_delay: 90,
             bond: ETHER.saturating_mul(U256::from(32)),
-            max_message_gas: 7_500_000,
+            max_message_gas: 3_750_000,
             message_window_gas: 500_000_000,
             message_window_bytes: MAX_WINDOW_BYTES,
             message_gas_price: GWEI / U256::from(100),
-            message_byte_price: GWEI / U256::from(2),
+            message_byte_price: GWEI.saturating_mul(U256::from(25)),
             posting_tip_cap: GWEI.saturating_mul(U256::from(2)),
             reporter_share_basis_points: 500,
             reporter_share_cap: ETHER,
@@ -269,8 +272,15 @@ impl Parameters {
             + self.unbonding_margin as u128
     }
 
+    /// The most that `max_message_gas` may be: half of a block's share for messages. A block that leaves a message out
+    /// because it does not fit has then filled more than the other half, an eighth of the block, with messages: so there
+    /// always is a number of messages that `postBatch` takes.
+    pub const fn most_message_gas(&self) -> u64 {
+        self.block_gas_limit / (2 * MESSAGE_SHARE)
+    }
+
     /// The most that `message_window_gas` may be: half of the gas that the blocks of `force_delay` have for messages, less
-    /// the L1Infos of that time. Zero if block or slot time is.
+    /// two L1Infos (a poke's and a post's) for each L1 block of that time and one more. Zero if block or slot time is.
     pub const fn most_window_gas(&self) -> u128 {
         if self.block_time_millis == 0 || self.slot_time == 0 {
             return 0;
@@ -278,7 +288,7 @@ impl Parameters {
         let blocks = self.force_delay as u128 * 1000 / self.block_time_millis as u128;
         // Below 2^74 × 2^62: saturating where Solidity's 256 bits go on changes no verdict, the window has 64 bits.
         let half = blocks.saturating_mul((self.block_gas_limit / MESSAGE_SHARE) as u128) / 2;
-        let infos = (self.force_delay as u128 / self.slot_time as u128 + 1) * L1_INFO_GAS as u128;
+        let infos = 2 * (self.force_delay as u128 / self.slot_time as u128 + 1) * L1_INFO_GAS as u128;
         half.saturating_sub(infos)
     }
 
@@ -291,6 +301,7 @@ impl Parameters {
         if self.bond > U256::from(1u128 << 96) - U256::from(1) {
             return Err(ParameterError::BondTooLarge(self.bond));
         }
+        self.check_sizes()?;
         self.check_times()?;
         self.check_messages()?;
         if self.reporter_share_basis_points >= 10_000 {
@@ -314,6 +325,35 @@ impl Parameters {
         zero("bond", self.bond.is_zero())?;
         zero("gasPrice", self.message_gas_price.is_zero())?;
         zero("bytePrice", self.message_byte_price.is_zero())
+    }
+
+    fn check_sizes(&self) -> Result<(), ParameterError> {
+        let durations = [
+            ("blockTimeMillis", self.block_time_millis),
+            ("slotTime", self.slot_time),
+            ("settledDepth", self.settled_depth),
+            ("batchAge", self.batch_age),
+            ("epochLength", self.epoch_length),
+            ("overlap", self.overlap),
+            ("forceDelay", self.force_delay),
+            ("grace", self.grace),
+            ("maxGap", self.max_gap),
+            ("challengePeriod", self.challenge_period),
+            ("response", self.response),
+            ("correlationWindow", self.correlation_window),
+            ("unbondingMargin", self.unbonding_margin),
+            ("unbonding", self.unbonding),
+            ("escapeDelay", self.escape_delay),
+        ];
+        let amounts = [
+            ("gasPrice", self.message_gas_price),
+            ("bytePrice", self.message_byte_price),
+            ("postingTipCap", self.posting_tip_cap),
+            ("reporterShareCap", self.reporter_share_cap),
+        ];
+        let duration = durations.iter().find(|(_, value)| *value >= 1 << 40).map(|(name, _)| *name);
+        let amount = amounts.iter().find(|(_, value)| *value >= U256::from(1u128 << 96)).map(|(name, _)| *name);
+        duration.or(amount).map_or(Ok(()), |name| Err(ParameterError::ParameterTooLarge(name)))
     }
 
     fn check_times(&self) -> Result<(), ParameterError> {
@@ -346,13 +386,9 @@ impl Parameters {
     }
 
     fn check_messages(&self) -> Result<(), ParameterError> {
-        let quarter = self.block_gas_limit / MESSAGE_SHARE;
-        if !(L1_INFO_GAS..=quarter).contains(&self.max_message_gas) {
-            return Err(ParameterError::MessageGasOutOfRange {
-                gas: self.max_message_gas,
-                least: L1_INFO_GAS,
-                most: quarter,
-            });
+        let most = self.most_message_gas();
+        if !(L1_INFO_GAS..=most).contains(&self.max_message_gas) {
+            return Err(ParameterError::MessageGasOutOfRange { gas: self.max_message_gas, least: L1_INFO_GAS, most });
         }
         let least = 2 * self.max_message_gas as u128;
         let most = self.most_window_gas();

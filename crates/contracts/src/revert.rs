@@ -61,6 +61,7 @@ fn advice(text: &str) -> Option<&'static str> {
         "AlreadyPoked" => "nothing is to be done: this L1 block has its L1Info",
         "ClaimNotFinal" => "wait until the claim's challenge period is over",
         "WrongMessageFee" | "MessageFeeNotCovered" => "ask messageFee() again and send a little more",
+        "MessageFeeTooHigh" => "messages are dear now: wait until the price falls, or allow a higher one",
         "MessageGasSoldOut" | "MessageBytesSoldOut" => "wait a little and send again",
         "NotEnoughGas" => "send the transaction with more gas",
         "StillUnbonding" => "wait until the given time",

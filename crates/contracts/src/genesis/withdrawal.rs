@@ -25,7 +25,7 @@ pub struct Withdrawal {
     pub target: Address,
     /// Wei that go with the call.
     pub value: U256,
-    /// Gas that the call has at least.
+    /// Gas that the call has at least; L2 refuses more than 10,000,000, which no L1 transaction could give.
     pub gas_limit: U256,
     /// The call.
     pub data: Bytes,
@@ -111,7 +111,7 @@ mod tests {
             ("nothing at all", withdrawal(1, 0, 0, U256::ZERO, 0, vec![])),
             ("a call of four bytes without ether", withdrawal(2, 0xa1, 0xb2, U256::ZERO, 50_000, vec![1, 2, 3, 4])),
             ("data of a whole word", withdrawal(3, 0xa1, 0xb2, U256::ONE, 50_000, vec![0xff; 32])),
-            ("data of a word and a byte", withdrawal(4, 0xa1, 0xb2, U256::MAX, u64::MAX, vec![0xff; 33])),
+            ("data of a word and a byte", withdrawal(4, 0xa1, 0xb2, U256::MAX, 10_000_000, vec![0xff; 33])),
             ("the first again: only the nonce differs", Withdrawal { nonce: Withdrawal::nonce(5), ..first.clone() }),
         ];
         // Enough others that the proofs have several nodes.
