@@ -198,7 +198,8 @@ impl Parameters {
             block_gas_limit: 30_000_000,
             slot_time: 2,
             settled_depth: 4,
-            batch_age: 2,
+            // More than a slot: batches go to L1 one a slot, so a backlog must be able to shrink.
+            batch_age: 3,
             epoch_length: 60,
             overlap: 30,
             force_delay: 30,
