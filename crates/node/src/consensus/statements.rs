@@ -16,6 +16,7 @@ use super::{
     application::{Shared, blocking, now},
     engine::Runtime,
 };
+use crate::signer::Guard;
 use alloy_primitives::{Address, B256, Bytes, map::HashMap};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_p2p::{Receiver, Recipients, Sender};
@@ -32,10 +33,12 @@ pub const MAX_DATA: usize = 6 * 131_072;
 const STATEMENT: usize = 6 * 8 + 8 * 32;
 /// The longest message.
 pub(super) const MAX_BYTES: usize = 1 + STATEMENT + MAX_DATA;
-/// How often an open question is asked again.
-const REPEAT: Duration = Duration::from_secs(2);
-/// A question is not worked on again so soon: deriving a batch costs time.
-const COOLDOWN: Duration = Duration::from_millis(1_500);
+/// How often an open question is asked again: who could not verify may be able to now.
+const REPEAT: Duration = Duration::from_millis(500);
+/// A question that was refused is not worked on again so soon: deriving a batch costs time.
+const COOLDOWN: Duration = Duration::from_millis(300);
+/// How long an answer is kept for those who ask again.
+const KEPT: Duration = Duration::from_secs(60);
 /// Questions of one seat that are worked on at a time.
 const MAX_AT_ONCE: usize = 2;
 
@@ -218,6 +221,8 @@ fn encode_answer(digest: &B256, signature: &Signature) -> Vec<u8> {
 /// An open question.
 struct Open {
     committee: Vec<Address>,
+    statement: Batch,
+    data: Bytes,
     message: Vec<u8>,
     signatures: HashMap<usize, Signature>,
     answer: oneshot::Sender<Result<SignatureSet, GatherError>>,
@@ -244,15 +249,18 @@ struct Service<E, S> {
     statements: Statements,
     sender: S,
     open: HashMap<B256, Open>,
-    /// Questions worked on lately, and who asked (`None`: ourselves).
-    lately: HashMap<B256, (Milliseconds, Option<PublicKey>)>,
+    /// Questions that are being worked on, and who asked (`None`: ourselves).
+    working: HashMap<B256, Option<PublicKey>>,
+    /// Questions answered: with our signature, or `None` for a refusal, and when.
+    done: HashMap<B256, (Option<Signature>, Milliseconds)>,
     /// Our own answers: digest, signature, and whom to tell (`None`: ourselves).
     signed: (mpsc::UnboundedSender<Own>, mpsc::UnboundedReceiver<Own>),
 }
 
 struct Own {
     digest: B256,
-    signature: Signature,
+    /// `None`: not signed.
+    signature: Option<Signature>,
     to: Option<PublicKey>,
 }
 
@@ -273,7 +281,8 @@ pub(super) fn start<E: Runtime, S, R>(
             statements,
             sender,
             open: HashMap::default(),
-            lately: HashMap::default(),
+            working: HashMap::default(),
+            done: HashMap::default(),
             signed: mpsc::unbounded_channel(),
         };
         let clock = service.context.child("clock");
@@ -309,6 +318,8 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
             digest,
             Open {
                 committee: committee.votes(),
+                statement: statement.clone(),
+                data: data.clone(),
                 message,
                 signatures: HashMap::default(),
                 answer,
@@ -343,31 +354,40 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
             return;
         }
         let now = now(&self.context);
-        self.lately.retain(|_, (at, _)| now.since(*at) < millis(COOLDOWN));
+        self.done
+            .retain(|_, (signature, at)| now.since(*at) < millis(if signature.is_some() { KEPT } else { COOLDOWN }));
+        match self.done.get(&digest) {
+            Some((Some(signature), _)) => {
+                let signature = Some(*signature);
+                return self.deliver(Own { digest, signature, to });
+            }
+            // Refused just now.
+            Some((None, _)) if to.is_some() => return,
+            _ => {}
+        }
         // No peer can make us derive more than a few batches at a time, or keep others from asking.
-        let same = self.lately.values().filter(|(_, asker)| *asker == to).count();
-        if self.lately.contains_key(&digest) && to.is_some() || same >= MAX_AT_ONCE {
+        let same = self.working.values().filter(|asker| **asker == to).count();
+        if self.working.contains_key(&digest) || same >= MAX_AT_ONCE {
             return;
         }
-        self.lately.insert(digest, (now, to.clone()));
+        self.working.insert(digest, to.clone());
         let signed = self.signed.0.clone();
         self.context.child("verify_batch").spawn(move |context| async move {
-            if let Err(reason) = (verifier.0)(statement.clone(), data).await {
-                tracing::info!(last = statement.lastHeight, reason, "batch statement not signed");
-                return;
-            }
-            match blocking(&context, move || guard.batch(&statement)).await {
-                Some(Ok(signature)) => {
-                    let _ = signed.send(Own { digest, signature, to });
-                }
-                Some(Err(error)) => tracing::warn!(%error, "batch statement not signed"),
-                None => {}
-            }
+            let signature = verify_and_sign(&context, verifier, guard, statement, data).await;
+            let _ = signed.send(Own { digest, signature, to });
         });
     }
 
     fn own(&mut self, own: Own) {
+        self.working.remove(&own.digest);
+        self.done.insert(own.digest, (own.signature, now(&self.context)));
+        self.deliver(own);
+    }
+
+    /// Tells whoever asked, and counts our signature where we ask ourselves.
+    fn deliver(&mut self, own: Own) {
         let Own { digest, signature, to } = own;
+        let Some(signature) = signature else { return };
         if let Some(peer) = to {
             self.sender.send(Recipients::One(peer), encode_answer(&digest, &signature), false);
         }
@@ -395,11 +415,37 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
             // Whoever asked may have lost interest.
             let _ = open.answer.send(result);
         }
+        let mut again = Vec::new();
         for open in self.open.values_mut() {
             if now.since(open.asked) >= millis(REPEAT) {
                 open.asked = now;
                 self.sender.send(Recipients::All, open.message.clone(), false);
+                again.push((open.statement.clone(), open.data.clone()));
             }
+        }
+        for (statement, data) in again {
+            self.work(statement, data, None);
+        }
+    }
+}
+
+async fn verify_and_sign<E: Runtime>(
+    context: &E,
+    verifier: BatchVerifier,
+    guard: Guard,
+    statement: Batch,
+    data: Bytes,
+) -> Option<Signature> {
+    let last = statement.lastHeight;
+    if let Err(reason) = (verifier.0)(statement.clone(), data).await {
+        tracing::info!(last, reason, "batch statement not signed");
+        return None;
+    }
+    match blocking(context, move || guard.batch(&statement)).await? {
+        Ok(signature) => Some(signature),
+        Err(error) => {
+            tracing::warn!(last, %error, "batch statement not signed");
+            None
         }
     }
 }
