@@ -11,7 +11,7 @@
 
 use crate::{
     backend::{BatchLog, NodeBackend},
-    builder::{Blocks, Inbox},
+    builder::{Blocks, Inbox, decode_aux},
     consensus::{PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, TermSchedule, Timing},
     feed,
     follower::{Chain, Follower, FollowerError, Status},
@@ -34,6 +34,10 @@ use tokio::{
 
 /// The most bytes of a block on the wire: what a batch of one block can carry in six blobs, uncompressed, and room.
 const MAX_BLOCK_BYTES: usize = 1 << 20;
+
+/// Terms before that of the newest block whose committees are read at a start: batches and blocks of these may still be
+/// asked for.
+const TERMS_BACK: u64 = 8;
 
 /// What a sequencer needs.
 pub struct SequencerConfig<S> {
@@ -111,7 +115,9 @@ impl Sequencer {
         let guard = Guard::new(config.vote_key, journal, domain)?;
 
         let head = store.latest()?;
-        let header = store.header(head.block().hash)?.unwrap_or_default();
+        let newest = store.block(head.block().hash)?;
+        let newest_term = newest.as_ref().and_then(|block| decode_aux(parameters.rollup, &block.aux)).map(|c| c.term);
+        let header = newest.map(|block| block.block.header.clone()).unwrap_or_default();
         let position = L1Attributes::read(&head)?;
         // The follower repeats the messages that no batch has consumed; those that blocks consumed since are left out.
         let inbox = Inbox::new(position.message_count);
@@ -123,7 +129,7 @@ impl Sequencer {
             NodeBackend::new(store.clone(), parameters.clone(), challenge_period, Some(pool.clone()), batches);
 
         let (notices, received) = mpsc::unbounded_channel();
-        let derived = Chain::new(store.clone(), Arc::new(parameters));
+        let derived = Chain::new(store, Arc::new(parameters));
         let follow = follow_config(chain, &config.directory, config.poll);
         let (follower, status) =
             Follower::new(config.l1.clone(), follow, derived.clone(), notices).map_err(FollowerNodeError::from)?;
@@ -151,7 +157,8 @@ impl Sequencer {
         })?;
         let (stop, stopped) = watch::channel(false);
         let settled = (protocol.settled_depth, Seconds::new(protocol.force_delay / 2));
-        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule.clone(), Term::new(1), settled);
+        let first = Term::new(1).max(newest_term.unwrap_or_default().saturating_sub(TERMS_BACK));
+        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule.clone(), first, settled);
         let mut helpers = vec![
             tokio::spawn(feed::notices(received, inbox.clone(), messages.clone(), backend.clone())),
             tokio::spawn(feed::l1_time(status.clone(), inbox, messages, backend.clone())),
