@@ -313,6 +313,12 @@ impl Messages {
         kept.get(start..end).map(<[Message]>::to_vec)
     }
 
+    /// Other messages, for tests.
+    #[cfg(test)]
+    pub(crate) fn replace(&self, messages: Vec<Message>) {
+        *self.0.write() = messages;
+    }
+
     fn set(&self, progress: &Progress) {
         let now = progress.messages();
         let mut kept = self.0.write();

@@ -22,6 +22,10 @@ mod actor;
 mod chain;
 mod metrics;
 mod state;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use actor::{Follower, Messages};
 pub(crate) use chain::holds;

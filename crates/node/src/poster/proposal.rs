@@ -199,7 +199,7 @@ fn expected(
     })
 }
 
-fn data_hash(payload: &[u8], form: Form) -> Result<B256, ProposalError> {
+pub(super) fn data_hash(payload: &[u8], form: Form) -> Result<B256, ProposalError> {
     if form == Form::Calldata {
         return calldata_data_hash(payload).ok_or(BlobError::Length.into());
     }

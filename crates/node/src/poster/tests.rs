@@ -1,1 +1,208 @@
+use super::{
+    actor::left_siblings,
+    journal::{Journal, Signed},
+    *,
+};
+use crate::{
+    builder::testing::{account, transfer},
+    consensus::{TermSchedule, testing::committee},
+    follower::{
+        DerivedBatch, Messages,
+        testing::{AGE, FakeL1, Seats},
+    },
+};
+use alloy_primitives::{B256, Bytes};
+use surety_types::{
+    L2Height, Milliseconds,
+    claim::{BLOCK_TREE_DEPTH, BlockHashTree, leaf_hash, node_hash},
+    signing::{Batch, Signature, SignatureSet},
+};
 
+fn genesis(seats: &Seats) -> DerivedBatch {
+    DerivedBatch::genesis(seats.blocks.parameters().rollup, seats.blocks.store().genesis().hash)
+}
+
+fn cut_at(seats: &Seats, first: u64) -> Option<u64> {
+    let chain = seats.chain();
+    let until = L2Height::new(seats.head());
+    cut(chain.store(), chain.parameters(), AGE, L2Height::new(first), until).unwrap().map(|cut| cut.last.get())
+}
+
+#[test]
+fn batches_end_before_a_block_that_is_too_late_and_before_another_term() {
+    let mut seats = Seats::new();
+    for _ in 0..4 {
+        seats.produce(vec![]);
+        assert_eq!(cut_at(&seats, 1), None);
+    }
+    // 800 ms after the first: outside.
+    seats.produce(vec![]);
+    assert_eq!(cut_at(&seats, 1), Some(4));
+    // After an outage the late block begins the next batch, so that it alone owes what is due at its time.
+    seats.time += 3_600_000;
+    seats.produce(vec![]);
+    assert_eq!(cut_at(&seats, 5), Some(5));
+    seats.term = 2;
+    seats.produce(vec![]);
+    assert_eq!(cut_at(&seats, 6), Some(6));
+    // A later end of the chain changes nothing.
+    for _ in 0..9 {
+        seats.produce(vec![]);
+    }
+    assert_eq!(
+        (cut_at(&seats, 1), cut_at(&seats, 5), cut_at(&seats, 6), cut_at(&seats, 7)),
+        (Some(4), Some(5), Some(6), Some(10))
+    );
+}
+
+#[test]
+fn what_was_proposed_is_signed_by_honest_seats_and_nothing_else_is() {
+    let l1 = FakeL1::new();
+    let mut seats = Seats::new();
+    let messages = Messages::default();
+    let message = l1.deposit(account(1));
+    seats.blocks.inbox().push(message.clone()).unwrap();
+    messages.replace(vec![message]);
+    seats.produce(vec![]);
+    seats.produce(vec![transfer(1, 1, 1)]);
+    for _ in 0..3 {
+        seats.produce(vec![]);
+    }
+    let tip = genesis(&seats);
+    let judge = |proposal: &Proposal, tip: &DerivedBatch, messages: &Messages| {
+        proposal.judge(&seats.chain(), tip, messages, seats.term_now(), AGE, L2Height::new(seats.head()))
+    };
+    for form in [Form::Blobs, Form::Calldata] {
+        let good = seats.propose(&tip, form).unwrap();
+        assert_eq!((good.statement.messageCount, good.statement.lastHeight), (1, 4));
+        judge(&good, &tip, &messages).unwrap();
+        assert!(matches!(judge(&good, &tip, &Messages::default()), Err(ProposalError::Messages(_))));
+        let hash = B256::repeat_byte(0xee);
+        let bends: [fn(&mut Batch, B256); 14] = [
+            |s, _| s.rollup += 1,
+            |s, _| s.term += 1,
+            |s, h| s.genesis = h,
+            |s, _| s.firstHeight += 1,
+            |s, _| s.lastHeight -= 1,
+            |s, h| s.parentClaim = h,
+            |s, h| s.prevHash = h,
+            |s, h| s.lastHash = h,
+            |s, h| s.blockHashRoot = h,
+            |s, _| s.lastBlockTime += 1,
+            |s, _| s.messageCount += 1,
+            |s, h| s.messageAcc = h,
+            |s, h| s.inboxTip = h,
+            |s, h| s.dataHash = h,
+        ];
+        for bend in bends {
+            let mut bent = good.clone();
+            bend(&mut bent.statement, hash);
+            assert!(matches!(judge(&bent, &tip, &messages), Err(ProposalError::Field { .. })), "{bent:?}");
+        }
+        // Other bytes under their own hash: a well-formed batch of other blocks, and no batch at all.
+        let mut other = Seats::new();
+        (0..5).for_each(|_| {
+            other.produce(vec![]);
+        });
+        let theirs = other.propose(&tip, form).unwrap();
+        for payload in [theirs.payload, Bytes::from_static(&[1, 2, 3])] {
+            let mut bent = Proposal { payload, ..good.clone() };
+            bent.statement.dataHash = proposal::data_hash(&bent.payload, form).unwrap();
+            assert!(matches!(judge(&bent, &tip, &messages), Err(ProposalError::Derives(_))));
+        }
+        let long = Proposal { payload: vec![0; 800_000].into(), ..good.clone() };
+        assert!(matches!(judge(&long, &tip, &messages), Err(ProposalError::Pack(_))));
+    }
+    let fallen = DerivedBatch { claim_holds: false, ..tip };
+    let good = seats.propose(&tip, Form::Blobs).unwrap();
+    assert!(matches!(judge(&good, &fallen, &messages), Err(ProposalError::FalseParent(0))));
+}
+
+#[test]
+fn a_second_batch_stands_on_the_first() {
+    let l1 = FakeL1::new();
+    let mut seats = Seats::new();
+    (0..9).for_each(|_| {
+        seats.produce(vec![]);
+    });
+    let first = seats.propose(&genesis(&seats), Form::Blobs).unwrap();
+    let posted = l1.post(&first);
+    let tip = seats.tip_after(posted, &first, &l1);
+    let second = seats.propose(&tip, Form::Blobs).unwrap();
+    assert_eq!(second.statement.firstHeight, first.statement.lastHeight + 1);
+    assert_eq!(second.statement.prevHash, first.statement.lastHash);
+    assert_eq!((second.statement.parentClaim, second.statement.inboxTip), (posted.claim.id(), l1.tip().0));
+}
+
+#[test]
+fn l1_finds_the_root_from_the_siblings_to_the_left() {
+    for count in [1u8, 2, 3, 5, 8, 21] {
+        let hashes: Vec<_> = (1..=count).map(B256::repeat_byte).collect();
+        let mut siblings = left_siblings(&hashes).into_iter();
+        let index = hashes.len() - 1;
+        // As `Commitments.rootOfLastLeaf` has it.
+        let (mut root, mut padding) = (leaf_hash(hashes[index].as_slice()), leaf_hash(&[0; 32]));
+        for level in 0..BLOCK_TREE_DEPTH {
+            root = if (index >> level) & 1 == 1 {
+                node_hash(siblings.next().unwrap(), root)
+            } else {
+                node_hash(root, padding)
+            };
+            padding = node_hash(padding, padding);
+        }
+        assert_eq!(siblings.next(), None);
+        assert_eq!(root, BlockHashTree::new(&hashes).unwrap().root());
+    }
+}
+
+#[test]
+fn signed_batches_survive_a_restart_until_l1_has_finalised_them() {
+    let mut seats = Seats::new();
+    (0..9).for_each(|_| {
+        seats.produce(vec![]);
+    });
+    let proposal = seats.propose(&genesis(&seats), Form::Blobs).unwrap();
+    let signatures =
+        SignatureSet { signers: 5, signatures: vec![Signature([1; 64].into()), Signature([2; 64].into())] };
+    let signed = Signed { proposal, signatures, nonce: Some(7) };
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Journal::open(dir.path().join("poster")).unwrap();
+    open().put(signed.clone()).unwrap();
+    std::fs::write(dir.path().join("poster/batch-9.json"), b"{").unwrap();
+    assert_eq!(open().get(1), Some(&signed));
+    assert_eq!(open().get(9), None);
+    let mut journal = open();
+    journal.prune(signed.proposal.statement.lastHeight - 1);
+    assert_eq!(open().get(1), Some(&signed));
+    journal.prune(signed.proposal.statement.lastHeight);
+    assert_eq!((journal.get(1), open().get(1)), (None, None));
+}
+
+#[test]
+fn terms_of_statements_follow_the_chain() {
+    let mut seats = Seats::new();
+    let schedule = TermSchedule::new();
+    let start = seats.time / 1000;
+    for (term, start) in [(1, 0), (2, start + 1), (3, start + 100)] {
+        schedule.insert(committee(term, start, 4));
+    }
+    let newest = |seats: &Seats| {
+        let found = terms::newest(seats.blocks.store(), &schedule, seats.blocks.parameters().rollup).unwrap();
+        found.into_iter().map(|now| (now.term.get(), now.genesis)).collect::<Vec<_>>()
+    };
+    assert_eq!(newest(&seats), []);
+    let zero = seats.blocks.store().genesis().hash;
+    seats.produce(vec![]);
+    assert_eq!(newest(&seats), [(1, zero)]);
+    let mut last = zero;
+    while seats.time / 1000 < start + 1 {
+        last = seats.produce(vec![]);
+    }
+    // The last block of term 1 is the first one at or after the start of term 2.
+    assert_eq!(newest(&seats), [(2, last), (1, zero)]);
+    seats.term = 2;
+    seats.produce(vec![]);
+    seats.produce(vec![]);
+    assert_eq!(newest(&seats), [(2, last), (1, zero)]);
+    assert_eq!(Milliseconds::new(seats.time).to_seconds().get(), start + 1);
+}
