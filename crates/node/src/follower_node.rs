@@ -75,7 +75,16 @@ pub(crate) fn open_store(chain: &ChainFile, directory: &PathBuf) -> Result<Store
     };
     fs::create_dir_all(directory).map_err(failed)?;
     let genesis = genesis(&chain.parameters, &chain.genesis)?;
-    Ok(Store::open(Some(&directory.join("state")), surety_state::Config::default(), genesis)?)
+    let config = surety_state::Config { history_blocks: history_blocks(chain), ..Default::default() };
+    Ok(Store::open(Some(&directory.join("state")), config, genesis)?)
+}
+
+/// How many blocks' states a node keeps: a withdrawal is proved against a claim whose challenge period is over, and blocks
+/// that did not reach L1 in time are taken back. Twice that.
+fn history_blocks(chain: &ChainFile) -> u64 {
+    let seconds = chain.protocol.challenge_period.saturating_add(chain.protocol.max_gap);
+    let blocks = seconds.saturating_mul(2_000).checked_div(chain.parameters.block_time.get()).unwrap_or(0);
+    blocks.max(surety_state::Config::default().history_blocks)
 }
 
 /// What a node's follower reads.

@@ -21,6 +21,9 @@ use surety_l1::{
 use surety_types::{L2Height, Milliseconds, claim::BlockHashTree, signing::Batch};
 use tokio::sync::watch;
 
+/// So many failures in a row are worth a warning.
+const LOUD_FAILURES: u32 = 4;
+
 /// How a poster works.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -141,8 +144,11 @@ impl Poster {
                 }
             };
             failures = if matches!(round, Round::Trouble(_)) { failures.saturating_add(1).min(6) } else { 0 };
-            if let Round::Trouble(reason) = round {
-                tracing::warn!(%reason, "no batch was posted; it is tried again");
+            match round {
+                // Another seat is often a little faster; that is no trouble.
+                Round::Trouble(reason) if failures < LOUD_FAILURES => tracing::info!(%reason, "no batch was posted"),
+                Round::Trouble(reason) => tracing::warn!(%reason, "no batch was posted; it is tried again"),
+                _ => {}
             }
             let wait = self.config.poll.saturating_mul(1 << failures);
             tokio::select! {
