@@ -122,7 +122,7 @@ pub enum NetworkError {
         /// What it was for.
         what: &'static str,
         /// Why it failed.
-        cause: SubmitError,
+        cause: Box<SubmitError>,
     },
     /// A transaction failed on L1.
     #[error("{what} failed on L1 (transaction {transaction})")]
@@ -391,7 +391,7 @@ async fn submitter(
     // A dev network may post for weeks; its ether is worth nothing.
     let settings = SubmitConfig { daily_budget: U256::MAX, max_underway: 64, ..SubmitConfig::new(directory) };
     let open = Submitter::open(l1.clone(), Arc::new(key), settings.for_slot_time(slot)).await;
-    open.map_err(|cause| NetworkError::Send { what: "open the journal of a sender on L1", cause })
+    open.map_err(|cause| NetworkError::Send { what: "open the journal of a sender on L1", cause: cause.into() })
 }
 
 /// Ether for the posters on L1 and, by deposits, for the dev accounts on L2.
@@ -431,11 +431,13 @@ async fn fund(
     };
     let mut tickets = Vec::new();
     for (what, outgoing) in posters.chain(deposits).chain([("tell L2 of L1's fees", poke)]) {
-        let ticket = submitter.send(outgoing).await.map_err(|cause| NetworkError::Send { what, cause })?;
+        let ticket =
+            submitter.send(outgoing).await.map_err(|cause| NetworkError::Send { what, cause: cause.into() })?;
         tickets.push((what, ticket));
     }
     for (what, ticket) in tickets {
-        let included = submitter.wait(ticket).await.map_err(|cause| NetworkError::Send { what, cause })?;
+        let included =
+            submitter.wait(ticket).await.map_err(|cause| NetworkError::Send { what, cause: cause.into() })?;
         if !included.inclusion.success {
             return Err(NetworkError::Failed { what, transaction: included.transaction });
         }
