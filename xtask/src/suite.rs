@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::{ffi::OsStr, path::Path, time::Instant};
 
 /// One suite: a name, when it runs, and how.
-struct Suite {
+pub(crate) struct Suite {
     name: &'static str,
     nightly: bool,
     run: fn(&Path) -> Result<()>,

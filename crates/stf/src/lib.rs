@@ -3,7 +3,7 @@
 //! | module | decides |
 //! |---|---|
 //! | [`batch`] | what the data of a batch say, and how it is packed |
-//! | [`derive`] | which blocks a batch is, whatever it holds |
+//! | [`mod@derive`] | which blocks a batch is, whatever it holds |
 //! | [`execute`] | what a block does to the state |
 //! | [`oracle`] | where the program reads from |
 //! | [`payload`] | what a block is made of before it is executed |

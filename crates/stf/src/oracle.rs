@@ -6,7 +6,7 @@
 //! | versioned hash | the blob, 131,072 bytes | the oracle: KZG where a node keeps blobs, the point evaluation precompile in a dispute |
 //! | message index | the message | the accumulator, over all messages of the batch ([`crate::derive`]) |
 //!
-//! An honest oracle answers each question that [`crate::transition`] asks of an accepted statement. A wrong answer is an
+//! An honest oracle answers each question that [`crate::transition()`] asks of an accepted statement. A wrong answer is an
 //! [`OracleError`], never a wrong result.
 
 use crate::derive::Data;

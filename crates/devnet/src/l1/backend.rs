@@ -1,4 +1,4 @@
-//! What the RPC server asks of the embedded L1: a [`ChainBackend`], and before it the check of blobs.
+//! What the RPC server asks of the embedded L1: a [`surety_rpc::ChainBackend`], and before it the check of blobs.
 
 use super::core::Core;
 use alloy::eips::eip4844::env_settings::EnvKzgSettings;

@@ -1,7 +1,7 @@
 //! An archive served in the beacon API's form, for followers that come after the blobs have expired.
 //!
 //! `GET /eth/v1/beacon/blobs/{block_id}?versioned_hashes=…`: the blobs of these hashes that the archive has, in the order
-//! asked for, at most [`MAX_BLOBS`](super::MAX_BLOBS). The block id is not looked at, since the hashes say everything; without
+//! asked for, at most [`MAX_BLOBS`]. The block id is not looked at, since the hashes say everything; without
 //! hashes there is nothing to answer. There is no `spec`, by which [`BeaconClient`](super::BeaconClient) knows that no slots are
 //! counted here.
 

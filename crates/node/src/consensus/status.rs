@@ -1,7 +1,7 @@
 //! Seats tell each other where terms began, so that one that is behind can finish its term.
 //!
 //! Message: `count (1) ‖ { term (8) ‖ height of its genesis (8) }*`, big endian, oldest first, the newest
-//! [`TERMS_KEPT`](super::engine::TERMS_KEPT) terms; sent to all once a second.
+//! [`TERMS_KEPT`] terms; sent to all once a second.
 //!
 //! A seat in term t that hears of a later one learns the height of t's last block and asks *that peer* for the block and
 //! the certificate that made it final. Both are checked like any other; a peer that lied has nothing to answer with.

@@ -48,7 +48,7 @@ pub fn message_gas_room(parameters: &ChainParameters) -> u64 {
     parameters.default_block_message_gas().get().min(room)
 }
 
-/// What an executed block holds; [`seal`](super::seal) makes the block of it.
+/// What an executed block holds; [`seal`](super::seal()) makes the block of it.
 #[derive(Debug, Clone)]
 pub struct ExecutedPayload {
     /// The header, without the roots of state, message passer, transactions and receipts, and without the bloom.
