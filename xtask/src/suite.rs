@@ -83,20 +83,23 @@ fn docs(root: &Path) -> Result<()> {
     )
 }
 
-fn rust(root: &Path) -> Result<()> {
+/// Builds or runs all Rust tests. The tests of `surety` need the program, so this builds it too, with the same features
+/// of its dependencies: nothing is compiled twice.
+fn nextest(root: &Path, last: &[&str]) -> Result<()> {
     let path = tools::nextest(root)?.map(|bin| tools::with_path(&bin));
     let environment: Vec<(&str, &OsStr)> = path.iter().map(|p| ("PATH", p.as_os_str())).collect();
-    run_with(
-        root,
-        "cargo",
-        &["nextest", "run", "--locked", "--workspace", "--release", "--profile", "ci"],
-        &environment,
-    )?;
+    let mut arguments = vec!["nextest", "run", "--locked", "--workspace", "--release", "--profile", "ci"];
+    arguments.extend_from_slice(last);
+    run_with(root, "cargo", &arguments, &environment)
+}
+
+fn rust(root: &Path) -> Result<()> {
+    nextest(root, &[])?;
     run(root, "cargo", &["test", "--locked", "--workspace", "--release", "--doc"])
 }
 
 fn end_to_end(root: &Path) -> Result<()> {
-    run(root, "cargo", &["build", "--locked", "--release"])?;
+    nextest(root, &["--no-run"])?;
     let binary = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root.join("target"), std::path::PathBuf::from)
         .join("release/surety");

@@ -39,6 +39,7 @@ use surety_node::{
     signer::LocalSigner,
 };
 use surety_rpc::{ServeError, Server};
+use surety_stf::StateReader as _;
 use surety_types::{ChainParameters, Gas, Milliseconds, RollupId};
 
 /// Chain id of L2.
@@ -53,6 +54,8 @@ const POSTER_BALANCE: U256 = uint!(50_000_000_000_000_000_000_U256);
 const DEPOSIT_FEE: U256 = uint!(10_000_000_000_000_000_U256);
 /// Gas of a deposit on L2.
 const DEPOSIT_GAS: u64 = 100_000;
+/// How long the first deposits may take.
+const FUNDED_WITHIN: Duration = Duration::from_secs(120);
 /// The dev account that deploys and pays: the last one, which people use least.
 const DEPLOYER: usize = 9;
 
@@ -135,6 +138,12 @@ pub enum NetworkError {
     /// A sequencer.
     #[error("seat {0}: {1}")]
     Seat(usize, #[source] SequencerError),
+    /// The deposits for the dev accounts did not arrive.
+    #[error("no deposit arrived on L2 within {} s: the log (--log info) says what the sequencers wait for", FUNDED_WITHIN.as_secs())]
+    NotFunded,
+    /// The chain could not be read.
+    #[error(transparent)]
+    State(#[from] surety_state::Error),
     /// The follower.
     #[error("follower: {0}")]
     Follower(#[from] FollowerNodeError),
@@ -238,6 +247,10 @@ impl Network {
             poll: poll(&chain),
         })
         .await?;
+        // What the table promises is there when it is shown.
+        if let (Some(seat), Some(account)) = (seats.first(), accounts.last()) {
+            funded(seat, account.address()).await?;
+        }
         let mut servers = Vec::new();
         let serve = |address| surety_rpc::Config { address, ..Default::default() };
         if let Some(first) = seats.first() {
@@ -443,6 +456,19 @@ async fn fund(
         }
     }
     Ok(())
+}
+
+/// Waits until an account has ether on L2.
+async fn funded(seat: &Sequencer, account: Address) -> Result<(), NetworkError> {
+    let backend = seat.backend();
+    let store = surety_rpc::Backend::store(&*backend);
+    let arrival = async {
+        while store.latest()?.account(account)?.is_none_or(|account| account.balance.is_zero()) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(FUNDED_WITHIN, arrival).await.unwrap_or(Err(NetworkError::NotFunded))
 }
 
 /// A port of loopback that is free now.
