@@ -129,7 +129,7 @@ impl FakeL1 {
                 world.blobs.insert(hash, blob);
             }
         }
-        let statement = on_l1(&proposal.statement);
+        let statement = crate::poster::on_l1(&proposal.statement);
         let call = Inbox::postBatchCall {
             statement: statement.clone(),
             parent: Inbox::ParentClaim::default(),
@@ -191,25 +191,6 @@ impl Mined {
             index: self.logs.len() as u64,
             log: alloy_primitives::Log { address: ADDRESSES.inbox, data },
         });
-    }
-}
-
-fn on_l1(s: &Batch) -> Inbox::Batch {
-    Inbox::Batch {
-        rollup: s.rollup,
-        term: s.term,
-        genesis: s.genesis,
-        firstHeight: s.firstHeight,
-        lastHeight: s.lastHeight,
-        parentClaim: s.parentClaim,
-        prevHash: s.prevHash,
-        lastHash: s.lastHash,
-        blockHashRoot: s.blockHashRoot,
-        lastBlockTime: s.lastBlockTime,
-        messageCount: s.messageCount,
-        messageAcc: s.messageAcc,
-        inboxTip: s.inboxTip,
-        dataHash: s.dataHash,
     }
 }
 

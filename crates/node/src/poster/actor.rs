@@ -343,7 +343,8 @@ pub(super) fn left_siblings(hashes: &[alloy_primitives::B256]) -> Vec<alloy_prim
     path.iter().enumerate().filter(|(level, _)| (index >> level) & 1 == 1).map(|(_, sibling)| *sibling).collect()
 }
 
-fn on_l1(s: &Batch) -> Inbox::Batch {
+/// A statement as the inbox's bindings have it.
+pub(crate) fn on_l1(s: &Batch) -> Inbox::Batch {
     Inbox::Batch {
         rollup: s.rollup,
         term: s.term,
