@@ -71,14 +71,14 @@ fn contracts(root: &Path) -> Result<()> {
 }
 
 fn lint(root: &Path) -> Result<()> {
-    run(root, "cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--release", "--", "--deny", "warnings"])
+    run(root, "cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--profile", "ci", "--", "--deny", "warnings"])
 }
 
 fn docs(root: &Path) -> Result<()> {
     run_with(
         root,
         "cargo",
-        &["doc", "--locked", "--workspace", "--no-deps", "--document-private-items", "--release"],
+        &["doc", "--locked", "--workspace", "--no-deps", "--document-private-items", "--profile", "ci"],
         &[("RUSTDOCFLAGS", OsStr::new("-Dwarnings"))],
     )
 }
@@ -88,21 +88,21 @@ fn docs(root: &Path) -> Result<()> {
 fn nextest(root: &Path, last: &[&str]) -> Result<()> {
     let path = tools::nextest(root)?.map(|bin| tools::with_path(&bin));
     let environment: Vec<(&str, &OsStr)> = path.iter().map(|p| ("PATH", p.as_os_str())).collect();
-    let mut arguments = vec!["nextest", "run", "--locked", "--workspace", "--release", "--profile", "ci"];
+    let mut arguments = vec!["nextest", "run", "--locked", "--workspace", "--cargo-profile", "ci", "--profile", "ci"];
     arguments.extend_from_slice(last);
     run_with(root, "cargo", &arguments, &environment)
 }
 
 fn rust(root: &Path) -> Result<()> {
     nextest(root, &[])?;
-    run(root, "cargo", &["test", "--locked", "--workspace", "--release", "--doc"])
+    run(root, "cargo", &["test", "--locked", "--workspace", "--profile", "ci", "--doc"])
 }
 
 fn end_to_end(root: &Path) -> Result<()> {
     nextest(root, &["--no-run"])?;
     let binary = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root.join("target"), std::path::PathBuf::from)
-        .join("release/surety");
+        .join("ci/surety");
     run_with(
         &root.join("e2e"),
         "node",
