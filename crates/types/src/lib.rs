@@ -10,6 +10,7 @@
 //! | [`context`] | the consensus context that a header commits to |
 //! | [`message`] | L1 → L2 messages and their accumulator |
 //! | [`signing`] | every signed struct (EIP-712), signatures, signer bitmaps |
+//! | [`evidence`] | two contradicting statements of one key, as L1 takes them |
 //! | [`claim`] | block hash trees, claim ids, inbox tips, data hashes |
 //! | [`state`] | accounts and the changes that a block makes to them |
 //! | [`parameters`] | the constants of one chain |
@@ -30,6 +31,7 @@ extern crate alloc;
 pub mod block;
 pub mod claim;
 pub mod context;
+pub mod evidence;
 pub mod message;
 pub mod parameters;
 pub mod predeploys;

@@ -20,6 +20,9 @@ use alloy_primitives::{Address, B256, Signature as EcdsaSignature, U256, keccak2
 use alloy_sol_types::{Eip712Domain, SolStruct, sol};
 use k256::ecdsa::SigningKey;
 
+mod statement;
+pub use statement::{Statement, StatementKind};
+
 sol! {
     /// A vote for a proposal.
     #[derive(Debug, PartialEq, Eq, Hash)]

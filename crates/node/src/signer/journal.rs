@@ -22,7 +22,7 @@
 
 use super::{
     metrics,
-    rules::{At, Book, Entry, Refusal, Statement},
+    rules::{At, Book, Entry, Refusal},
 };
 use alloy_primitives::{Address, B256, Keccak256};
 use parking_lot::Mutex;
@@ -31,7 +31,10 @@ use std::{
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
-use surety_types::{RollupId, Term, signing::Domain};
+use surety_types::{
+    RollupId, Term,
+    signing::{Domain, Statement},
+};
 
 const MAGIC: &[u8; 8] = b"SURETYJ1";
 const CHECK: usize = 8;

@@ -25,12 +25,12 @@ mod rules;
 pub use executed::ExecutedBlocks;
 pub use interchange::{Interchange, InterchangeError};
 pub use journal::{Journal, JournalError};
-pub use rules::{Refusal, Statement};
+pub use rules::Refusal;
 
 use alloy_primitives::{Address, B256};
 use k256::ecdsa::SigningKey;
 use std::sync::Arc;
-use surety_types::signing::{self, Batch, Domain, Finalize, Notarize, Nullify, Receipt, Signature};
+use surety_types::signing::{self, Batch, Domain, Finalize, Notarize, Nullify, Receipt, Signature, Statement};
 
 /// A vote key, wherever it is kept. Knows nothing of what it signs: [`Guard`] decides that.
 pub trait Signer: Send + Sync + 'static {

@@ -2,22 +2,7 @@
 
 use alloy_primitives::B256;
 use std::collections::{BTreeMap, BTreeSet};
-use surety_types::signing::{Batch, Finalize, Notarize, Nullify, Receipt};
-
-/// Something that a seat is asked to sign.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Statement {
-    /// A vote for a proposal.
-    Notarize(Notarize),
-    /// A vote to make a proposal final.
-    Finalize(Finalize),
-    /// A vote to give a view up.
-    Nullify(Nullify),
-    /// A batch statement.
-    Batch(Batch),
-    /// A leader's receipt.
-    Receipt(Receipt),
-}
+use surety_types::signing::Statement;
 
 /// Why a statement is not signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
