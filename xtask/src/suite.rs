@@ -71,7 +71,11 @@ fn contracts(root: &Path) -> Result<()> {
 }
 
 fn lint(root: &Path) -> Result<()> {
-    run(root, "cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--profile", "ci", "--", "--deny", "warnings"])
+    run(
+        root,
+        "cargo",
+        &["clippy", "--locked", "--workspace", "--all-targets", "--profile", "ci", "--", "--deny", "warnings"],
+    )
 }
 
 fn docs(root: &Path) -> Result<()> {

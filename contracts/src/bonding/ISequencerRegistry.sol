@@ -15,6 +15,21 @@ struct Seat {
     uint96 bond;
     /// ed25519 key in the peer-to-peer network.
     bytes32 peerKey;
+    /// When a fault froze it; 0 if none did. Two freezes of one second may differ by a second or more here, so that their
+    /// order shows.
+    uint64 frozenAt;
+}
+
+/// @notice What a fault can take of a seat, and what is known of its faults.
+struct Stake {
+    /// Wei held for it.
+    uint96 bond;
+    /// From when the bond may be withdrawn; 0 as long as the seat has not asked to leave.
+    uint40 withdrawableAt;
+    /// When a fault froze it; 0 if none did.
+    uint40 frozenAt;
+    /// The slasher's own notes; the registry does not read them.
+    uint72 record;
 }
 
 /// @notice A member of a committee.
@@ -39,6 +54,13 @@ struct Member {
 /// the copy refused, copying a key first would block a registration; were it taken, any seat could push another off the
 /// network by rotating to its key. (Nodes replace a key that is no ed25519 point by a dummy as well.)
 /// **Leaving.** Ask, serve until the first committee without the seat begins, wait `unbonding`, withdraw.
+/// **Freezing.** A fault that was shown freezes a seat, for good (`frozenAt`). It is out of every term that starts at or after
+/// `frozenAt + freezeDelay` (`settledDepth × slotTime`, so the members of a term are final when L1 has settled `start −
+/// freezeDelay`, and everybody reads the same), and serves until then. A committee that loses members this way goes on with
+/// those that are left, also if they are fewer than 4. When a third or more of the current term's members are frozen, the
+/// same transaction starts a term without any seat frozen so far, and statements of the terms before are refused. A frozen
+/// seat can neither be topped up nor have new keys; it can ask to leave, and withdraw what is left. Its place among the 64
+/// is free.
 interface ISequencerRegistry {
     /// A seat came in.
     event SeatRegistered(
@@ -58,6 +80,10 @@ interface ISequencerRegistry {
     event CommitteeSealed(uint64 indexed fromEpoch, address committee, uint256 members);
     /// An L1 event, not a boundary, started a term.
     event TermStarted(uint64 indexed term, uint64 time);
+    /// A fault froze a seat: it is out of every term that starts at or after `outFrom`.
+    event SeatFrozen(uint64 indexed seat, uint64 frozenAt, uint64 outFrom);
+    /// `amount` wei of a seat's bond were taken; `bond` are left.
+    event BondTaken(uint64 indexed seat, uint256 amount, uint256 bond);
 
     /// Only the deployer may open, and register seats before that.
     error NotDeployer(address caller);
@@ -109,6 +135,12 @@ interface ISequencerRegistry {
     error TimeBeforeGenesis(uint64 time);
     /// Only the current term's committee may post, or the one before within `overlap`.
     error TermMayNotPost(uint64 term, uint64 currentTerm);
+    /// A third of this term's committee was frozen; only the term that began then may post.
+    error TermCutShort(uint64 term, uint64 currentTerm);
+    /// A fault froze the seat.
+    error SeatIsFrozen(uint64 seat);
+    /// Only the slasher may do this.
+    error NotSlasher(address caller);
 
     /// @notice Registers a seat: anyone pays one bond for `owner`; before `open()` only the deployer, who so chooses the
     /// first committee.
@@ -132,8 +164,15 @@ interface ISequencerRegistry {
     /// bond is free at once.
     function requestExit(uint64 seat) external;
 
-    /// @notice Pays the bond of a seat that has left to `to`.
+    /// @notice Pays the bond of a seat that has left to `to`, less what it owes for its faults (`ISlasher.settle`).
     function withdraw(uint64 seat, address payable to) external;
+
+    /// @notice Takes wei from a seat's bond, freezes it if it was not, and notes `record`. Only the slasher. Starts a term if
+    /// a third of the current committee is now frozen.
+    function punish(uint64 seat, uint256 amount, uint72 record) external;
+
+    /// @notice Pays wei that were taken from bonds. Only the slasher.
+    function pay(address payable to, uint256 amount) external;
 
     /// @notice Starts terms and fixes the first committee. Once, by the deployer.
     function open() external;
@@ -157,13 +196,30 @@ interface ISequencerRegistry {
     /// @notice The epoch in which a term starts.
     function epochOfTerm(uint64 term) external view returns (uint64);
 
-    /// @notice The data contract of a term's committee.
+    /// @notice The data contract that a term's committee was sealed in: its members, and seats that are out for being frozen.
     function committeeOf(uint64 term) external view returns (address);
 
-    /// @notice The members of a term's committee, in L1 order.
+    /// @notice The members of a term's committee, in L1 order, without those that are out for being frozen. Final at an L1
+    /// block whose time is `termStart(term) − freezeDelay()` or later.
     function committee(uint64 term) external view returns (Member[] memory);
 
-    /// @notice The seats that have not asked to leave, in order.
+    /// @notice How many they are.
+    function committeeSize(uint64 term) external view returns (uint256);
+
+    /// @notice The terms that start in [from, to], if there is one and if `to` is not of the future (else it is taken for
+    /// now); `first > last` if there is none.
+    function termsStartingIn(uint64 from, uint64 to) external view returns (uint64 first, uint64 last);
+
+    /// @notice What a fault can take of a seat.
+    function stake(uint64 seat) external view returns (Stake memory);
+
+    /// @notice How long after it was frozen a seat is out of the terms that start, in seconds.
+    function freezeDelay() external view returns (uint64);
+
+    /// @notice Who may punish.
+    function slasher() external view returns (address);
+
+    /// @notice The seats that have not asked to leave and are not frozen, in order.
     function liveSeats() external view returns (uint64[] memory);
 
     /// @notice One seat.

@@ -81,6 +81,9 @@ library Parameters {
     error BatchAgeTooLong(uint256 twice, uint256 maxGap);
     /// `unbonding` must be at least overlap + two responses + the longest dispute + correlation window + margin.
     error UnbondingTooShort(uint256 unbonding, uint256 needed);
+    /// `unbonding − correlationWindow`, for which a term can be judged after its start, must be at least epoch + overlap +
+    /// response: what is signed in a term, and within `overlap` after it, can be judged for that long.
+    error EvidenceWindowTooShort(uint256 window, uint256 needed);
     /// `escapeDelay` must be longer than the longest dispute.
     error EscapeTooEarly(uint256 escapeDelay, uint256 longestDispute);
     /// One message buys at most half of a block's share for messages (an eighth of the block), and at least an L1Info.
@@ -104,6 +107,16 @@ library Parameters {
     uint64 internal constant MESSAGE_BYTE_GAS = 40;
     /// @notice The most bytes that `windowBytes` may be.
     uint64 internal constant MAX_WINDOW_BYTES = 32_768;
+
+    /// @notice The penalty for one signed contradiction that nothing else correlates with, in hundredths of a percent of the
+    /// par bond (protocol §9).
+    uint256 internal constant BASE_PENALTY_BASIS_POINTS = 500;
+
+    /// @notice For how long after its start a term can be judged. What is left to `unbonding` is the correlation window: when
+    /// a bond is free, nothing that could raise its penalties can be judged any more.
+    function evidenceWindow(ProtocolParameters memory p) internal pure returns (uint256) {
+        return uint256(p.unbonding) - p.correlationWindow;
+    }
 
     /// @notice From a claim to the end of the worst dispute about it: one period, and answers that take no longer than
     /// one more (protocol §8).
@@ -199,6 +212,9 @@ library Parameters {
         require(p.unbonding >= needed, UnbondingTooShort(p.unbonding, needed));
         needed = longestDispute(p);
         require(p.escapeDelay > needed, EscapeTooEarly(p.escapeDelay, needed));
+        needed = uint256(p.epochLength) + p.overlap + p.response;
+        uint256 window = evidenceWindow(p);
+        require(window >= needed, EvidenceWindowTooShort(window, needed));
     }
 
     function _checkMessages(ProtocolParameters memory p) private pure {

@@ -10,6 +10,8 @@
 //! | [`Inbox`] | messages and batches (protocol §4, §6) |
 //! | [`Claims`] | what is claimed to be the state, and what of it is final (protocol §8) |
 //! | [`Bridge`] | ether in and out (protocol §10) |
+//! | [`Slasher`] | reports of faults, penalties, rewards (protocol §9) |
+//! | [`Equivocation`] | judges two contradicting statements of one key (protocol §9) |
 #![allow(missing_docs, clippy::too_many_arguments)]
 
 use alloy_sol_types::sol;
@@ -33,4 +35,14 @@ sol!(
     #[sol(all_derives)]
     Bridge,
     "../../contracts/artifacts/Bridge.json"
+);
+sol!(
+    #[sol(all_derives)]
+    Slasher,
+    "../../contracts/artifacts/Slasher.json"
+);
+sol!(
+    #[sol(all_derives)]
+    Equivocation,
+    "../../contracts/artifacts/Equivocation.json"
 );

@@ -5,7 +5,8 @@
 //!   "version": 1,
 //!   "l1ChainId": 1337,
 //!   "l1Start": 3,
-//!   "addresses": { "registry": "0x…", "claims": "0x…", "inbox": "0x…", "bridge": "0x…" },
+//!   "addresses": { "registry": "0x…", "claims": "0x…", "inbox": "0x…", "bridge": "0x…",
+//!                  "equivocation": "0x…", "slasher": "0x…" },
 //!   "parameters": { "rollup": 75873, "genesisHash": "0x…", … },
 //!   "protocol": { "forceDelay": 40, … },
 //!   "genesis": { "chainId": 75873 }
@@ -87,8 +88,8 @@ impl ChainFile {
             return Err(ChainFileError::Version(self.version));
         }
         protocol.check()?;
-        let Addresses { registry, claims, inbox, bridge } = *addresses;
-        let mut distinct = vec![registry, claims, inbox, bridge];
+        let Addresses { registry, claims, inbox, bridge, equivocation, slasher } = *addresses;
+        let mut distinct = vec![registry, claims, inbox, bridge, equivocation, slasher];
         distinct.sort_unstable();
         distinct.dedup();
         let rules = [
@@ -99,7 +100,7 @@ impl ChainFile {
             (self.l1_chain_id != parameters.rollup.get(), "two chains with one chain id"),
             (!parameters.genesis_hash.is_zero(), "the chain and a genesis hash of zero"),
             (self.l1_start > L1Height::ZERO, "contracts and a start at L1's genesis"),
-            (distinct.len() == 4 && distinct.iter().all(|a| !a.is_zero()), "the four contracts' addresses"),
+            (distinct.len() == 6 && distinct.iter().all(|a| !a.is_zero()), "the six contracts' addresses"),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
             Some((_, what)) => Err(ChainFileError::Contradiction(what)),

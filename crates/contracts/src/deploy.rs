@@ -27,13 +27,17 @@ pub struct Addresses {
     pub inbox: Address,
     /// `Bridge`.
     pub bridge: Address,
+    /// `Equivocation`.
+    pub equivocation: Address,
+    /// `Slasher`.
+    pub slasher: Address,
 }
 
 impl Addresses {
     /// Where they will be if `deployer` sends a [`DeployPlan`] from `nonce` on.
     pub fn predict(deployer: Address, nonce: u64) -> Self {
         let at = |place: u64| deployer.create(nonce.saturating_add(place));
-        Self { registry: at(0), claims: at(1), inbox: at(2), bridge: at(3) }
+        Self { registry: at(0), claims: at(1), inbox: at(2), bridge: at(3), equivocation: at(4), slasher: at(5) }
     }
 }
 

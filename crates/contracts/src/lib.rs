@@ -4,7 +4,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`bindings`] | calls, events, structs and errors of the four contracts, from the committed artifacts |
+//! | [`bindings`] | calls, events, structs and errors of the contracts, from the committed artifacts |
 //! | [`chain_file`] | what a node must be told to follow a chain |
 //! | [`parameters`] | what L1 enforces (protocol §14): three profiles, and the contracts' own arithmetic |
 //! | [`deploy`] | the transactions that put a rollup on L1, and where its contracts will be |

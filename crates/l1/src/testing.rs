@@ -24,6 +24,8 @@ pub(crate) const ADDRESSES: Addresses = Addresses {
     claims: Address::repeat_byte(0xa2),
     inbox: Address::repeat_byte(0xa3),
     bridge: Address::repeat_byte(0xa4),
+    equivocation: Address::repeat_byte(0xa5),
+    slasher: Address::repeat_byte(0xa6),
 };
 pub(crate) const ROLLUP: RollupId = RollupId::new(75873);
 pub(crate) const SLOT: u64 = 2;
