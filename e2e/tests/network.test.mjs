@@ -12,10 +12,13 @@ import { ethers } from "ethers";
 import {
   createPublicClient,
   createWalletClient,
+  decodeErrorResult,
   decodeEventLog,
   decodeFunctionData,
+  decodeFunctionResult,
   defineChain,
   encodeAbiParameters,
+  encodeFunctionData,
   formatEther,
   http,
   keccak256,
@@ -193,26 +196,99 @@ for (const l1 of ["embedded", "anvil"]) {
     });
 
     test("a hostile poster is refused, each time by its own error", async () => {
+      // The honest post is tried again on the state right before it landed, with one thing changed; unchanged, it passes.
+      const registryAbi = artifact("SequencerRegistry").abi;
+      const abi = [...inboxAbi, ...registryAbi.filter((item) => item.type === "error" && !inboxAbi.some((known) => known.name === item.name))];
       const logs = await l1Public.getContractEvents({ address: contracts.inbox, abi: inboxAbi, eventName: "BatchPosted", fromBlock: 0n });
-      const original = await l1Public.getTransaction({ hash: logs.at(-1).transactionHash });
-      const { args } = decodeFunctionData({ abi: inboxAbi, data: original.input });
-      const refused = async (name, change) => {
-        const [statement, ...rest] = structuredClone(args);
-        const changed = change(statement, rest);
-        await assert.rejects(
-          l1Public.simulateContract({ account, address: contracts.inbox, abi: inboxAbi, functionName: "postBatch", args: changed ?? [statement, ...rest] }),
-          (error) => {
-            const reason = error.walk?.((e) => e.data?.errorName)?.data?.errorName;
-            assert.equal(reason, name, error.message.slice(0, 400));
-            return true;
-          },
-        );
+      const at = (blockNumber, functionName, address = contracts.inbox, ofAbi = inboxAbi, args = []) =>
+        l1Public.readContract({ address, abi: ofAbi, functionName, args, blockNumber });
+      const posts = await Promise.all(
+        logs.slice(-12).reverse().map(async (log) => {
+          const before = await l1Public.getBlock({ blockNumber: log.blockNumber - 1n });
+          const term = await at(before.number, "currentTerm", contracts.registry, registryAbi);
+          return { log, before, term };
+        }),
+      );
+      // One whose times and term L1 took a block earlier too, and with two terms before it.
+      const post = posts.find(({ log: { args: { statement } }, before, term }) =>
+        statement.lastBlockTime <= before.timestamp && statement.term === term && term > 2n);
+      assert.ok(post, "an honest post that would have been taken a block earlier");
+      const blockNumber = post.before.number;
+      const transaction = await l1Public.getTransaction({ hash: post.log.transactionHash });
+      const honest = { args: decodeFunctionData({ abi: inboxAbi, data: transaction.input }).args, blobs: transaction.blobVersionedHashes };
+      const input = (args) => encodeFunctionData({ abi: inboxAbi, functionName: "postBatch", args });
+      const call = (to, data, blobs, overrides = {}) =>
+        rpc(network.l1Url, "eth_call", { from: account.address, to, data, gas: "0x989680", ...(blobs.length ? { blobVersionedHashes: blobs, maxFeePerBlobGas: "0x3b9aca00" } : {}) }, `0x${blockNumber.toString(16)}`, overrides);
+      const tried = async (change) => {
+        const { args: [statement, ...rest], blobs } = structuredClone(honest);
+        const changed = { statement, rest, blobs };
+        change(changed);
+        try {
+          await call(contracts.inbox, input([changed.statement, ...changed.rest]), changed.blobs);
+          return "taken";
+        } catch (error) {
+          assert.match(String(error.data), /^0x[0-9a-f]{8}/, error.message);
+          return decodeErrorResult({ abi, data: error.data }).errorName;
+        }
       };
-      await refused("WrongFirstHeight", () => undefined); // a replay: the same batch twice
-      await refused("WrongRollup", (s) => void (s.rollup += 1n));
+      assert.equal(await tried(() => {}), "taken", "the honest post itself");
+
+      const other = `0x01${"5a".repeat(31)}`;
+      const [parent, siblings, signers, signatures, data] = [0, 1, 2, 3, 4];
+      const committee = await at(blockNumber, "committee", contracts.registry, registryAbi, [honest.args[0].term]);
+      const refusals = {
+        "another blob": ["WrongData", (c) => (c.blobs[0] = other)],
+        "a blob more": ["WrongData", (c) => c.blobs.push(other)],
+        "no data at all": ["WrongData", (c) => (c.blobs = [])],
+        "other data, and the statement names them": ["SignatureInvalid", (c) => { c.blobs = []; c.statement.dataHash = `0x${"00".repeat(32)}`; }],
+        "call data beside the blobs": ["TwoKindsOfData", (c) => (c.rest[data] = "0x00")],
+        "a later first block": ["WrongFirstHeight", (c) => (c.statement.firstHeight += 1n)],
+        "no block": ["WrongBlockCount", (c) => (c.statement.lastHeight = c.statement.firstHeight - 1n)],
+        "more blocks than the root holds": ["WrongPath", (c) => (c.statement.lastHeight += 1n)],
+        "another last block": ["WrongPath", (c) => (c.statement.lastHash = other)],
+        "another path": ["WrongPath", (c) => c.rest[siblings].push(other)],
+        "another parent": ["WrongParentClaim", (c) => (c.rest[parent].blockHashRoot = other)],
+        "another block before": ["WrongPrevHash", (c) => (c.statement.prevHash = other)],
+        "messages that were never sent": ["MessagesNotSent", (c) => (c.statement.messageCount += 1_000_000n)],
+        "messages given back": ["MessagesConsumedBefore", (c) => (c.statement.messageCount = 0n)],
+        "another message history": ["WrongMessageAcc", (c) => (c.statement.messageAcc = other)],
+        "another inbox history": ["WrongInboxTip", (c) => (c.statement.inboxTip = other)],
+        "a time before the last batch": ["TimeBeforePrevious", (c) => (c.statement.lastBlockTime = 1n)],
+        "a time to come": ["TimeInFuture", (c) => (c.statement.lastBlockTime += 10_000n)],
+        "a second earlier": ["SignatureInvalid", (c) => (c.statement.lastBlockTime -= 1n)],
+        "another rollup": ["WrongRollup", (c) => (c.statement.rollup += 1n)],
+        "an old committee": ["TermMayNotPost", (c) => (c.statement.term -= 2n)],
+        "a committee to come": ["TermMayNotPost", (c) => (c.statement.term += 1n)],
+        "another genesis of the term": ["SignatureInvalid", (c) => (c.statement.genesis = other)],
+        "a signature from elsewhere": ["SignatureInvalid", (c) => (c.rest[signatures] = c.rest[signatures].slice(0, -2) + "00")],
+        "a signature short": ["SignaturesLengthWrong", (c) => (c.rest[signatures] = c.rest[signatures].slice(0, -128))],
+        "two signers of four": ["NoQuorum", (c) => {
+          const [first, second] = committee.map((_, place) => BigInt(place)).filter((place) => (c.rest[signers] >> place) & 1n);
+          c.rest[signers] = (1n << first) | (1n << second);
+          c.rest[signatures] = c.rest[signatures].slice(0, 2 + 2 * 128);
+        }],
+        "a signer who is no member": ["SignerOutsideCommittee", (c) => (c.rest[signers] |= 1n << BigInt(committee.length))],
+      };
+      for (const [what, [error, change]] of Object.entries(refusals)) assert.equal(await tried(change), error, what);
+
+      // Twice at once: both in one transaction, by a contract that is put there for the call.
+      const multicall = JSON.parse(readFileSync(join(root, "contracts/preinstalls/Multicall3.json"), "utf8"));
+      const multicallAbi = parseAbi(["function tryAggregate(bool requireSuccess, (address target, bytes callData)[] calls) payable returns ((bool success, bytes returnData)[])"]);
+      const target = "0x00000000000000000000000000000000000ca11a";
+      const posted = { target: contracts.inbox, callData: input(honest.args) };
+      const twice = encodeFunctionData({ abi: multicallAbi, functionName: "tryAggregate", args: [false, [posted, posted]] });
+      const answer = await call(target, twice, honest.blobs, { [target]: { code: multicall.runtime } });
+      const [once, again] = decodeFunctionResult({ abi: multicallAbi, functionName: "tryAggregate", data: answer });
+      assert.deepEqual([once.success, again.success], [true, false]);
+      assert.equal(decodeErrorResult({ abi, data: again.returnData }).errorName, "WrongFirstHeight");
+      // And on the state of today, where it has long been posted: a replay.
+      await assert.rejects(
+        l1Public.simulateContract({ account, address: contracts.inbox, abi, functionName: "postBatch", args: honest.args }),
+        (error) => error.walk?.((e) => e.data?.errorName)?.data?.errorName === "WrongFirstHeight",
+      );
     });
 
-    test("ether withdrawn on L2 is paid on L1", async () => {
+    test("ether withdrawn on L2 is paid on L1", async (context) => {
       const target = "0x00000000000000000000000000000000000000bb";
       const value = parseEther("1.5");
       const hash = await l2Wallet.writeContract({ address: PASSER, abi: passerAbi, functionName: "initiateWithdrawal", args: [target, 100_000n, "0x"], value });
@@ -243,6 +319,7 @@ for (const l1 of ["embedded", "anvil"]) {
       };
       const paid = await l1Public.waitForTransactionReceipt({ hash: await l1Wallet.writeContract(call) });
       assert.equal(paid.status, "success");
+      context.diagnostic(`gas of the withdrawal on L1: ${paid.gasUsed}`);
       assert.equal((await l1Public.getBalance({ address: target })) - before, value);
       await assert.rejects(l1Public.simulateContract({ account, ...call }), /WithdrawalDone/);
     });
