@@ -3,8 +3,8 @@
 
 mod blocks;
 mod inbox;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod workshop;
 
 pub use blocks::{Blocks, Draft, InvalidBlock, MachineError, Parent, Sealed, Verdict, decode_aux, encode_aux};

@@ -1,4 +1,4 @@
-//! A small L2 chain in a temporary store, for this crate's tests.
+//! A small L2 chain in a temporary store, for tests and simulations.
 
 use super::{Blocks, Inbox};
 use alloy_consensus::{Signed, TxEip1559, constants::EMPTY_ROOT_HASH};
@@ -11,11 +11,13 @@ use surety_types::{
     Recovered, Seconds, StateChanges, Transaction, predeploys,
 };
 
-/// Early, since virtual clocks begin at zero.
-pub(crate) const GENESIS_TIME: u64 = 1_000;
-pub(crate) const FORCE_DELAY: Seconds = Seconds::new(30);
+/// L2 genesis, in Unix seconds: early, since virtual clocks begin at zero.
+pub const GENESIS_TIME: u64 = 1_000;
+/// By when L1 wants a message consumed.
+pub const FORCE_DELAY: Seconds = Seconds::new(30);
 
-pub(crate) fn parameters() -> ChainParameters {
+/// The constants of the chain.
+pub fn parameters() -> ChainParameters {
     ChainParameters {
         rollup: crate::consensus::testing::ROLLUP,
         genesis_time: Seconds::new(GENESIS_TIME),
@@ -73,12 +75,12 @@ fn config() -> Config {
 }
 
 /// A chain at genesis, where nobody has ether: it comes by messages.
-pub(crate) fn chain(path: Option<&std::path::Path>) -> Blocks {
+pub fn chain(path: Option<&std::path::Path>) -> Blocks {
     chain_with(path, parameters())
 }
 
 /// As [`chain`], with other constants. Nobody has ether: it comes by messages.
-pub(crate) fn chain_with(path: Option<&std::path::Path>, mut parameters: ChainParameters) -> Blocks {
+pub fn chain_with(path: Option<&std::path::Path>, mut parameters: ChainParameters) -> Blocks {
     let (state, passer) = roots();
     let genesis = genesis_block(&parameters, state, passer);
     parameters.genesis_hash = genesis.hash();
@@ -87,7 +89,7 @@ pub(crate) fn chain_with(path: Option<&std::path::Path>, mut parameters: ChainPa
 }
 
 /// A deposit of one ether to an address.
-pub(crate) fn deposit(index: u64, to: Address, gas: u64) -> Message {
+pub fn deposit(index: u64, to: Address, gas: u64) -> Message {
     let ether = U256::from(10).pow(U256::from(18));
     Message {
         kind: MessageKind::Deposit,
@@ -104,7 +106,7 @@ pub(crate) fn deposit(index: u64, to: Address, gas: u64) -> Message {
 }
 
 /// The address of a test account.
-pub(crate) fn account(seed: u8) -> Address {
+pub fn account(seed: u8) -> Address {
     surety_types::signing::vote_address(&key(seed))
 }
 
@@ -115,7 +117,7 @@ fn key(seed: u8) -> k256::ecdsa::SigningKey {
 }
 
 /// A signed transfer of one wei.
-pub(crate) fn transfer(seed: u8, nonce: u64, tip: u128) -> Recovered<Transaction> {
+pub fn transfer(seed: u8, nonce: u64, tip: u128) -> Recovered<Transaction> {
     transaction(
         seed,
         TxEip1559 {
@@ -132,7 +134,7 @@ pub(crate) fn transfer(seed: u8, nonce: u64, tip: u128) -> Recovered<Transaction
 }
 
 /// Signs any transaction.
-pub(crate) fn transaction(seed: u8, tx: TxEip1559) -> Recovered<Transaction> {
+pub fn transaction(seed: u8, tx: TxEip1559) -> Recovered<Transaction> {
     use alloy_consensus::SignableTransaction;
     let (signature, recovery) = key(seed).sign_prehash_recoverable(tx.signature_hash().as_slice()).unwrap();
     let signed: Signed<TxEip1559> = tx.into_signed((signature, recovery).into());

@@ -24,8 +24,8 @@ mod scheme;
 mod seat;
 mod statements;
 mod status;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod transactions;

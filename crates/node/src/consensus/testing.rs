@@ -1,28 +1,65 @@
-//! Committees with known keys, for this crate's tests.
+//! Committees with known keys, and a seat's consensus over any runtime and network: for tests and simulations.
+//!
+//! What runs here is the code of a running node ([`super::seat`]) without its threads and sockets.
 
-use super::committee::{Committee, Member};
-use crate::signer::{Guard, Journal, LocalSigner, Signer};
+pub use super::scheme::Signature as VoteSignature;
+use super::{
+    application::{Shared, SignedReceipt},
+    block::BlockLimits,
+    committee::{Committee, Member, TermSchedule},
+    engine::{self, Channels, Core, Network, Timing},
+    epochs::Boundary,
+    statements::{BatchSignatures, BatchVerifier, Statements},
+};
+use crate::{
+    builder::Blocks,
+    pool::Pool,
+    signer::{Guard, Journal, LocalSigner, Signer},
+};
 use alloy_primitives::{Address, B256, keccak256};
-use commonware_cryptography::{Signer as _, ed25519::PrivateKey};
-use std::path::Path;
+use commonware_cryptography::{
+    Signer as _,
+    ed25519::{PrivateKey, PublicKey},
+};
+use commonware_p2p::{Blocker, Provider, Receiver, Sender};
+use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage};
+use rand_core::CryptoRng;
+use std::{path::Path, sync::Arc};
+use surety_state::StoredBlock;
 use surety_types::{RollupId, Seconds, Term, signing::Domain};
+use tokio::sync::{broadcast, watch};
 
-pub(crate) const ROLLUP: RollupId = RollupId::new(75_873);
+/// The most bytes of a block on the wire.
+pub const MAX_BLOCK_BYTES: usize = 1 << 20;
+/// Channels of a seat, by number.
+pub const CHANNELS: u64 = 8;
+/// Votes, each behind its term (a varint).
+pub const VOTES: u64 = 0;
+/// New blocks.
+pub const BLOCKS: u64 = 3;
+/// Batch statements and their signatures.
+pub const STATEMENTS: u64 = 6;
 
-pub(crate) fn domain() -> Domain {
+/// The rollup.
+pub const ROLLUP: RollupId = RollupId::new(75_873);
+
+/// The domain of all that is signed.
+pub fn domain() -> Domain {
     Domain::new(1337, Address::repeat_byte(0x52))
 }
 
-pub(crate) fn vote_key(seat: u64) -> LocalSigner {
+/// Vote key of a seat.
+pub fn vote_key(seat: u64) -> LocalSigner {
     LocalSigner::from_bytes(&keccak256(seat.to_be_bytes())).unwrap()
 }
 
-pub(crate) fn peer_key(seat: u64) -> PrivateKey {
-    // So that the order of peer keys is not that of the seats.
+/// Peer key of a seat. Their order is not that of the seats.
+pub fn peer_key(seat: u64) -> PrivateKey {
     PrivateKey::from_seed(1_000 - seat)
 }
 
-pub(crate) fn committee(term: u64, start: u64, seats: u64) -> Committee {
+/// The committee of the seats 0 to `seats` in a term.
+pub fn committee(term: u64, start: u64, seats: u64) -> Committee {
     let members = (0..seats)
         .map(|seat| Member {
             seat,
@@ -33,8 +70,97 @@ pub(crate) fn committee(term: u64, start: u64, seats: u64) -> Committee {
     Committee::new(Term::new(term), Seconds::new(start), members).unwrap()
 }
 
-pub(crate) fn guard(dir: &Path, seat: u64) -> Guard {
+/// A seat's vote key behind its journal in a directory.
+pub fn guard(dir: &Path, seat: u64) -> Guard {
     let key = vote_key(seat);
     let journal = Journal::open(&dir.join(format!("journal-{seat}")), &domain(), key.address()).unwrap();
     Guard::new(key, journal, domain()).unwrap()
+}
+
+/// What a seat is made of.
+pub struct SeatParts {
+    /// Begins the names of its storage partitions.
+    pub partition: String,
+    /// The chain.
+    pub blocks: Blocks,
+    /// Transactions waiting.
+    pub pool: Arc<Pool>,
+    /// The vote key.
+    pub guard: Option<Guard>,
+    /// Terms and committees.
+    pub schedule: TermSchedule,
+    /// Who receives the fees of its blocks.
+    pub beneficiary: Address,
+    /// Judges batches; `None`: the seat signs none.
+    pub verifier: Option<BatchVerifier>,
+    /// Timeouts.
+    pub timing: Timing,
+    /// Its peer key.
+    pub me: PublicKey,
+}
+
+/// A seat that runs.
+pub struct RunningSeat {
+    /// Its tasks: aborting it pulls the plug.
+    pub task: Handle<surety_state::Result<()>>,
+    /// Final blocks from now on.
+    pub finalized: broadcast::Receiver<Arc<StoredBlock>>,
+    /// Receipts that it signs.
+    pub receipts: broadcast::Receiver<SignedReceipt>,
+    /// The newest term that began while it ran.
+    pub term: watch::Receiver<Option<Boundary>>,
+    /// Gathers signatures under batches.
+    pub batches: BatchSignatures,
+}
+
+/// Starts a seat's consensus. `channels` are its ends of channels 0 to [`CHANNELS`].
+pub fn start<E, S, R, P, B>(
+    context: E,
+    parts: SeatParts,
+    channels: [(S, R); CHANNELS as usize],
+    peers: P,
+    blocker: B,
+) -> RunningSeat
+where
+    E: CryptoRng + Clock + Spawner + Storage + Metrics,
+    S: Sender<PublicKey = PublicKey>,
+    R: Receiver<PublicKey = PublicKey>,
+    P: Provider<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+{
+    let receipts = broadcast::Sender::new(1_000);
+    let finalized = broadcast::Sender::new(10_000);
+    let (term, terms) = watch::channel(None);
+    let (batches, requests) = BatchSignatures::new();
+    let shared = Arc::new(Shared {
+        blocks: parts.blocks,
+        pool: parts.pool,
+        schedule: parts.schedule,
+        guard: parts.guard,
+        beneficiary: parts.beneficiary,
+        receipts: receipts.clone(),
+        max_block_bytes: MAX_BLOCK_BYTES,
+    });
+    let core = Core {
+        partition: parts.partition,
+        shared,
+        domain: domain(),
+        limits: BlockLimits { rollup: ROLLUP, max_bytes: MAX_BLOCK_BYTES },
+        timing: parts.timing,
+        finalized: finalized.clone(),
+        term,
+        statements: Statements { domain: domain(), verifier: parts.verifier },
+        requests,
+    };
+    let [votes, certificates, resolver, blocks, backfill, transactions, statements, status] = channels;
+    let network = Network {
+        channels: Channels { votes, certificates, resolver, blocks, backfill, transactions, statements, status },
+        peers,
+        blocker,
+        me: parts.me,
+        admit: Box::new(|_: &Committee| {}),
+    };
+    let (told, promised) = (finalized.subscribe(), receipts.subscribe());
+    let task = context.spawn(|context| engine::run(context, core, network));
+    RunningSeat { task, finalized: told, receipts: promised, term: terms, batches }
 }

@@ -3,13 +3,12 @@
 mod tcp;
 
 use super::{
-    application::{Shared, SignedReceipt},
-    block::BlockLimits,
+    application::SignedReceipt,
     committee::{Committee, TermSchedule},
-    engine::{self, Channels, Core, Network, Timing},
+    engine::Timing,
     epochs::Boundary,
-    statements::{BatchSignatures, BatchVerifier, Statements},
-    testing::{ROLLUP, committee, domain, guard, peer_key, vote_key},
+    statements::{BatchSignatures, BatchVerifier},
+    testing::{self, CHANNELS, ROLLUP, RunningSeat, SeatParts, committee, domain, guard, peer_key, vote_key},
 };
 use crate::{
     builder::{
@@ -22,7 +21,7 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes};
 use commonware_cryptography::{Signer as _, ed25519::PublicKey};
 use commonware_p2p::simulated::{self, Link, Oracle};
-use commonware_runtime::{Clock as _, Handle, Quota, Runner as _, Spawner as _, Supervisor as _, deterministic};
+use commonware_runtime::{Clock as _, Handle, Quota, Runner as _, Supervisor as _, deterministic};
 use commonware_utils::{NZU32, NZUsize, probability};
 use std::{
     collections::BTreeMap,
@@ -145,19 +144,6 @@ impl World {
         let head = blocks.store().latest().unwrap();
         let header = blocks.store().header(head.block().hash).unwrap().unwrap();
         let pool = Arc::new(Pool::new(PoolConfig::default(), blocks.parameters().clone(), &header, head).unwrap());
-        let receipts = broadcast::Sender::new(1_000);
-        let finalized = broadcast::Sender::new(10_000);
-        let (term, terms) = watch::channel(None);
-        let (batches, requests) = BatchSignatures::new();
-        let shared = Arc::new(Shared {
-            blocks: blocks.clone(),
-            pool: pool.clone(),
-            schedule: self.schedule.clone(),
-            guard: Some(guard(&path, index)),
-            beneficiary: Address::with_last_byte(index as u8 + 1),
-            receipts: receipts.clone(),
-            max_block_bytes: 1 << 20,
-        });
         // Seat 3 finds every batch wrong.
         let verifier = BatchVerifier::new(move |_, _| {
             let answer = if index == 3 { Err("not my blocks".into()) } else { Ok(()) };
@@ -167,46 +153,26 @@ impl World {
         let control = self.oracle.control(me.clone());
         let quota = Quota::per_second(NZU32!(10_000));
         // Each start takes new channels: the simulation keeps those of a crashed one.
-        let channel = |n: u64| control.register(n, quota);
-        let channels = Channels {
-            votes: channel(0).await.unwrap(),
-            certificates: channel(1).await.unwrap(),
-            resolver: channel(2).await.unwrap(),
-            blocks: channel(3).await.unwrap(),
-            backfill: channel(4).await.unwrap(),
-            transactions: channel(5).await.unwrap(),
-            statements: channel(6).await.unwrap(),
-            status: channel(7).await.unwrap(),
-        };
-        let core = Core {
+        let mut channels = Vec::new();
+        for n in 0..CHANNELS {
+            channels.push(control.register(n, quota).await.unwrap());
+        }
+        let parts = SeatParts {
             partition: format!("seat-{index}-"),
-            shared,
-            domain: domain(),
-            limits: BlockLimits { rollup: ROLLUP, max_bytes: 1 << 20 },
+            blocks: blocks.clone(),
+            pool: pool.clone(),
+            guard: Some(guard(&path, index)),
+            schedule: self.schedule.clone(),
+            beneficiary: Address::with_last_byte(index as u8 + 1),
+            verifier: Some(verifier),
             timing: Timing::default(),
-            finalized: finalized.clone(),
-            term,
-            statements: Statements { domain: domain(), verifier: Some(verifier) },
-            requests,
-        };
-        let network = Network {
-            channels,
-            peers: self.oracle.manager(),
-            blocker: self.oracle.control(me.clone()),
-            me,
-            admit: Box::new(|_: &Committee| {}),
+            me: me.clone(),
         };
         let context = self.context.child("seat").with_attribute("index", index).with_attribute("start", self.starts);
-        let task = context.spawn(|context| engine::run(context, core, network));
-        Seat {
-            task,
-            blocks,
-            pool,
-            finalized: finalized.subscribe(),
-            receipts: receipts.subscribe(),
-            term: terms,
-            batches,
-        }
+        let Ok(channels) = channels.try_into() else { panic!("all channels") };
+        let RunningSeat { task, finalized, receipts, term, batches } =
+            testing::start(context, parts, channels, self.oracle.manager(), self.oracle.control(me));
+        Seat { task, blocks, pool, finalized, receipts, term, batches }
     }
 
     fn seat(&self, index: usize) -> &Seat {
