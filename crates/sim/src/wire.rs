@@ -1,9 +1,6 @@
 //! The end of a seat's cable: what it sends is read, put on record and, if the seat is Byzantine, bent.
 
-use crate::{
-    record::Record,
-    sins::{Outgoing, Sin},
-};
+use crate::{record::Record, sins::Sin};
 use alloy_primitives::{Address, B256, keccak256};
 use commonware_actor::{Feedback, Unreliable};
 use commonware_codec::{Copying, Decode as _, DecodeExt as _, Encode as _, ReadExt as _, varint::UInt};
@@ -225,27 +222,32 @@ pub struct Cable {
     ledger: Arc<Mutex<Ledger>>,
     sin: Option<Arc<Mutex<dyn Sin>>>,
     copy: Option<Copy>,
+    channels: Mutex<BTreeMap<u64, Box<Send>>>,
 }
+
+type Send = dyn FnMut(Recipients<PublicKey>, Vec<u8>, bool) + std::marker::Send;
 
 impl Cable {
     /// A cable that puts on record what passes; a sin bends it first.
     pub fn new(ledger: Arc<Mutex<Ledger>>, sin: Option<Arc<Mutex<dyn Sin>>>, copy: Option<Copy>) -> Arc<Self> {
-        Arc::new(Self { ledger, sin, copy })
+        Arc::new(Self { ledger, sin, copy, channels: Mutex::default() })
     }
 
-    fn pass(&self, channel: u64, to: Recipients<PublicKey>, bytes: Vec<u8>) -> Outgoing {
+    fn pass(&self, channel: u64, to: Recipients<PublicKey>, bytes: Vec<u8>, priority: bool) {
         let sent = match &self.sin {
             Some(sin) => sin.lock().bend(channel, to, bytes),
-            None => vec![(to, bytes)],
+            None => vec![(channel, to, bytes)],
         };
-        let mut ledger = self.ledger.lock();
-        for (_, bytes) in &sent {
-            ledger.take(read(channel, bytes), bytes);
+        for (channel, to, bytes) in sent {
+            self.ledger.lock().take(read(channel, &bytes), &bytes);
             if let Some(copy) = &self.copy {
-                *copy.marks.lock().entry(keccak256(bytes)).or_default() |= 1 << copy.index;
+                *copy.marks.lock().entry(keccak256(&bytes)).or_default() |= 1 << copy.index;
+            }
+            let to = self.within_reach(to);
+            if let Some(send) = self.channels.lock().get_mut(&channel) {
+                send(to, bytes, priority);
             }
         }
-        sent.into_iter().map(|(to, bytes)| (self.within_reach(to), bytes)).collect()
     }
 
     fn within_reach(&self, to: Recipients<PublicKey>) -> Recipients<PublicKey> {
@@ -269,9 +271,15 @@ pub struct Tap<S> {
     cable: Arc<Cable>,
 }
 
-impl<S> Tap<S> {
+impl<S: Sender<PublicKey = PublicKey>> Tap<S> {
     /// Puts a cable between a seat and a channel.
-    pub const fn new(inner: S, channel: u64, cable: Arc<Cable>) -> Self {
+    pub fn new(inner: S, channel: u64, cable: Arc<Cable>) -> Self {
+        let mut out = inner.clone();
+        let send = move |to, bytes: Vec<u8>, priority| {
+            // Messages may get lost.
+            out.send(to, bytes, priority);
+        };
+        cable.channels.lock().insert(channel, Box::new(send));
         Self { inner, channel, cable }
     }
 }
@@ -306,11 +314,9 @@ impl<S: Sender<PublicKey = PublicKey>> CheckedSender for Checked<'_, S> {
         self.allowed.clone()
     }
 
-    fn send(self, message: impl Into<IoBufs> + Send, priority: bool) -> Unreliable<Feedback> {
+    fn send(self, message: impl Into<IoBufs> + std::marker::Send, priority: bool) -> Unreliable<Feedback> {
         let bytes = message.into().coalesce().as_ref().to_vec();
-        for (to, bytes) in self.tap.cable.pass(self.tap.channel, self.to, bytes) {
-            self.tap.inner.send(to, bytes, priority);
-        }
+        self.tap.cable.pass(self.tap.channel, self.to, bytes, priority);
         Unreliable::Outcome(Feedback::Ok)
     }
 }

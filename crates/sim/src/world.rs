@@ -18,7 +18,7 @@ use commonware_runtime::{
     Clock as _, Quota, Spawner as _, Supervisor as _,
     deterministic::{self, FaultConfig, PartialWriteMode, ResizeConfig, WriteConfig},
 };
-use commonware_utils::{NZU32, NZUsize, Probability, probability};
+use commonware_utils::{NZU32, NZUsize, Probability, ordered::Set, probability};
 use parking_lot::Mutex;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::{
@@ -144,15 +144,14 @@ impl Memory {
     fn new(scenario: &Scenario, dir: &Path) -> Self {
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let (mut sins, mut terms) = (BTreeMap::new(), BTreeMap::new());
-        let mut participants: Vec<_> = (0..scenario.seats).map(|s| (peer_key(s as u64).public_key(), s)).collect();
-        participants.sort();
+        let peers: Vec<_> = (0..scenario.seats).map(|seat| peer_key(seat as u64).public_key()).collect();
+        let participants: Set<PublicKey> = Set::from_iter_dedup(peers.iter().cloned());
         for (seat, kind) in &scenario.sinners {
             let known: Arc<Mutex<BTreeMap<u64, B256>>> = Arc::default();
             terms.insert(*seat, known.clone());
-            let place = participants.iter().position(|(_, s)| s == seat).unwrap_or_default();
+            let place = participants.iter().position(|peer| *peer == peers[*seat]).unwrap_or_default();
             let hand = Hand::new(*seat as u64, place, known);
-            let others = participants.iter().filter(|(_, s)| s != seat).map(|(key, _)| key.clone()).collect();
-            if let Some(sin) = kind.commit(hand, others, ledger.clone(), scenario.seed) {
+            if let Some(sin) = kind.commit(hand, &participants, ledger.clone(), scenario.seed) {
                 sins.insert(*seat, sin);
             }
         }

@@ -72,7 +72,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "surety-devnet",
             ],
         ),
-        ("surety-sim", &[]),
+        ("surety-sim", &["surety-types", "surety-state", "surety-node"]),
         ("xtask", &[]),
     ])
 }

@@ -36,7 +36,7 @@ impl Sin for Conflicter {
             _ => None,
         };
         self.acts += u64::from(second.is_some());
-        [Some((to.clone(), bytes)), second.map(|bytes| (to, bytes))].into_iter().flatten().collect()
+        [Some((channel, to.clone(), bytes)), second.map(|bytes| (channel, to, bytes))].into_iter().flatten().collect()
     }
 
     fn acts(&self) -> u64 {

@@ -40,8 +40,8 @@ impl Sin for DoubleBatcher {
             _ => None,
         };
         let forged = batch.and_then(|batch| self.forge(&batch));
-        let more = forged.into_iter().flatten().map(|bytes| (Recipients::All, bytes));
-        std::iter::once((to, bytes)).chain(more).collect()
+        let more = forged.into_iter().flatten().map(|bytes| (channel, Recipients::All, bytes));
+        std::iter::once((channel, to, bytes)).chain(more).collect()
     }
 
     fn acts(&self) -> u64 {

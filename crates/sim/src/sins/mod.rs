@@ -27,7 +27,7 @@ use commonware_consensus::{
 };
 use commonware_cryptography::{certificate::Attestation, ed25519::PublicKey, keccak256::Digest};
 use commonware_p2p::Recipients;
-use commonware_utils::Participant;
+use commonware_utils::{Participant, ordered::Set};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc};
 use surety_node::{
@@ -39,8 +39,8 @@ use surety_node::{
 };
 use surety_types::signing::{self, Signature, Statement};
 
-/// Messages and whom they are for.
-pub type Outgoing = Vec<(Recipients<PublicKey>, Vec<u8>)>;
+/// Channels, whom messages on them are for, and messages.
+pub type Outgoing = Vec<(u64, Recipients<PublicKey>, Vec<u8>)>;
 
 /// What a Byzantine seat does to its own messages.
 pub trait Sin: Send {
@@ -77,12 +77,12 @@ impl Kind {
     pub fn commit(
         self,
         hand: Hand,
-        others: Vec<PublicKey>,
+        participants: &Set<PublicKey>,
         ledger: Arc<Mutex<Ledger>>,
         seed: u64,
     ) -> Option<Arc<Mutex<dyn Sin>>> {
         Some(match self {
-            Self::Equivocator => Arc::new(Mutex::new(equivocator::Equivocator::new(hand, others, seed))),
+            Self::Equivocator => Arc::new(Mutex::new(equivocator::Equivocator::new(hand, participants, seed))),
             Self::Conflicter => Arc::new(Mutex::new(conflicter::Conflicter::new(hand))),
             Self::Nuller => Arc::new(Mutex::new(nuller::Nuller::new(hand))),
             Self::DoubleBatcher => Arc::new(Mutex::new(double_batcher::DoubleBatcher::new(hand, ledger))),
@@ -109,6 +109,11 @@ impl Hand {
     /// The address of the key.
     pub fn address(&self) -> Address {
         self.key.address()
+    }
+
+    /// Its place among the participants.
+    pub const fn place(&self) -> Participant {
+        self.me
     }
 
     /// Signs anything.

@@ -29,8 +29,8 @@ impl Sin for Nuller {
             _ => Vec::new(),
         };
         self.acts += u64::from(!more.is_empty());
-        let more = more.into_iter().map(|bytes| (to.clone(), bytes));
-        std::iter::once((to.clone(), bytes)).chain(more).collect()
+        let more = more.into_iter().map(|bytes| (channel, to.clone(), bytes));
+        std::iter::once((channel, to.clone(), bytes)).chain(more).collect()
     }
 
     fn acts(&self) -> u64 {

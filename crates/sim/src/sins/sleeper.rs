@@ -30,11 +30,11 @@ impl Sleeper {
 impl Sin for Sleeper {
     fn bend(&mut self, channel: u64, to: Recipients<PublicKey>, bytes: Vec<u8>) -> Outgoing {
         if channel != VOTES {
-            return vec![(to, bytes)];
+            return vec![(channel, to, bytes)];
         }
-        let Message::Vote(_, vote) = read(channel, &bytes) else { return vec![(to, bytes)] };
+        let Message::Vote(_, vote) = read(channel, &bytes) else { return vec![(channel, to, bytes)] };
         let asleep = self.sleeps(statement_of(&vote, B256::ZERO).place());
-        self.held.push((to, bytes));
+        self.held.push((channel, to, bytes));
         if asleep { Vec::new() } else { std::mem::take(&mut self.held) }
     }
 
