@@ -58,6 +58,8 @@ pub(crate) struct World {
     pub(crate) estimate: Option<L1Error>,
     pub(crate) max_log_blocks: Option<u64>,
     pub(crate) sends: usize,
+    /// The next answers to questions for receipts are none.
+    pub(crate) receipts_hidden: usize,
     salt: u64,
 }
 
@@ -359,7 +361,11 @@ impl L1 for FakeL1 {
     }
 
     fn inclusion(&self, hash: B256) -> Answer<'_, Option<Inclusion>> {
-        let world = self.0.lock();
+        let mut world = self.0.lock();
+        if let Some(hidden) = world.receipts_hidden.checked_sub(1) {
+            world.receipts_hidden = hidden;
+            return now(Ok(None));
+        }
         let found = world.chain.iter().find_map(|b| {
             let tx = b.included.iter().find(|tx| *tx.tx_hash() == hash)?;
             Some(Inclusion {

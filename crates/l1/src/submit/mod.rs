@@ -36,6 +36,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
+use surety_types::L1Height;
 use tokio::sync::Mutex;
 use transaction::{Body, Envelope, Signer, call, encode, offer_of, sidecar, worst_cost};
 
@@ -43,6 +44,9 @@ use transaction::{Body, Envelope, Signer, call, encode, offer_of, sidecar, worst
 pub const MAX_TRANSACTION_GAS: u64 = 1 << 24;
 /// Results remembered for those who still wait.
 const KEPT_RESULTS: usize = 256;
+/// Blocks for which a nonce must stay used without an inclusion before another transaction is held to have taken it:
+/// endpoints count a nonce before they show the receipt, and those behind one address differ by a block or so.
+const NONCE_TAKEN_AFTER: u64 = 2;
 /// Replacements tried at once when a pool holds an unknown transaction of this key.
 const BUMPS_AT_ONCE: usize = 8;
 
@@ -212,8 +216,8 @@ struct Underway {
     /// `None`: not by this process.
     sent_at: Option<Instant>,
     included: Option<Included>,
-    /// Its nonce was seen used without any of its forms in a block.
-    missing: bool,
+    /// L1's head when its nonce was first seen used without any of its forms in a block.
+    missing: Option<L1Height>,
 }
 
 #[derive(Debug)]
@@ -257,7 +261,7 @@ impl Submitter {
                 return Err(SubmitError::ForeignJournal(config.directory));
             }
             let entry =
-                Underway { envelope, hashes, signed_at: Instant::now(), sent_at: None, included: None, missing: false };
+                Underway { envelope, hashes, signed_at: Instant::now(), sent_at: None, included: None, missing: None };
             underway.insert(entry.envelope.nonce(), entry);
         }
         let state = Mutex::new(State { underway, results: VecDeque::new(), spent });
@@ -371,18 +375,18 @@ impl Submitter {
             let Some(entry) = state.underway.get_mut(&nonce) else { continue };
             entry.included = find(&*self.l1, &entry.hashes).await?;
             if let Some(included) = entry.included {
-                entry.missing = false;
+                entry.missing = None;
                 let number = included.inclusion.block_number;
                 if Some(number) <= finalized || head.number.since(number) >= self.config.confirmations {
                     self.conclude(&mut state, nonce, Ok(included))?;
                 }
             } else if nonce < used {
-                // Inclusion may have come between the two answers: believe it the second time.
-                if std::mem::replace(&mut entry.missing, true) {
+                let first = *entry.missing.get_or_insert(head.number);
+                if head.number.since(first) >= NONCE_TAKEN_AFTER {
                     self.conclude(&mut state, nonce, Err(SubmitError::NonceTaken(nonce)))?;
                 }
             } else {
-                entry.missing = false;
+                entry.missing = None;
                 self.push(&mut state, nonce).await?;
             }
         }
@@ -431,7 +435,7 @@ impl Submitter {
         let now = Instant::now();
         let old = state.underway.insert(
             nonce,
-            Underway { envelope, hashes, signed_at: now, sent_at: Some(now), included: None, missing: false },
+            Underway { envelope, hashes, signed_at: now, sent_at: Some(now), included: None, missing: None },
         );
         match self.l1.send_raw(&raw).await {
             Err(error @ (L1Error::Refused { .. } | L1Error::Reverted { .. })) => {

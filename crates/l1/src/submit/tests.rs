@@ -220,6 +220,17 @@ async fn an_unknown_transaction_of_the_key_in_the_pool_is_outbid() {
 }
 
 #[tokio::test]
+async fn a_receipt_may_come_long_after_its_nonce_counts() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let submitter = open(&l1, patient(&dir)).await;
+    let ticket = submitter.send(outgoing()).await.unwrap();
+    l1.mine(&[]);
+    l1.0.lock().receipts_hidden = 10;
+    assert!(submitter.wait(ticket).await.unwrap().inclusion.success);
+    assert_eq!(l1.0.lock().receipts_hidden, 0);
+}
+
+#[tokio::test]
 async fn a_nonce_taken_by_another_process_is_told() {
     let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
     let submitter = open(&l1, patient(&dir)).await;
@@ -227,6 +238,10 @@ async fn a_nonce_taken_by_another_process_is_told() {
     l1.0.lock().pool.clear();
     let other = tempfile::tempdir().unwrap();
     open(&l1, patient(&other)).await.send(Outgoing { value: U256::from(1), ..outgoing() }).await.unwrap();
+    l1.mine(&[]);
+    submitter.step().await.unwrap();
+    assert_eq!(submitter.underway().await, [0], "a receipt may come late");
+    l1.mine(&[]);
     l1.mine(&[]);
     assert!(matches!(submitter.wait(ticket).await, Err(SubmitError::NonceTaken(0))));
 }
