@@ -16,6 +16,7 @@ contract ParametersTest is ParametersFile {
         _add("OverlapTooLong", Parameters.OverlapTooLong.selector);
         _add("BatchAgeTooLong", Parameters.BatchAgeTooLong.selector);
         _add("UnbondingTooShort", Parameters.UnbondingTooShort.selector);
+        _add("EvidenceWindowTooShort", Parameters.EvidenceWindowTooShort.selector);
         _add("EscapeTooEarly", Parameters.EscapeTooEarly.selector);
         _add("MessageGasOutOfRange", Parameters.MessageGasOutOfRange.selector);
         _add("WindowGasOutOfRange", Parameters.WindowGasOutOfRange.selector);
@@ -43,11 +44,11 @@ contract ParametersTest is ParametersFile {
                 vm.assertEq(bytes32(bytes4(reason)), bytes32(expected), what);
             }
         }
-        vm.assertEq(i, 93);
+        vm.assertEq(i, 95);
     }
 
     function make(ProtocolParameters memory p) external returns (SequencerRegistry) {
-        return new SequencerRegistry(p);
+        return new SequencerRegistry(p, address(0));
     }
 
     function _add(string memory name, bytes4 selector) private {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {LibBit} from "solady/utils/LibBit.sol";
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {Messages, VoteKey} from "../lib/Messages.sol";
 import {Parameters, ProtocolParameters} from "../lib/Parameters.sol";
-import {ISequencerRegistry, Member, Seat} from "./ISequencerRegistry.sol";
+import {ISequencerRegistry, Member, Seat, Stake} from "./ISequencerRegistry.sol";
+import {ISlasher} from "./ISlasher.sol";
 
 /// @notice The seats and terms; what everything means stands in `ISequencerRegistry`.
 contract SequencerRegistry is ISequencerRegistry {
@@ -27,11 +29,13 @@ contract SequencerRegistry is ISequencerRegistry {
         uint40 segmentTerm;
         uint40 segmentEpoch;
         /// 1 + the epoch of the last change of seats that no committee shows yet; 0 if there is none.
-        uint40 changed;
+        uint32 changed;
         /// How many committees were written.
         uint24 committees;
         /// How many segments there are.
         uint32 segments;
+        /// Whether the last segment began because a third was frozen: nothing signed in the terms before is taken.
+        bool cut;
     }
 
     /// @dev Between two L1 events, terms follow epochs: term = first term + epoch − epoch of the start.
@@ -39,15 +43,34 @@ contract SequencerRegistry is ISequencerRegistry {
         uint40 start;
         uint40 term;
         uint40 epoch;
+        /// Seats with a `frozenAt` up to this are out, however short before the start it was.
+        uint40 frozenUntil;
     }
 
-    /// @dev A committee and the first epoch that it serves.
+    /// @dev A committee and the first epoch that it serves. One slot, which each post reads.
     struct Checkpoint {
-        uint40 fromEpoch;
+        uint32 fromEpoch;
+        /// Bit i: the seat at place i was frozen since the committee was fixed.
+        uint64 frozen;
         address data;
     }
 
+    /// @dev A seat. What a fault changes is in one slot, the last.
+    struct Entry {
+        address owner;
+        address voteKey;
+        bytes32 peerKey;
+        uint96 bond;
+        uint40 withdrawableAt;
+        uint40 frozenAt;
+        uint72 record;
+        /// Whether it held its full bond when it was frozen: then a committee that was fixed before lists it.
+        bool wasFull;
+    }
+
     address public immutable deployer;
+    address public immutable slasher;
+    uint64 public immutable freezeDelay;
     bytes32 private immutable _domainSeparator;
     uint256 private immutable _chainId;
     uint256 private immutable _bond;
@@ -58,18 +81,24 @@ contract SequencerRegistry is ISequencerRegistry {
 
     Head private _head;
     uint64 public seatCount;
-    /// @dev Seats that have not asked to leave, ascending: at most `MAX_SEATS`, so every loop over them is bounded.
+    /// @dev Seats that have not asked to leave, ascending: at most `MAX_SEATS`, so every loop over them is bounded. Frozen ones
+    /// stay until their places are needed.
     uint32[] private _live;
-    mapping(uint256 seat => Seat) private _seats;
+    mapping(uint256 seat => Entry) private _seats;
     mapping(uint256 index => Checkpoint) private _checkpoints;
     mapping(uint256 index => Segment) private _segments;
     mapping(address voteKey => uint64 seat) public seatOfVoteKey;
     mapping(bytes32 peerKey => uint64 seat) public seatOfPeerKey;
+    /// @dev Data contracts of the committees that lost members: by checkpoint and the places that are out.
+    mapping(uint256 checkpoint => mapping(uint64 out => address)) private _reduced;
 
     /// @param p All parameters; refused unless they fit together (`Parameters.check`).
-    constructor(ProtocolParameters memory p) {
+    /// @param slasher_ Who may punish; it may not exist yet.
+    constructor(ProtocolParameters memory p, address slasher_) {
         Parameters.check(p);
         deployer = msg.sender;
+        slasher = slasher_;
+        freezeDelay = p.settledDepth * p.slotTime;
         _domainSeparator = Messages.domainSeparator(address(this));
         _chainId = block.chainid;
         _parameters = SSTORE2.write(abi.encode(p));
@@ -90,18 +119,20 @@ contract SequencerRegistry is ISequencerRegistry {
         require(_head.genesisTime != 0 || msg.sender == deployer, NotDeployer(msg.sender));
         require(msg.value == _bond, BondMustBe(_bond, msg.value));
         require(owner != address(0), OwnerIsZero());
-        require(_live.length < MAX_SEATS, TooManySeats());
         _beforeChange();
+        if (_live.length == MAX_SEATS) _dropFrozen();
+        require(_live.length < MAX_SEATS, TooManySeats());
         id = ++seatCount;
         peerKey = _claimKeys(id, owner, voteKey, peerKey, proof);
-        _seats[id] = Seat(owner, 0, voteKey, uint96(msg.value), peerKey);
+        Entry storage s = _seats[id];
+        (s.owner, s.voteKey, s.peerKey, s.bond) = (owner, voteKey, peerKey, uint96(msg.value));
         _live.push(uint32(id));
         emit SeatRegistered(id, owner, voteKey, peerKey, msg.value);
     }
 
     /// @inheritdoc ISequencerRegistry
     function topUp(uint64 id) external payable {
-        Seat storage s = _liveSeat(id);
+        Entry storage s = _liveSeat(id);
         require(msg.value != 0, NothingPaid());
         uint256 bond = s.bond + msg.value;
         require(bond <= _bond, BondAbovePar(bond, _bond));
@@ -112,8 +143,8 @@ contract SequencerRegistry is ISequencerRegistry {
 
     /// @inheritdoc ISequencerRegistry
     function rotateKeys(uint64 id, address voteKey, bytes32 peerKey, bytes calldata proof) external {
-        Seat storage s = _ownSeat(id);
-        require(s.withdrawableAt == 0, SeatIsLeaving(id));
+        _ownSeat(id);
+        Entry storage s = _liveSeat(id);
         _beforeChange();
         peerKey = _claimKeys(id, s.owner, voteKey, peerKey, proof);
         s.voteKey = voteKey;
@@ -123,7 +154,7 @@ contract SequencerRegistry is ISequencerRegistry {
 
     /// @inheritdoc ISequencerRegistry
     function requestExit(uint64 id) external {
-        Seat storage s = _ownSeat(id);
+        Entry storage s = _ownSeat(id);
         require(s.withdrawableAt == 0, SeatIsLeaving(id));
         _beforeChange();
         _removeLive(uint32(id));
@@ -131,18 +162,19 @@ contract SequencerRegistry is ISequencerRegistry {
         uint64 free = uint64(block.timestamp);
         // The committees of this epoch and the next are fixed; its duty ends where the one after begins.
         if (head.genesisTime != 0) free = _epochStart(head, _epoch(head, free) + 2) + _unbonding;
-        s.withdrawableAt = free;
+        s.withdrawableAt = uint40(free);
         emit ExitRequested(id, free);
     }
 
     /// @inheritdoc ISequencerRegistry
     function withdraw(uint64 id, address payable to) external {
-        Seat storage s = _ownSeat(id);
+        Entry storage s = _ownSeat(id);
         uint64 free = s.withdrawableAt;
         require(free != 0, SeatIsNotLeaving(id));
         require(block.timestamp >= free, StillUnbonding(id, free));
+        require(s.bond != 0, NothingToWithdraw(id));
+        if (s.frozenAt != 0) ISlasher(slasher).settle(id);
         uint256 amount = s.bond;
-        require(amount != 0, NothingToWithdraw(id));
         s.bond = 0;
         emit BondWithdrawn(id, to, amount);
         (bool paid,) = to.call{value: amount}("");
@@ -153,13 +185,13 @@ contract SequencerRegistry is ISequencerRegistry {
     function open() external {
         require(msg.sender == deployer, NotDeployer(msg.sender));
         require(_head.genesisTime == 0, AlreadyOpen());
-        (bytes memory data, uint256 members) = _eligible();
+        (bytes memory data, uint256 members,) = _eligible(block.timestamp);
         require(members >= MIN_SEATS, TooFewSeats(members));
         uint40 time = uint40(block.timestamp);
         address pointer = SSTORE2.write(data);
-        _checkpoints[0] = Checkpoint(0, pointer);
-        _segments[0] = Segment(time, 1, 0);
-        _head = Head(time, time, 1, 0, 0, 1, 1);
+        _checkpoints[0] = Checkpoint(0, 0, pointer);
+        _segments[0] = Segment(time, 1, 0, 0);
+        _head = Head(time, time, 1, 0, 0, 1, 1, false);
         emit Opened(time);
         emit CommitteeSealed(0, pointer, members);
     }
@@ -184,12 +216,15 @@ contract SequencerRegistry is ISequencerRegistry {
                 term != 0 && term == current - 1 && block.timestamp < uint256(start) + _overlap,
                 TermMayNotPost(term, current)
             );
+            require(!head.cut || current != head.segmentTerm, TermCutShort(term, current));
             // A term that an event ended lies in the epoch of that event.
             if (current != head.segmentTerm) epoch -= 1;
         }
         // What is fixed is written at once, an epoch before it is needed: who will serve is then on record.
         if (_mustSeal(head)) _seal(head);
-        return _committeeOfEpoch(head, epoch);
+        uint256 index = _checkpointOf(head, epoch);
+        Checkpoint memory c = _checkpoints[index];
+        return c.frozen == 0 ? c.data : _reduce(head, term, index, c);
     }
 
     /// @inheritdoc ISequencerRegistry
@@ -198,26 +233,65 @@ contract SequencerRegistry is ISequencerRegistry {
         uint64 epoch = epochOfTerm(term);
         require(epoch <= _epoch(head, uint64(block.timestamp)) + 1, CommitteeNotFixed(epoch));
         require(head.changed == 0 || epoch < head.changed + 1, CommitteeNotSealed(epoch));
-        return _committeeOfEpoch(head, epoch);
+        return _checkpoints[_checkpointOf(head, epoch)].data;
     }
 
     /// @inheritdoc ISequencerRegistry
     function committee(uint64 term) external view returns (Member[] memory members) {
         bytes memory data = SSTORE2.read(committeeOf(term));
+        Head memory head = _head;
+        uint64 frozen = _checkpoints[_checkpointOf(head, epochOfTerm(term))].frozen;
+        if (frozen != 0) data = _without(data, _out(head, term, frozen, data));
         uint256 n = data.length / MEMBER_BYTES;
         members = new Member[](n);
         for (uint256 i; i < n; ++i) {
-            address voteKey;
-            uint64 id;
-            bytes32 peerKey;
-            assembly ("memory-safe") {
-                let start := add(data, 32)
-                voteKey := shr(96, mload(add(start, mul(i, 20))))
-                id := shr(192, mload(add(start, add(mul(n, 20), mul(i, 8)))))
-                peerKey := mload(add(start, add(mul(n, 28), mul(i, 32))))
-            }
+            (address voteKey, uint64 id, bytes32 peerKey) = _memberAt(data, n, i);
             members[i] = Member(id, voteKey, peerKey);
         }
+    }
+
+    /// @inheritdoc ISequencerRegistry
+    function committeeSize(uint64 term) external view returns (uint256 members) {
+        Head memory head = _opened();
+        uint64 epoch = epochOfTerm(term);
+        bytes memory data;
+        uint64 frozen;
+        if (head.changed != 0 && epoch > head.changed) {
+            // Fixed but not written yet: a report need not wait for that.
+            (data, members, frozen) = _eligible(_epochStart(head, head.changed));
+            members = data.length / MEMBER_BYTES;
+        } else {
+            Checkpoint memory c = _checkpoints[_checkpointOf(head, epoch)];
+            frozen = c.frozen;
+            members = (c.data.code.length - 1) / MEMBER_BYTES;
+            if (frozen != 0) data = SSTORE2.read(c.data);
+        }
+        if (frozen != 0) members -= LibBit.popCount(_out(head, term, frozen, data));
+    }
+
+    // Faults
+
+    /// @inheritdoc ISequencerRegistry
+    function punish(uint64 id, uint256 amount, uint72 record) external {
+        require(msg.sender == slasher, NotSlasher(msg.sender));
+        Entry storage s = _seats[id];
+        if (s.frozenAt == 0) _freeze(id, s);
+        uint96 left = s.bond - uint96(amount);
+        (s.bond, s.record) = (left, record);
+        emit BondTaken(id, amount, left);
+    }
+
+    /// @inheritdoc ISequencerRegistry
+    function pay(address payable to, uint256 amount) external {
+        require(msg.sender == slasher, NotSlasher(msg.sender));
+        (bool paid,) = to.call{value: amount}("");
+        require(paid, PaymentRefused(to));
+    }
+
+    /// @inheritdoc ISequencerRegistry
+    function stake(uint64 id) external view returns (Stake memory) {
+        Entry storage s = _seats[id];
+        return Stake(s.bond, s.withdrawableAt, s.frozenAt, s.record);
     }
 
     // Terms
@@ -232,18 +306,24 @@ contract SequencerRegistry is ISequencerRegistry {
     function termAt(uint64 time) external view returns (uint64) {
         Head memory head = _opened();
         require(time >= head.genesisTime, TimeBeforeGenesis(time));
-        // From the last segment backwards: recent times are what is asked for.
-        uint256 i = head.segments - 1;
-        while (_segments[i].start > time) --i;
-        Segment memory s = _segments[i];
-        return uint64(s.term) + _epoch(head, time) - s.epoch;
+        return _termAt(head, time);
+    }
+
+    /// @inheritdoc ISequencerRegistry
+    function termsStartingIn(uint64 from, uint64 to) external view returns (uint64 first, uint64 last) {
+        Head memory head = _opened();
+        if (to > block.timestamp) to = uint64(block.timestamp);
+        if (to < head.genesisTime) return (1, 0);
+        last = _termAt(head, to);
+        if (from <= head.genesisTime) return (1, last);
+        // The last term that starts before `from`; of several that start in one second, each does.
+        first = _termAt(head, from - 1) + 1;
     }
 
     /// @inheritdoc ISequencerRegistry
     function termStart(uint64 term) external view returns (uint64) {
         Head memory head = _opened();
-        Segment memory s = _segmentOf(head, term);
-        return term == s.term ? s.start : _epochStart(head, uint64(s.epoch) + term - s.term);
+        return _termStart(head, _segmentOf(head, term), term);
     }
 
     /// @inheritdoc ISequencerRegistry
@@ -252,15 +332,22 @@ contract SequencerRegistry is ISequencerRegistry {
         return uint64(s.epoch) + term - s.term;
     }
 
-    /// @dev Starts a term now, because of an L1 event. The committee is the epoch's; whoever calls this for frozen seats
-    /// must also put a committee without them in its place.
-    function _startTerm() internal returns (uint64 term) {
+    /// @dev Starts a term now, because of an L1 event.
+    function _startTerm() internal returns (uint64) {
         Head memory head = _opened();
         if (_mustSeal(head)) _seal(head);
+        return _startTerm(head, 0);
+    }
+
+    /// @dev Starts a term now; `frozenUntil` is not 0 when it is because a third was frozen.
+    function _startTerm(Head memory head, uint40 frozenUntil) private returns (uint64 term) {
         uint40 time = uint40(block.timestamp);
         uint40 epoch = uint40(_epoch(head, time));
         term = _term(head, epoch) + 1;
-        _segments[head.segments] = Segment(time, uint40(term), epoch);
+        head.cut = frozenUntil != 0;
+        // Who is out stays out.
+        if (!head.cut) frozenUntil = _segments[head.segments - 1].frozenUntil;
+        _segments[head.segments] = Segment(time, uint40(term), epoch, frozenUntil);
         (head.segmentStart, head.segmentTerm, head.segmentEpoch) = (time, uint40(term), epoch);
         head.segments += 1;
         _head = head;
@@ -273,15 +360,20 @@ contract SequencerRegistry is ISequencerRegistry {
     function liveSeats() external view returns (uint64[] memory ids) {
         uint256 n = _live.length;
         ids = new uint64[](n);
+        uint256 live;
         for (uint256 i; i < n; ++i) {
-            ids[i] = _live[i];
+            if (_seats[_live[i]].frozenAt == 0) ids[live++] = _live[i];
+        }
+        assembly ("memory-safe") {
+            mstore(ids, live)
         }
     }
 
     /// @inheritdoc ISequencerRegistry
-    function seat(uint64 id) external view returns (Seat memory s) {
-        s = _seats[id];
+    function seat(uint64 id) external view returns (Seat memory) {
+        Entry storage s = _seats[id];
         require(s.owner != address(0), UnknownSeat(id));
+        return Seat(s.owner, s.withdrawableAt, s.voteKey, s.bond, s.peerKey, s.frozenAt);
     }
 
     /// @inheritdoc ISequencerRegistry
@@ -318,11 +410,40 @@ contract SequencerRegistry is ISequencerRegistry {
         return head.segmentTerm + epoch - head.segmentEpoch;
     }
 
-    function _segmentOf(Head memory head, uint64 term) private view returns (Segment memory s) {
+    function _termAt(Head memory head, uint64 time) private view returns (uint64) {
+        uint256 i = head.segments - 1;
+        // Recent times are what is asked for; else the last segment that starts by then is searched.
+        if (head.segmentStart > time) {
+            uint256 low;
+            while (low < i) {
+                uint256 middle = (low + i) / 2;
+                if (_segments[middle].start > time) i = middle;
+                else low = middle + 1;
+            }
+            --i;
+        }
+        Segment memory s = _segments[i];
+        return uint64(s.term) + _epoch(head, time) - s.epoch;
+    }
+
+    function _termStart(Head memory head, Segment memory s, uint64 term) private view returns (uint64) {
+        return term == s.term ? s.start : _epochStart(head, uint64(s.epoch) + term - s.term);
+    }
+
+    /// @dev The last segment that begins with this term or before.
+    function _segmentOf(Head memory head, uint64 term) private view returns (Segment memory) {
         require(term != 0 && term <= type(uint40).max, UnknownTerm(term));
         uint256 i = head.segments - 1;
-        while (_segments[i].term > term) --i;
-        s = _segments[i];
+        if (head.segmentTerm > term) {
+            uint256 low;
+            while (low < i) {
+                uint256 middle = (low + i) / 2;
+                if (_segments[middle].term > term) i = middle;
+                else low = middle + 1;
+            }
+            --i;
+        }
+        return _segments[i];
     }
 
     /// @dev A change in epoch k shows in the committee of epoch k + 2, which is fixed when epoch k + 1 begins.
@@ -335,55 +456,172 @@ contract SequencerRegistry is ISequencerRegistry {
         Head memory head = _head;
         if (head.genesisTime == 0) return;
         if (_mustSeal(head)) _seal(head);
-        uint40 changed = uint40(_epoch(head, uint64(block.timestamp)) + 1);
+        uint32 changed = uint32(_epoch(head, uint64(block.timestamp)) + 1);
         if (head.changed != changed) {
             head.changed = changed;
             _head = head;
         }
     }
 
-    /// @dev Writes the committee of the seats as they are, for the epochs from `changed + 1` on.
+    /// @dev Writes the committee of the seats as they were when epoch `changed` began, for the epochs from `changed + 1` on.
     function _seal(Head memory head) private {
-        (bytes memory data,) = _eligible();
-        uint40 fromEpoch = head.changed + 1;
+        (bytes memory data,, uint64 frozen) = _eligible(_epochStart(head, head.changed));
+        uint32 fromEpoch = head.changed + 1;
         head.changed = 0;
         address last = _checkpoints[head.committees - 1].data;
         // Changes that cancel out (a seat that came and left) write nothing.
         if (keccak256(SSTORE2.read(last)) != keccak256(data)) {
             address pointer = SSTORE2.write(data);
-            _checkpoints[head.committees] = Checkpoint(fromEpoch, pointer);
+            _checkpoints[head.committees] = Checkpoint(fromEpoch, frozen, pointer);
             head.committees += 1;
             emit CommitteeSealed(fromEpoch, pointer, data.length / MEMBER_BYTES);
         }
         _head = head;
     }
 
-    function _committeeOfEpoch(Head memory head, uint64 epoch) private view returns (address) {
-        uint256 i = head.committees - 1;
-        Checkpoint memory c = _checkpoints[i];
-        while (c.fromEpoch > epoch) c = _checkpoints[--i];
-        return c.data;
+    /// @dev The last checkpoint that serves from this epoch or before.
+    function _checkpointOf(Head memory head, uint64 epoch) private view returns (uint256 i) {
+        i = head.committees - 1;
+        if (_checkpoints[i].fromEpoch <= epoch) return i;
+        uint256 low;
+        while (low < i) {
+            uint256 middle = (low + i) / 2;
+            if (_checkpoints[middle].fromEpoch > epoch) i = middle;
+            else low = middle + 1;
+        }
+        --i;
     }
 
-    /// @dev The committee's bytes as of now: eligible seats in order, or nothing if they are fewer than `MIN_SEATS`; and how
-    /// many are eligible.
-    function _eligible() private view returns (bytes memory data, uint256 members) {
+    /// @dev The committee's bytes as of `fixedAt`: eligible seats in order, or nothing if they are fewer than `MIN_SEATS`; how
+    /// many are eligible; and which of them were frozen since. (Nothing but freezing changes a seat without sealing first.)
+    function _eligible(uint256 fixedAt) private view returns (bytes memory data, uint256 members, uint64 frozen) {
         uint256 n = _live.length;
         bytes memory voteKeys;
         bytes memory ids;
         bytes memory peerKeys;
         for (uint256 i; i < n; ++i) {
             uint64 id = _live[i];
-            Seat storage s = _seats[id];
-            if (s.bond < _bond) continue;
+            Entry storage s = _seats[id];
+            uint256 frozenAt = s.frozenAt;
+            if (frozenAt == 0 ? s.bond < _bond : frozenAt < fixedAt || !s.wasFull) continue;
+            if (frozenAt != 0) frozen |= uint64(1 << members);
             voteKeys = abi.encodePacked(voteKeys, s.voteKey);
             ids = abi.encodePacked(ids, id);
             peerKeys = abi.encodePacked(peerKeys, s.peerKey);
             ++members;
         }
-        if (members < MIN_SEATS) return ("", members);
+        if (members < MIN_SEATS) return ("", members, 0);
         data = bytes.concat(voteKeys, ids, peerKeys);
     }
+
+    // Freezing
+
+    /// @dev Freezes a seat; starts a term when a third of the current one's members are frozen now.
+    function _freeze(uint64 id, Entry storage s) private {
+        Head memory head = _opened();
+        uint64 epoch = _epoch(head, uint64(block.timestamp));
+        uint40 frozenAt = uint40(block.timestamp);
+        // After the seats that the last cut left out: who is frozen in that very block serves the term that began with it.
+        uint40 cutAt = head.segments == 1 ? 0 : _segments[head.segments - 1].frozenUntil;
+        if (frozenAt <= cutAt) frozenAt = cutAt + 1;
+        (s.frozenAt, s.wasFull) = (frozenAt, s.bond >= _bond);
+        emit SeatFrozen(id, frozenAt, frozenAt + freezeDelay);
+        // Only if nobody posted for an epoch: the committee of now must be known.
+        if (head.changed != 0 && head.changed < epoch) _seal(head);
+
+        uint256 index = head.committees - 1;
+        Checkpoint memory c = _checkpoints[index];
+        if (c.fromEpoch > epoch) {
+            // The next epoch's is on record too.
+            _mark(index, c, SSTORE2.read(c.data), id);
+            c = _checkpoints[--index];
+        }
+        bytes memory data = SSTORE2.read(c.data);
+        if (!_mark(index, c, data, id)) return;
+        uint64 out = _out(head, _term(head, epoch), c.frozen, data);
+        uint256 members = data.length / MEMBER_BYTES - LibBit.popCount(out);
+        if (3 * LibBit.popCount(c.frozen & ~out) >= members) _startTerm(head, frozenAt);
+    }
+
+    /// @dev Notes in a checkpoint that a member is frozen; false if the seat is none.
+    function _mark(uint256 index, Checkpoint memory c, bytes memory data, uint64 id) private returns (bool) {
+        uint256 n = data.length / MEMBER_BYTES;
+        for (uint256 place; place < n; ++place) {
+            if (_idAt(data, n, place) != id) continue;
+            c.frozen |= uint64(1 << place);
+            _checkpoints[index].frozen = c.frozen;
+            return true;
+        }
+        return false;
+    }
+
+    /// @dev Which of the frozen members of a term's sealed committee are out of it.
+    function _out(Head memory head, uint64 term, uint64 frozen, bytes memory data) private view returns (uint64 out) {
+        Segment memory s = _segmentOf(head, term);
+        uint256 start = _termStart(head, s, term);
+        uint256 n = data.length / MEMBER_BYTES;
+        for (; frozen != 0; frozen &= frozen - 1) {
+            uint256 place = LibBit.ffs(frozen);
+            uint256 frozenAt = _seats[_idAt(data, n, place)].frozenAt;
+            if (frozenAt <= s.frozenUntil || frozenAt + freezeDelay <= start) out |= uint64(1 << place);
+        }
+    }
+
+    /// @dev The data contract of a term's committee without the members that are out; written when first needed.
+    function _reduce(Head memory head, uint64 term, uint256 index, Checkpoint memory c) private returns (address to) {
+        bytes memory data = SSTORE2.read(c.data);
+        uint256 left = data.length / MEMBER_BYTES - LibBit.popCount(c.frozen);
+        if (head.changed == 0 && left >= MIN_SEATS) {
+            // The next committee to be sealed does not list them.
+            head.changed = uint32(_epoch(head, uint64(block.timestamp)) + 1);
+            _head = head;
+        }
+        uint64 out = _out(head, term, c.frozen, data);
+        if (out == 0) return c.data;
+        to = _reduced[index][out];
+        if (to == address(0)) {
+            to = SSTORE2.write(_without(data, out));
+            _reduced[index][out] = to;
+        }
+    }
+
+    /// @dev A committee's bytes without the members at some places.
+    function _without(bytes memory data, uint64 out) private pure returns (bytes memory) {
+        if (out == 0) return data;
+        uint256 n = data.length / MEMBER_BYTES;
+        bytes memory voteKeys;
+        bytes memory ids;
+        bytes memory peerKeys;
+        for (uint256 place; place < n; ++place) {
+            if (out >> place & 1 != 0) continue;
+            (address voteKey, uint64 id, bytes32 peerKey) = _memberAt(data, n, place);
+            voteKeys = abi.encodePacked(voteKeys, voteKey);
+            ids = abi.encodePacked(ids, id);
+            peerKeys = abi.encodePacked(peerKeys, peerKey);
+        }
+        return bytes.concat(voteKeys, ids, peerKeys);
+    }
+
+    function _memberAt(bytes memory data, uint256 n, uint256 place)
+        private
+        pure
+        returns (address voteKey, uint64 id, bytes32 peerKey)
+    {
+        id = _idAt(data, n, place);
+        assembly ("memory-safe") {
+            let start := add(data, 32)
+            voteKey := shr(96, mload(add(start, mul(place, 20))))
+            peerKey := mload(add(start, add(mul(n, 28), mul(place, 32))))
+        }
+    }
+
+    function _idAt(bytes memory data, uint256 n, uint256 place) private pure returns (uint64 id) {
+        assembly ("memory-safe") {
+            id := shr(192, mload(add(add(data, 32), add(mul(n, 20), mul(place, 8)))))
+        }
+    }
+
+    // Keys and places
 
     /// @dev Takes two keys for a seat, for ever. Returns the peer key that the seat has from now on: another's is replaced by
     /// a hash, so that it neither stops a registration nor takes the other off the network.
@@ -404,26 +642,44 @@ contract SequencerRegistry is ISequencerRegistry {
         return peerKey;
     }
 
-    function _ownSeat(uint64 id) private view returns (Seat storage s) {
+    function _ownSeat(uint64 id) private view returns (Entry storage s) {
         s = _seats[id];
         require(s.owner != address(0), UnknownSeat(id));
         require(s.owner == msg.sender, NotOwner(id, msg.sender));
     }
 
-    function _liveSeat(uint64 id) private view returns (Seat storage s) {
+    function _liveSeat(uint64 id) private view returns (Entry storage s) {
         s = _seats[id];
         require(s.owner != address(0), UnknownSeat(id));
         require(s.withdrawableAt == 0, SeatIsLeaving(id));
+        require(s.frozenAt == 0, SeatIsFrozen(id));
     }
 
-    /// @dev Removes a seat and keeps the order.
+    /// @dev Removes a seat and keeps the order. A frozen one may be gone already.
     function _removeLive(uint32 id) private {
-        uint256 last = _live.length - 1;
-        uint256 i;
-        while (_live[i] != id) ++i;
-        for (; i < last; ++i) {
-            _live[i] = _live[i + 1];
+        uint256 n = _live.length;
+        uint256 kept;
+        for (uint256 i; i < n; ++i) {
+            uint32 other = _live[i];
+            if (other == id) continue;
+            if (kept != i) _live[kept] = other;
+            ++kept;
         }
-        _live.pop();
+        if (kept != n) _live.pop();
+    }
+
+    /// @dev Makes room for newcomers.
+    function _dropFrozen() private {
+        uint256 n = _live.length;
+        uint256 kept;
+        for (uint256 i; i < n; ++i) {
+            uint32 id = _live[i];
+            if (_seats[id].frozenAt != 0) continue;
+            if (kept != i) _live[kept] = id;
+            ++kept;
+        }
+        for (; kept < n; ++kept) {
+            _live.pop();
+        }
     }
 }

@@ -3,7 +3,9 @@ pragma solidity 0.8.37;
 
 import {Seat} from "../../src/bonding/ISequencerRegistry.sol";
 import {SequencerRegistry} from "../../src/bonding/SequencerRegistry.sol";
+import {Slasher} from "../../src/bonding/Slasher.sol";
 import {Bridge} from "../../src/bridge/Bridge.sol";
+import {Equivocation} from "../../src/faults/Equivocation.sol";
 import {ClaimPreimage} from "../../src/lib/Commitments.sol";
 import {Batch, Messages, VoteKey} from "../../src/lib/Messages.sol";
 import {ProtocolParameters} from "../../src/lib/Parameters.sol";
@@ -38,6 +40,8 @@ abstract contract Fixture is ParametersFile {
     Claims internal claims;
     Inbox internal inbox;
     Bridge internal bridge;
+    Equivocation internal equivocation;
+    Slasher internal slasher;
     /// @dev What the honest seats know of the chain so far.
     ClaimPreimage internal head;
     uint64 internal lastHeight;
@@ -64,17 +68,19 @@ abstract contract Fixture is ParametersFile {
 
     /// Contracts alone.
     function deployClosed() internal {
-        parameters = profile("ci");
+        if (parameters.rollup == 0) parameters = profile("ci");
         vm.warp(GENESIS_TIME + 10);
         vm.roll(1000);
         vm.fee(10 gwei);
         vm.blobBaseFee(1 gwei);
         vm.txGasPrice(12 gwei);
         uint256 nonce = vm.getNonce(address(this));
-        registry = new SequencerRegistry(parameters);
+        registry = new SequencerRegistry(parameters, vm.computeCreateAddress(address(this), nonce + 5));
         claims = new Claims(registry, vm.computeCreateAddress(address(this), nonce + 2), GENESIS_HASH);
         inbox = new Inbox(registry, claims, vm.computeCreateAddress(address(this), nonce + 3), GENESIS_TIME);
         bridge = new Bridge(inbox);
+        equivocation = new Equivocation(registry);
+        slasher = new Slasher(registry, equivocation);
         head = ClaimPreimage(parameters.rollup, 0, 0, 0, GENESIS_HASH, 0);
         lastHeight = 0;
     }

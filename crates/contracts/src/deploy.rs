@@ -1,12 +1,12 @@
 //! The transactions that put a rollup on L1.
 //!
 //! The contracts name each other in their constructors and can be changed by nobody afterwards, so their addresses are
-//! computed first (`CREATE`: deployer and nonce). The order is registry, claims, inbox, bridge, then one registration for
-//! each founding seat, then `open()`, which fixes the first committee and starts the terms. All come from one account with
+//! computed first (`CREATE`: deployer and nonce). The order is registry, claims, inbox, bridge, equivocation, slasher, then
+//! one registration for each founding seat, then `open()`, which fixes the first committee and starts the terms. All come from one account with
 //! consecutive nonces.
 
 use crate::{
-    bindings::{Bridge, Claims, Inbox, SequencerRegistry},
+    bindings::{Bridge, Claims, Equivocation, Inbox, SequencerRegistry, Slasher},
     parameters::{ParameterError, Parameters},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -154,7 +154,7 @@ impl DeployPlan {
         let addresses = Addresses::predict(deployer, nonce);
         check_seats(Domain::new(deployment.l1_chain_id, addresses.registry), seats)?;
 
-        let mut steps = Vec::with_capacity(seats.len().saturating_add(5));
+        let mut steps = Vec::with_capacity(seats.len().saturating_add(7));
         let mut push = |what: String, to, value, input: Vec<u8>| {
             let nonce = nonce.saturating_add(steps.len() as u64);
             steps.push(DeployStep { what, nonce, to, value, input: input.into() });
@@ -164,7 +164,10 @@ impl DeployPlan {
                 "create SequencerRegistry",
                 create(
                     &SequencerRegistry::BYTECODE,
-                    &SequencerRegistry::constructorCall { p: SequencerRegistry::ProtocolParameters::from(parameters) },
+                    &SequencerRegistry::constructorCall {
+                        p: SequencerRegistry::ProtocolParameters::from(parameters),
+                        slasher_: addresses.slasher,
+                    },
                 ),
             ),
             (
@@ -191,6 +194,17 @@ impl DeployPlan {
                 ),
             ),
             ("create Bridge", create(&Bridge::BYTECODE, &Bridge::constructorCall { inbox_: addresses.inbox })),
+            (
+                "create Equivocation",
+                create(&Equivocation::BYTECODE, &Equivocation::constructorCall { registry_: addresses.registry }),
+            ),
+            (
+                "create Slasher",
+                create(
+                    &Slasher::BYTECODE,
+                    &Slasher::constructorCall { registry_: addresses.registry, equivocation_: addresses.equivocation },
+                ),
+            ),
         ];
         for (what, code) in creations {
             push(what.into(), TxKind::Create, U256::ZERO, code);

@@ -27,6 +27,8 @@ pub const MESSAGE_SHARE: u64 = 4;
 pub const MESSAGE_BASE_GAS: u64 = 21_000;
 /// The least gas of a message for each byte of data.
 pub const MESSAGE_BYTE_GAS: u64 = 40;
+/// The penalty for one signed contradiction that nothing else correlates with, in hundredths of a percent of the bond.
+pub const BASE_PENALTY_BASIS_POINTS: u64 = 500;
 /// The most bytes that may fall due together.
 pub const MAX_WINDOW_BYTES: u64 = 32_768;
 
@@ -140,6 +142,14 @@ pub enum ParameterError {
         /// `unbonding`.
         unbonding: u64,
         /// The sum.
+        needed: u128,
+    },
+    /// `unbonding − correlationWindow` is below epoch + overlap + response.
+    #[error("unbonding less correlationWindow is {window} s, must be at least {needed} s: lengthen unbonding")]
+    EvidenceWindowTooShort {
+        /// For how long after its start a term can be judged.
+        window: u128,
+        /// What that must be at least.
         needed: u128,
     },
     /// `escapeDelay` is not longer than the longest dispute.
@@ -257,6 +267,36 @@ impl Parameters {
                 ..common
             },
         }
+    }
+
+    /// For how long after its start a term can be judged, in seconds.
+    pub const fn evidence_window(&self) -> u64 {
+        self.unbonding.saturating_sub(self.correlation_window)
+    }
+
+    /// How long after it was frozen a seat is out of the terms that start, in seconds.
+    pub const fn freeze_delay(&self) -> u64 {
+        self.settled_depth.saturating_mul(self.slot_time)
+    }
+
+    /// The penalty of one of `k` seats of a committee of `n` that committed the same fault within the correlation window, in
+    /// wei: base + (bond − base) × min(1, (k − 1) / f), f = ⌊(n − 1) / 3⌋, at least 1 (protocol §9).
+    pub fn penalty(&self, k: u64, n: u64) -> U256 {
+        let others = k.saturating_sub(1);
+        let f = (n.saturating_sub(1) / 3).max(1);
+        if others >= f {
+            return self.bond;
+        }
+        // Bonds have 96 bits, so the products fit.
+        let base = self.bond.saturating_mul(U256::from(BASE_PENALTY_BASIS_POINTS)) / U256::from(10_000);
+        let above = self.bond.saturating_sub(base).saturating_mul(U256::from(others)) / U256::from(f);
+        base.saturating_add(above)
+    }
+
+    /// A reporter's reward for a penalty, in wei: always less than it.
+    pub fn reward(&self, penalty: U256) -> U256 {
+        let share = penalty.saturating_mul(U256::from(self.reporter_share_basis_points)) / U256::from(10_000);
+        share.min(self.reporter_share_cap)
     }
 
     /// From a claim to the end of the worst dispute about it.
@@ -382,6 +422,11 @@ impl Parameters {
         let longest_dispute = self.longest_dispute();
         if self.escape_delay as u128 <= longest_dispute {
             return Err(ParameterError::EscapeTooEarly { escape_delay: self.escape_delay, longest_dispute });
+        }
+        let needed = self.epoch_length as u128 + self.overlap as u128 + self.response as u128;
+        let window = self.evidence_window() as u128;
+        if window < needed {
+            return Err(ParameterError::EvidenceWindowTooShort { window, needed });
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What a contract's refusal means, in words.
 
-use crate::bindings::{Bridge, Claims, Inbox, SequencerRegistry};
+use crate::bindings::{Bridge, Claims, Equivocation, Inbox, SequencerRegistry, Slasher};
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
 
 /// Tells a person what reverted and what to do about it.
@@ -22,6 +22,14 @@ pub fn describe_revert(data: &[u8]) -> String {
         .or_else(|_| {
             Claims::ClaimsErrors::abi_decode_validate(data)
                 .map(|error| format!("claims: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            Slasher::SlasherErrors::abi_decode_validate(data)
+                .map(|error| format!("slasher: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            Equivocation::EquivocationErrors::abi_decode_validate(data)
+                .map(|error| format!("equivocation: {}", variant(&format!("{error:?}"))))
         });
     match named {
         Ok(text) => match advice(&text) {
@@ -64,6 +72,14 @@ fn advice(text: &str) -> Option<&'static str> {
         "MessageFeeTooHigh" => "messages are dear now: wait until the price falls, or allow a higher one",
         "MessageGasSoldOut" | "MessageBytesSoldOut" => "wait a little and send again",
         "NotEnoughGas" => "send the transaction with more gas",
+        "AlreadySlashed" => "nothing is to be done: another report was first",
+        "TermTooOld" | "SeatNotLiable" | "NothingAtStake" => {
+            "nothing is to be done: this costs nobody anything any more"
+        }
+        "TermNotStarted" => "wait until the term has started",
+        "UnknownFault" => "give the fault contract of the chain file",
+        "TermCutShort" => "a third of that committee was frozen: the committee of the new term must sign",
+        "SeatIsFrozen" => "the seat is out for good: ask to leave and withdraw what is left",
         "StillUnbonding" => "wait until the given time",
         _ => return None,
     })

@@ -7,15 +7,17 @@ use crate::{
     chain::{BlockAt, Call, L1},
 };
 use alloy::sol_types::SolCall;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use std::fmt;
-use surety_contracts::bindings::{Claims, Inbox, SequencerRegistry};
+use surety_contracts::bindings::{Claims, Inbox, SequencerRegistry, Slasher};
 use surety_types::{BatchIndex, L2Height, MessageIndex, Seconds, Term};
 
 pub use surety_contracts::Addresses;
 
 /// The most members of a committee.
 const MAX_MEMBERS: usize = 64;
+/// The most offences of a seat: each costs a twentieth of its bond, and the last what is left.
+const MAX_OFFENCES: usize = 21;
 
 /// The contracts of one rollup, read through an [`L1`].
 #[derive(Clone, Copy)]
@@ -131,7 +133,9 @@ impl<'a> Contracts<'a> {
         self.read(self.addresses.registry, &SequencerRegistry::genesisTimeCall {}, at).await.map(Seconds::new)
     }
 
-    /// The members of a term's committee in L1 order; empty if there were too few seats.
+    /// The members of a term's committee in L1 order, without those that are out of it for being frozen; empty if there were
+    /// too few seats. Final in the state of a block whose time is the term's start less [`Self::freeze_delay`] or later, and
+    /// the same for everybody who reads it at a settled one (protocol §15.1).
     ///
     /// # Errors
     /// [`L1Error`]; also if the answer has more than 64 members.
@@ -145,6 +149,23 @@ impl<'a> Contracts<'a> {
             .into_iter()
             .map(|member| Member { seat: member.seat, vote_key: member.voteKey, peer_key: member.peerKey })
             .collect())
+    }
+
+    /// How long after it was frozen a seat is out of the terms that start.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn freeze_delay(&self, at: BlockAt) -> Result<Seconds, L1Error> {
+        self.read(self.addresses.registry, &SequencerRegistry::freezeDelayCall {}, at).await.map(Seconds::new)
+    }
+
+    /// The seat that this vote key is or was the key of; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn seat_of_vote_key(&self, key: Address, at: BlockAt) -> Result<Option<u64>, L1Error> {
+        let call = SequencerRegistry::seatOfVoteKeyCall { voteKey: key };
+        Ok(Some(self.read(self.addresses.registry, &call, at).await?).filter(|seat| *seat != 0))
     }
 
     /// The parameters that the registry was made with.
@@ -161,6 +182,43 @@ impl<'a> Contracts<'a> {
     /// [`L1Error`]; reverts with `UnknownSeat`.
     pub async fn seat(&self, id: u64, at: BlockAt) -> Result<SequencerRegistry::Seat, L1Error> {
         self.read(self.addresses.registry, &SequencerRegistry::seatCall { id }, at).await
+    }
+
+    /// Rewards that a reporter of faults may withdraw, in wei.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn reward_of(&self, reporter: Address, at: BlockAt) -> Result<U256, L1Error> {
+        self.read(self.addresses.slasher, &Slasher::rewardOfCall { reporter }, at).await
+    }
+
+    /// Whether a seat was punished for a fault in a term.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn is_slashed(&self, seat: u64, fault: Address, term: Term, at: BlockAt) -> Result<bool, L1Error> {
+        let call = Slasher::isSlashedCall { seat, fault, term: term.get() };
+        self.read(self.addresses.slasher, &call, at).await
+    }
+
+    /// What a seat was punished for, in order of the reports.
+    ///
+    /// # Errors
+    /// [`L1Error`]; also if the answer is longer than any bond allows.
+    pub async fn offences(&self, seat: u64, at: BlockAt) -> Result<Vec<Slasher::Offence>, L1Error> {
+        let offences = self.read(self.addresses.slasher, &Slasher::offencesCall { seat }, at).await?;
+        if offences.len() > MAX_OFFENCES {
+            return Err(L1Error::invalid("eth_call", format!("{} offences of a seat", offences.len())));
+        }
+        Ok(offences)
+    }
+
+    /// For how long after its start a term can be judged.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn evidence_window(&self, at: BlockAt) -> Result<Seconds, L1Error> {
+        self.read(self.addresses.slasher, &Slasher::evidenceWindowCall {}, at).await.map(Seconds::new)
     }
 
     /// Where the inbox stands. `at` should name a block by hash or number: the parts are read one after the other.

@@ -9,7 +9,7 @@ use alloy::sol_types::{SolCall, SolEvent, SolEventInterface, SolStruct};
 use alloy_primitives::{B256, Bytes};
 use surety_contracts::{
     Addresses,
-    bindings::{Inbox, SequencerRegistry},
+    bindings::{Inbox, SequencerRegistry, Slasher},
 };
 use surety_types::{
     BatchIndex, Gas, L1Height, Message, MessageIndex, RollupId, Seconds,
@@ -17,7 +17,9 @@ use surety_types::{
     signing::Batch,
 };
 
-pub use surety_contracts::bindings::SequencerRegistry::SequencerRegistryEvents as RegistryEvent;
+pub use surety_contracts::bindings::{
+    SequencerRegistry::SequencerRegistryEvents as RegistryEvent, Slasher::SlasherEvents as SlasherEvent,
+};
 
 /// Something that happened on L1.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +42,11 @@ pub enum L1EventKind {
     },
     /// A batch was posted.
     Batch(Box<PostedBatch>),
-    /// The registry spoke.
+    /// The registry spoke: seats, committees, freezing (`SeatFrozen`, `BondTaken`), terms that L1 events started
+    /// (`TermStarted`).
     Registry(Box<RegistryEvent>),
+    /// The slasher spoke: a fault was punished (`Slashed`), an earlier penalty grew, a reward was paid.
+    Slasher(Box<SlasherEvent>),
     /// All events of blocks above this one are void: L1 was reorganised.
     Reverted {
         /// A block that counted as settled is gone too (protocol §4: seats sign nothing more in this term).
@@ -108,6 +113,11 @@ pub(super) async fn read(
         return Ok(SequencerRegistry::SequencerRegistryEvents::decode_log(&log.log)
             .ok()
             .map(|event| L1EventKind::Registry(Box::new(event.data))));
+    }
+    if log.log.address == addresses.slasher {
+        return Ok(Slasher::SlasherEvents::decode_log(&log.log)
+            .ok()
+            .map(|event| L1EventKind::Slasher(Box::new(event.data))));
     }
     if log.log.address != addresses.inbox {
         return Ok(None);

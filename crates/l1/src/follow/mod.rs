@@ -26,7 +26,7 @@ mod settled;
 mod tests;
 
 pub use chain::{Checkpoint, Position};
-pub use events::{DataSource, L1Event, L1EventKind, PostedBatch, RegistryEvent};
+pub use events::{DataSource, L1Event, L1EventKind, PostedBatch, RegistryEvent, SlasherEvent};
 pub use settled::Settled;
 
 use crate::{
@@ -297,7 +297,8 @@ impl Follower {
         let from = tip.block.number.next();
         let to = latest.number.min(tip.block.number.saturating_add(self.range));
         let headers = self.headers(&tip.block, from, to, latest, finalized).await?;
-        let addresses = [self.config.addresses.registry, self.config.addresses.inbox];
+        let Addresses { registry, inbox, slasher, .. } = self.config.addresses;
+        let addresses = [registry, inbox, slasher];
         let logs = match self.l1.logs(from, to, &addresses).await {
             Err(L1Error::TooLarge { .. }) if self.range > 1 => {
                 self.range = (to.since(from) + 1).div_ceil(2);

@@ -24,6 +24,7 @@ impl Told {
                 L1EventKind::Message { message, acc } => self.add(event, format!("{} {acc}", message.index)),
                 L1EventKind::Batch(batch) => self.add(event, format!("{} {:?}", batch.index, batch.data)),
                 L1EventKind::Registry(_) => self.add(event, "registry".into()),
+                L1EventKind::Slasher(_) => self.add(event, "slasher".into()),
             }
         }
     }

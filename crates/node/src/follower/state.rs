@@ -140,7 +140,7 @@ impl Progress {
                     self.waiting.push_back(Waiting { block, batch });
                 }
             }
-            L1EventKind::Registry(_) => {}
+            L1EventKind::Registry(_) | L1EventKind::Slasher(_) => {}
             L1EventKind::Reverted { .. } => return self.revert(block.number),
         }
         Ok(())
