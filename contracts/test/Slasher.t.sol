@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ISequencerRegistry, Stake} from "../src/bonding/ISequencerRegistry.sol";
+import {ISequencerRegistry} from "../src/bonding/ISequencerRegistry.sol";
 import {ISlasher, Offence} from "../src/bonding/ISlasher.sol";
 import {SequencerRegistry} from "../src/bonding/SequencerRegistry.sol";
 import {Slasher} from "../src/bonding/Slasher.sol";
 import {Equivocation} from "../src/faults/Equivocation.sol";
 import {IEquivocation} from "../src/faults/IEquivocation.sol";
-import {IFault} from "../src/faults/IFault.sol";
-import {Notarize} from "../src/lib/Messages.sol";
 import {Offences} from "./lib/Offences.sol";
 
 /// @notice Takes no ether.
@@ -117,8 +115,9 @@ contract SlasherTest is Offences {
         vm.expectRevert(abi.encodeWithSelector(ISlasher.UnknownFault.selector, address(this)));
         slasher.report(address(this), "");
         Equivocation other = new Equivocation(registry);
+        bytes memory evidence_ = offence(2, 1);
         vm.expectRevert(abi.encodeWithSelector(ISlasher.UnknownFault.selector, address(other)));
-        slasher.report(address(other), offence(2, 1));
+        slasher.report(address(other), evidence_);
     }
 
     function test_contracts_of_other_registries_are_refused_at_birth() external {
@@ -139,7 +138,7 @@ contract SlasherTest is Offences {
         vm.expectRevert(notSlasher);
         registry.punish(1, 1, 0);
         vm.expectRevert(notSlasher);
-        registry.pay(payable(this), 1);
+        registry.pay(payable(address(this)), 1);
     }
 
     function test_evidence_without_guilt_keeps_its_own_error() external {
@@ -205,12 +204,12 @@ contract SlasherTest is Offences {
         registry.withdraw(3, payable(OWNER));
         uint64 current = registry.currentTerm();
         for (uint64 term = terms; term <= current; ++term) {
+            bool judged = registry.termStart(term) + slasher.evidenceWindow() > block.timestamp;
+            bytes memory evidence_ = offence(2, term);
             vm.expectPartialRevert(
-                registry.termStart(term) + slasher.evidenceWindow() > block.timestamp
-                    ? ISlasher.SeatNotLiable.selector
-                    : ISlasher.TermTooOld.selector
+                judged ? ISlasher.SeatNotLiable.selector : ISlasher.TermTooOld.selector
             );
-            slasher.report(address(equivocation), offence(2, term));
+            slasher.report(address(equivocation), evidence_);
         }
     }
 
@@ -391,7 +390,8 @@ contract SlasherTest is Offences {
         report(offence(0, 2));
         vm.assertEq(_slash(1, 1), BASE + (BOND - BASE) / 2);
         // Two terms of the first seat correlate with the second seat's, each for itself.
-        vm.assertEq(slasher.owed(1), BOND - BASE);
+        // 15.2 ether each, of which the bond holds 28.8.
+        vm.assertEq(slasher.owed(1), BOND - 2 * BASE);
         slasher.settle(1);
         vm.assertEq(slasher.owed(1), 0);
         vm.assertEq(slasher.offences(1)[0].others, 1);
