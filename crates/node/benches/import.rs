@@ -138,9 +138,7 @@ fn raw_revm(lists: &[Vec<Recovered<Transaction>>]) -> Duration {
         .build_mainnet();
     for tx in lists.iter().flatten() {
         let Transaction::Eip1559(signed) = tx.inner() else { unreachable!("all are type 2") };
-        assert!(
-            evm.transact_commit(TxEnv::from_recovered_tx(signed.tx(), tx.signer())).expect("it runs").is_success()
-        );
+        assert!(evm.transact_commit(TxEnv::from_recovered_tx(signed.tx(), tx.signer())).expect("it runs").is_success());
     }
     started.elapsed()
 }

@@ -12,7 +12,9 @@
 use crate::{
     backend::{BatchLog, NodeBackend},
     builder::{Blocks, Inbox, decode_aux},
-    consensus::{PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, TermSchedule, Timing},
+    consensus::{
+        PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, TermSchedule, Timing, byzantine::Misbehaviour,
+    },
     feed,
     follower::{Chain, Follower, FollowerError, Status},
     follower_node::{FollowerNodeError, follow_config, open_store},
@@ -63,6 +65,8 @@ pub struct SequencerConfig<S> {
     pub submitter: Option<Arc<Submitter>>,
     /// How long to wait before asking L1 again when all is read.
     pub poll: Duration,
+    /// What this seat does wrong in a drill. `None` for every seat of a product.
+    pub misbehaviour: Option<Misbehaviour>,
 }
 
 /// Why a sequencer did not start.
@@ -154,6 +158,7 @@ impl Sequencer {
             quotas: Quotas::default(),
             max_block_bytes: MAX_BLOCK_BYTES,
             threads: 1,
+            misbehaviour: config.misbehaviour,
         })?;
         let (stop, stopped) = watch::channel(false);
         let settled = (protocol.settled_depth, Seconds::new(protocol.force_delay / 2));

@@ -8,6 +8,7 @@
 use super::{
     application::{Application, Marshal, Shared, TermInfo},
     block::{BlockLimits, to_digest},
+    byzantine::{Bent, Tap},
     committee::Committee,
     epochs::{Boundary, Epochs},
     finalizer::{Finalizer, boundaries},
@@ -303,7 +304,15 @@ where
                 forward: ForwardPolicy::SilentVoters,
             },
         );
-        Some(engine.start(votes, certificates, resolver))
+        let (sender, receiver) = votes;
+        Some(match self.shared.misbehaviour.clone() {
+            None => engine.start((sender, receiver), certificates, resolver),
+            Some(misbehaviour) => {
+                let channel =
+                    Bent::Votes { rollup: self.shared.blocks.parameters().rollup.get(), genesis: boundary.genesis };
+                engine.start((Tap::new(sender, channel, misbehaviour), receiver), certificates, resolver)
+            }
+        })
     }
 
     /// Lets go of what is too old to matter: journal entries of terms that nobody can be asked about any more, and blocks

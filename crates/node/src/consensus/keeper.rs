@@ -4,6 +4,7 @@
 use super::{
     application::{Marshal, Shared},
     block::{BlockLimits, ConsensusBlock, Hash, to_digest},
+    byzantine::{Bent, Tap},
     engine::{ARCHIVE_SECTION, MAILBOX, MAX_PENDING, Runtime},
     epochs::Epochs,
     finalizer::Deliveries,
@@ -77,7 +78,11 @@ where
             strategy: Sequential,
         },
     );
-    broadcast.start(sources.blocks);
+    let (sender, receiver) = sources.blocks;
+    match shared.misbehaviour.clone() {
+        None => broadcast.start((sender, receiver)),
+        Some(misbehaviour) => broadcast.start((Tap::new(sender, Bent::Blocks, misbehaviour), receiver)),
+    };
 
     let (finalizations, finalized) = open_archives(context, &sources.partition, cache, limits).await;
     let (actor, mailbox, _) = Actor::init(

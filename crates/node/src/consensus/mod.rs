@@ -14,6 +14,7 @@
 
 mod application;
 pub mod block;
+pub mod byzantine;
 mod committee;
 mod engine;
 mod epochs;

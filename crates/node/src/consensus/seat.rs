@@ -6,6 +6,7 @@
 use super::{
     application::{Shared, SignedReceipt},
     block::{BlockLimits, ConsensusBlock, Hash},
+    byzantine::Misbehaviour,
     committee::{Committee, MAX_MEMBERS, TermSchedule},
     engine::{self, Channels, Core, Network, Timing},
     epochs::Boundary,
@@ -150,6 +151,8 @@ pub struct SeatConfig {
     pub max_block_bytes: usize,
     /// Threads of the seat's runtime.
     pub threads: usize,
+    /// What this seat does wrong in a drill. `None` for every seat of a product.
+    pub misbehaviour: Option<Misbehaviour>,
 }
 
 /// Why a seat did not start, or has stopped.
@@ -246,6 +249,7 @@ impl Seat {
             beneficiary: config.beneficiary,
             receipts: receipts.clone(),
             max_block_bytes: config.max_block_bytes,
+            misbehaviour: config.misbehaviour.clone(),
         });
         let core = Core {
             partition: String::new(),

@@ -14,6 +14,7 @@
 
 use super::{
     application::{Shared, blocking, now},
+    byzantine::Misbehaviour,
     engine::Runtime,
 };
 use crate::signer::Guard;
@@ -371,9 +372,9 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
             return;
         }
         self.working.insert(digest, to.clone());
-        let signed = self.signed.0.clone();
+        let (signed, misbehaviour) = (self.signed.0.clone(), self.shared.misbehaviour.clone());
         self.context.child("verify_batch").spawn(move |context| async move {
-            let signature = verify_and_sign(&context, verifier, guard, statement, data).await;
+            let signature = verify_and_sign(&context, verifier, guard, (statement, data), misbehaviour).await;
             let _ = signed.send(Own { digest, signature, to });
         });
     }
@@ -433,16 +434,22 @@ async fn verify_and_sign<E: Runtime>(
     context: &E,
     verifier: BatchVerifier,
     guard: Guard,
-    statement: Batch,
-    data: Bytes,
+    (statement, data): (Batch, Bytes),
+    misbehaviour: Option<Misbehaviour>,
 ) -> Option<Signature> {
     let last = statement.lastHeight;
     if let Err(reason) = (verifier.0)(statement.clone(), data).await {
         tracing::info!(last, reason, "batch statement not signed");
         return None;
     }
-    match blocking(context, move || guard.batch(&statement)).await? {
-        Ok(signature) => Some(signature),
+    let signed = blocking(context, move || guard.batch(&statement).map(|signature| (statement, signature))).await?;
+    match signed {
+        Ok((statement, signature)) => {
+            if let Some(misbehaviour) = misbehaviour {
+                misbehaviour.signed_batch(&statement, signature);
+            }
+            Some(signature)
+        }
         Err(error) => {
             tracing::warn!(last, %error, "batch statement not signed");
             None

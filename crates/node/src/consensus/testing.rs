@@ -140,6 +140,7 @@ where
         beneficiary: parts.beneficiary,
         receipts: receipts.clone(),
         max_block_bytes: MAX_BLOCK_BYTES,
+        misbehaviour: None,
     });
     let core = Core {
         partition: parts.partition,

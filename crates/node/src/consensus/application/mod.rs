@@ -17,6 +17,7 @@ pub(super) use verify::execute;
 
 use super::{
     block::{ConsensusBlock, Hash, from_digest, to_digest},
+    byzantine::Misbehaviour,
     committee::TermSchedule,
     scheme::Scheme,
 };
@@ -76,6 +77,8 @@ pub(super) struct Shared {
     pub(super) receipts: broadcast::Sender<SignedReceipt>,
     /// The most bytes of a block on the wire; a longer message would end the network.
     pub(super) max_block_bytes: usize,
+    /// What this seat does wrong in a drill.
+    pub(super) misbehaviour: Option<Misbehaviour>,
 }
 
 impl Shared {

@@ -48,6 +48,9 @@ impl<E: Clock + Spawner> Application<E> {
         match self.fill(parent, place, deadline).await {
             Ok(block) => {
                 metrics::built(start, now(&*self.context));
+                if let Some(misbehaviour) = &self.shared.misbehaviour {
+                    misbehaviour.built(place.rollup.get(), self.term.genesis, &block);
+                }
                 let digest = to_digest(block.hash());
                 self.staged.lock().insert(context.round, block);
                 Some(digest)

@@ -86,6 +86,7 @@ impl World {
             quotas: Quotas::for_views_per_second(self.views_per_second),
             max_block_bytes: 4 << 20,
             threads: 1,
+            misbehaviour: None,
         };
         Running { handle: Seat::start(config).unwrap(), blocks, pool }
     }
