@@ -47,6 +47,8 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("surety-l1", &["surety-types", "surety-contracts"]),
         ("surety-rpc", &["surety-types", "surety-stf", "surety-state"]),
         ("surety-node", &["surety-types", "surety-stf", "surety-state", "surety-contracts", "surety-l1", "surety-rpc"]),
+        // It judges the nodes, so it shares no code with them.
+        ("surety-watch", &["surety-types", "surety-stf", "surety-state", "surety-contracts", "surety-l1"]),
         (
             "surety-devnet",
             &[
@@ -57,6 +59,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "surety-l1",
                 "surety-rpc",
                 "surety-node",
+                "surety-watch",
             ],
         ),
         (
@@ -69,6 +72,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "surety-l1",
                 "surety-rpc",
                 "surety-node",
+                "surety-watch",
                 "surety-devnet",
             ],
         ),
@@ -98,8 +102,8 @@ fn big_libraries_stay_in_their_rooms() {
         ("commonware-", &["surety-node", "surety-sim"]),
         ("revm", &["surety-stf", "surety-rpc", "surety-contracts"]),
         ("op-revm", &["surety-stf", "surety-rpc"]),
-        // The embedded L1 has methods of its own beside the server's.
-        ("jsonrpsee", &["surety-rpc", "surety-devnet"]),
+        // The embedded L1 has methods of its own beside the server's; a watchtower listens to feeds.
+        ("jsonrpsee", &["surety-rpc", "surety-devnet", "surety-watch"]),
         ("c-kzg", &["surety-l1", "surety-node", "surety-devnet"]),
     ];
     let mut wrong = Vec::new();

@@ -1,0 +1,493 @@
+//! Takes cases from judgement to the penalty, and L1's events to everyone.
+//!
+//! ```text
+//! found ─▶ open ─(wait a turn)─▶ punished already? ─▶ judged by the contract? ─▶ does it pay? ─▶ sending ─▶ slashed
+//!            ▲                        │ yes: slashed        │ no: refused            │ no: looked at again      │
+//!            └────────────────────────┴─────────── lost race, failure, reorg ◀───────┴──────────────────────────┘
+//! ```
+//!
+//! **Competition.** L1 punishes a (seat, fault, term) once, whoever reports it. A watchtower looks before it sends, at a
+//! place in [`Policy::spread`] that follows from its own address and the case, and estimates gas right before the report
+//! leaves; so a report that is too late is not sent, and one that loses within the same L1 block costs one reverted
+//! transaction. It is never sent twice and its fee is not raised to win: the submitter raises a fee only when a
+//! transaction has waited for slots.
+//!
+//! **Crash.** A case is `sending` on disk before its report leaves. After a restart everything that was underway is waited
+//! for first; then L1 says whether the case is still open.
+
+use crate::{
+    audit::{Audit, DiskError, Happened, now},
+    cases::{Case, CaseId, Cases, Standing, write_whole},
+    collector::{Pair, Terms},
+    court::{Court, Verdict},
+    estimate::Estimate,
+    metrics,
+    seats::{Registered, VoteKeys},
+    sources::{Bundle, Bundles, Source, l1::statements},
+    watchtower::{Policy, WatchError},
+};
+use alloy_primitives::{Address, keccak256};
+use serde::{Deserialize, Serialize};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use surety_contracts::ChainFile;
+use surety_l1::{
+    Advice, BlockAt, L1, L1Error,
+    contracts::Contracts,
+    follow::{Checkpoint, FollowConfig, FollowError, Follower, Heads, L1EventKind},
+    submit::{Included, SubmitError, Submitter, Ticket},
+};
+use surety_types::{RollupId, Seconds, signing::Domain};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Blocks without events after which the place in L1 is written down all the same.
+const SAVE_EVERY: u64 = 32;
+
+/// Where L1 was read up to, with what follows from it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Position {
+    checkpoint: Checkpoint,
+    keys: Registered,
+}
+
+/// How far a watchtower is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Status {
+    /// The last block of L1 whose events were taken.
+    pub l1_block: u64,
+    /// Whether that is L1's head.
+    pub caught_up: bool,
+    /// Vote keys that are known.
+    pub vote_keys: usize,
+    /// Cases that are open.
+    pub open_cases: usize,
+}
+
+/// L1 as the watchtower reads it.
+pub(crate) struct Reader {
+    follower: Follower,
+    /// Reads ahead once, at the start.
+    scout: Option<Follower>,
+    path: PathBuf,
+    keys: VoteKeys,
+    terms: Terms,
+    saved: u64,
+}
+
+/// What one reading brought.
+struct Read {
+    heads: Heads,
+    reverted: bool,
+}
+
+impl Reader {
+    pub(crate) fn open(l1: Arc<dyn L1>, chain: &ChainFile, path: PathBuf) -> Result<Self, WatchError> {
+        let protocol = &chain.protocol;
+        let force_delay = Seconds::new(protocol.force_delay);
+        let rollup = RollupId::new(protocol.rollup);
+        let config = FollowConfig::new(chain.addresses, rollup, chain.l1_start, protocol.settled_depth, force_delay);
+        let disk = |cause| DiskError::new("read the place in L1 from", &path, cause);
+        let position: Option<Position> = match std::fs::read(&path) {
+            Ok(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| disk(error.into()))?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(disk(error).into()),
+        };
+        let (checkpoint, keys) = match position {
+            Some(Position { checkpoint, keys }) => (Some(checkpoint), VoteKeys::restore(keys)),
+            None => (None, VoteKeys::default()),
+        };
+        let follower = Follower::new(l1.clone(), config, checkpoint.clone())?;
+        let scout = Follower::new(l1, config, checkpoint)?;
+        Ok(Self { follower, scout: Some(scout), path, keys, terms: Terms::default(), saved: 0 })
+    }
+
+    /// Reads L1 up to its head for the keys alone, so that the collector can tell seats' statements from others' when the
+    /// sources begin. Batches are read again afterwards.
+    ///
+    /// # Errors
+    /// L1.
+    pub(crate) async fn learn_keys(&mut self) -> Result<(), WatchError> {
+        let Some(mut scout) = self.scout.take() else { return Ok(()) };
+        loop {
+            let update = scout.poll().await?;
+            for event in &update.events {
+                if let L1EventKind::Registry(event) = &event.kind {
+                    self.keys.take(event);
+                }
+            }
+            if update.heads.caught_up() {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(crate) fn keys(&self) -> VoteKeys {
+        self.keys.clone()
+    }
+
+    pub(crate) fn terms(&self) -> Terms {
+        self.terms.clone()
+    }
+
+    /// Reads one range of blocks and hands statements to the collector.
+    async fn read(&mut self, bundles: &Bundles, source: &Source) -> Result<Read, WatchError> {
+        let update = self.follower.poll().await?;
+        let mut reverted = false;
+        let any = !update.events.is_empty();
+        for event in update.events {
+            match event.kind {
+                L1EventKind::Registry(event) => self.keys.take(&event),
+                L1EventKind::Batch(batch) => {
+                    let (taken, durable) = oneshot::channel();
+                    let bundle = Bundle { source: source.clone(), statements: statements(&batch), taken: Some(taken) };
+                    // Not durable (the collector has ended): not to be passed over after a restart.
+                    if bundles.send(bundle).await.is_err() || durable.await.is_err() {
+                        return Err(WatchError::Stopped);
+                    }
+                }
+                L1EventKind::Reverted { .. } => reverted = true,
+                L1EventKind::Message { .. } | L1EventKind::Slasher(_) => {}
+            }
+        }
+        let read = update.heads.read.number.get();
+        if any || read >= self.saved.saturating_add(SAVE_EVERY) {
+            let position = Position { checkpoint: self.follower.checkpoint(), keys: self.keys.store() };
+            let disk = |cause| DiskError::new("write the place in L1 to", &self.path, cause);
+            let bytes = serde_json::to_vec(&position).map_err(|e| disk(e.into()))?;
+            write_whole(&self.path, &bytes).map_err(disk)?;
+            self.saved = read;
+        }
+        metrics::l1_height(read);
+        Ok(Read { heads: update.heads, reverted })
+    }
+}
+
+/// What the prosecutor works with.
+pub(crate) struct Parts {
+    pub(crate) l1: Arc<dyn L1>,
+    pub(crate) chain: ChainFile,
+    pub(crate) reader: Reader,
+    pub(crate) cases: Cases,
+    pub(crate) audit: Arc<Audit>,
+    /// `None`: nothing is ever sent.
+    pub(crate) submitter: Option<Arc<Submitter>>,
+    pub(crate) policy: Policy,
+    pub(crate) poll: Duration,
+    pub(crate) bundles: Bundles,
+    pub(crate) source: Source,
+    pub(crate) status: watch::Sender<Status>,
+}
+
+type Outcome = (CaseId, Result<Included, SubmitError>);
+
+pub(crate) struct Prosecutor {
+    parts: Parts,
+    court: Court,
+    domain: Domain,
+    /// The last block that was read.
+    head: u64,
+    outcomes: (mpsc::UnboundedSender<Outcome>, mpsc::UnboundedReceiver<Outcome>),
+}
+
+impl Prosecutor {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let domain = Domain::new(parts.chain.l1_chain_id, parts.chain.addresses.registry);
+        let court = Court::new(parts.l1.clone(), &parts.chain);
+        Self { parts, court, domain, head: 0, outcomes: mpsc::unbounded_channel() }
+    }
+
+    /// Works until it is told to stop.
+    ///
+    /// # Errors
+    /// The disk failed, or L1 contradicts what was read. What L1's endpoint fails to answer is asked again.
+    pub(crate) async fn run(
+        mut self,
+        mut pairs: mpsc::UnboundedReceiver<Pair>,
+        mut stopped: watch::Receiver<bool>,
+    ) -> Result<(), WatchError> {
+        tokio::select! {
+            biased;
+            () = told(&mut stopped) => return Ok(()),
+            done = self.resume() => done?,
+        }
+        loop {
+            tokio::select! {
+                biased;
+                () = told(&mut stopped) => return Ok(()),
+                Some((id, outcome)) = self.outcomes.1.recv() => self.conclude(id, outcome).await?,
+                pair = pairs.recv() => match pair {
+                    Some(pair) => self.take(pair).await?,
+                    None => return Err(WatchError::Stopped),
+                },
+                () = tokio::time::sleep(self.parts.poll) => self.tick().await?,
+            }
+        }
+    }
+
+    /// Waits for what an earlier run has underway; then nothing is being sent.
+    async fn resume(&mut self) -> Result<(), WatchError> {
+        if let Some(submitter) = self.parts.submitter.clone() {
+            for nonce in submitter.underway().await {
+                // Whether it worked is L1's to say, when its case is looked at.
+                if let Err(error) = submitter.wait(Ticket { nonce }).await {
+                    tracing::warn!(nonce, %error, "a report of an earlier run");
+                }
+            }
+        }
+        for case in self.parts.cases.all() {
+            if case.standing == Standing::Sending {
+                self.parts.cases.set(&case.id(), Standing::Open { not_before: 0 })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a pair up and, if its turn is now, acts at once.
+    async fn take(&mut self, pair: Pair) -> Result<(), WatchError> {
+        let Pair { signer, seat, evidence } = pair;
+        let term = evidence.first.statement.term();
+        let found_at = now();
+        let standing = Standing::Open { not_before: found_at.saturating_add(self.turn(signer, term)) };
+        let case = Case { seat, signer, term, evidence, found_at, refusals: 0, noted: None, standing };
+        let (id, about, evidence) = (case.id(), case.about(), Box::new(case.evidence.clone()));
+        if self.parts.cases.add(case)? {
+            tracing::warn!(seat, %signer, term, "two contradicting statements of one key");
+            self.parts.audit.note(self.head, about, Happened::Found { evidence })?;
+            self.attempt(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// How long to wait for others, in milliseconds: a place in the spread that follows from our address and the case.
+    fn turn(&self, signer: Address, term: u64) -> u64 {
+        let spread = u64::try_from(self.parts.policy.spread.as_millis()).unwrap_or(u64::MAX);
+        let own = self.parts.submitter.as_ref().map_or(Address::ZERO, |submitter| submitter.address());
+        let hash = keccak256([own.as_slice(), signer.as_slice(), &term.to_be_bytes()].concat());
+        let (place, _) = hash.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+        u64::from_be_bytes(*place).checked_rem(spread.saturating_add(1)).unwrap_or(0)
+    }
+
+    /// Reads L1 on, looks after what is underway, and goes through the cases.
+    async fn tick(&mut self) -> Result<(), WatchError> {
+        let read = match self.parts.reader.read(&self.parts.bundles, &self.parts.source).await {
+            Ok(read) => read,
+            Err(WatchError::Follow(FollowError::L1(error))) => {
+                tracing::warn!(%error, "L1 could not be read; it is tried again");
+                return Ok(());
+            }
+            Err(WatchError::Follow(error @ FollowError::Discontinuity(_))) => {
+                tracing::warn!(%error, "reading L1 again");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let Read { heads, reverted } = read;
+        self.head = heads.read.number.get();
+        self.look_at_terms().await;
+        if let Some(submitter) = self.parts.submitter.clone()
+            && let Err(error) = submitter.step().await
+        {
+            tracing::warn!(%error, "looking after the reports underway failed; it is tried again");
+        }
+        let settled = [heads.settled, heads.finalized].into_iter().flatten().map(|block| block.number.get()).max();
+        for case in self.parts.cases.all() {
+            match case.standing {
+                Standing::Open { .. } => self.attempt(&case.id()).await?,
+                Standing::Slashed { block, settled: false } if settled >= Some(block) => {
+                    self.parts.cases.set(&case.id(), Standing::Slashed { block, settled: true })?;
+                }
+                Standing::Slashed { settled: false, .. } if reverted => self.look_again(&case).await?,
+                _ => {}
+            }
+        }
+        let is_open = |case: &&Case| matches!(case.standing, Standing::Open { .. } | Standing::Sending);
+        let open_cases = self.parts.cases.all().iter().filter(is_open).count();
+        metrics::open_cases(open_cases);
+        let (l1_block, caught_up) = (self.head, heads.caught_up());
+        self.parts.status.send_replace(Status {
+            l1_block,
+            caught_up,
+            vote_keys: self.parts.reader.keys.len(),
+            open_cases,
+        });
+        Ok(())
+    }
+
+    async fn look_at_terms(&self) {
+        match Contracts::new(&*self.parts.l1, self.parts.chain.addresses).current_term(BlockAt::Latest).await {
+            Ok(term) => self.parts.reader.terms.set_current(term),
+            Err(error) => tracing::debug!(%error, "the current term is not known"),
+        }
+    }
+
+    /// A reorg may have taken the penalty back.
+    async fn look_again(&mut self, case: &Case) -> Result<(), WatchError> {
+        if let Ok(false) = self.court.is_punished(case.seat, case.term).await {
+            self.parts.audit.note(self.head, case.about(), Happened::Reopened {})?;
+            self.parts.cases.set(&case.id(), Standing::Open { not_before: 0 })?;
+        }
+        Ok(())
+    }
+
+    /// One attempt at an open case whose turn has come.
+    async fn attempt(&mut self, id: &CaseId) -> Result<(), WatchError> {
+        let Some(case) = self.parts.cases.get(id).cloned() else { return Ok(()) };
+        if !matches!(case.standing, Standing::Open { not_before } if not_before <= now()) {
+            return Ok(());
+        }
+        match self.prosecute(&case).await {
+            Ok(()) => Ok(()),
+            Err(Trouble::Fatal(error)) => Err(error),
+            Err(Trouble::Later(why)) => {
+                tracing::warn!(seat = case.seat, why, "a case could not be brought forward; it is tried again");
+                self.parts.audit.note(self.head, case.about(), Happened::Failed { why })?;
+                let slot = self.parts.chain.protocol.slot_time.saturating_mul(1_000);
+                self.parts.cases.set(id, Standing::Open { not_before: now().saturating_add(slot) })?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn prosecute(&mut self, case: &Case) -> Result<(), Trouble> {
+        let id = case.id();
+        if self.court.is_punished(case.seat, case.term).await? {
+            return self.slashed(case, false, self.head, None);
+        }
+        let evidence = case.evidence.abi_encode();
+        if let Err(error) = case.evidence.check(&self.domain) {
+            return self.refuse(case, error.to_string());
+        }
+        let from = self.parts.submitter.as_ref().map_or(Address::ZERO, |submitter| submitter.address());
+        let (penalty, reward) = match self.court.judge(from, &evidence).await? {
+            Verdict::Guilty { penalty, reward } => (penalty, reward),
+            Verdict::Punished => return self.slashed(case, false, self.head, None),
+            Verdict::Refused { why } => return self.refuse(case, why),
+            Verdict::Later { why } => return Err(Trouble::Later(why)),
+        };
+        let gas = match self.court.gas(from, &evidence).await {
+            Ok(gas) => gas,
+            // It was not punished and it is guilty: the next look tells more.
+            Err(L1Error::Reverted { revert, .. }) => return Err(Trouble::Later(revert.to_string())),
+            Err(error) => return Err(error.into()),
+        };
+        let estimate = Estimate::new(gas, &self.parts.l1.fees().await?, reward);
+        let (send, decision) = match (&self.parts.submitter, estimate.pays()) {
+            (None, _) => (None, "dry run: not reported"),
+            (Some(submitter), true) => (Some(submitter.clone()), "reported: it pays"),
+            (Some(submitter), false) if self.parts.policy.always => (Some(submitter.clone()), "reported at a loss"),
+            (Some(_), false) => (None, "not reported while the reward is not above the cost"),
+        };
+        if case.noted != Some(decision) {
+            self.parts.audit.note(self.head, case.about(), Happened::Judged { penalty })?;
+            let cost = estimate.cost();
+            self.parts.audit.note(self.head, case.about(), Happened::Estimated { estimate, cost, decision })?;
+            tracing::info!(seat = case.seat, term = case.term, %reward, %cost, decision, "judged guilty");
+            self.parts.cases.set_noted(&id, decision);
+        }
+        match send {
+            Some(submitter) => self.send(case, &submitter, &evidence).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send(&mut self, case: &Case, submitter: &Arc<Submitter>, evidence: &[u8]) -> Result<(), Trouble> {
+        let id = case.id();
+        self.parts.cases.set(&id, Standing::Sending)?;
+        let ticket = match submitter.send(self.court.report(evidence)).await {
+            Ok(ticket) => ticket,
+            Err(error) => {
+                // Nothing left: another was first since the estimate, or it can be tried again.
+                self.parts.cases.set(&id, Standing::Open { not_before: 0 })?;
+                return Err(Trouble::Later(error.to_string()));
+            }
+        };
+        self.parts.audit.note(self.head, case.about(), Happened::Sent { nonce: ticket.nonce })?;
+        let (submitter, outcomes) = (submitter.clone(), self.outcomes.0.clone());
+        tokio::spawn(async move {
+            let outcome = submitter.wait(ticket).await;
+            // Nobody takes it when the watchtower stops; the next run asks L1.
+            let _ = outcomes.send((id, outcome));
+        });
+        Ok(())
+    }
+
+    /// A report is in a block, or will never be.
+    async fn conclude(&mut self, id: CaseId, outcome: Result<Included, SubmitError>) -> Result<(), WatchError> {
+        let Some(case) = self.parts.cases.get(&id).cloned() else { return Ok(()) };
+        match outcome {
+            Ok(included) if included.inclusion.success => {
+                let block = included.inclusion.block_number.get();
+                self.slashed(&case, true, block, Some(included)).or_else(Trouble::fatal)?;
+            }
+            Ok(Included { transaction, inclusion }) => {
+                let happened = Happened::Lost { transaction, fee: inclusion.fee };
+                self.parts.audit.note(self.head, case.about(), happened)?;
+                metrics::case_closed("lost");
+                self.parts.cases.set(&id, Standing::Open { not_before: 0 })?;
+                self.attempt(&id).await?;
+            }
+            Err(error) => {
+                let give_up = matches!(error.advice(), Advice::GiveUp);
+                let why = error.to_string();
+                tracing::warn!(seat = case.seat, why, "a report did not arrive");
+                self.parts.audit.note(self.head, case.about(), Happened::Failed { why })?;
+                let wait = if give_up { 60_000 } else { 0 };
+                self.parts.cases.set(&id, Standing::Open { not_before: now().saturating_add(wait) })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn slashed(&mut self, case: &Case, own: bool, block: u64, included: Option<Included>) -> Result<(), Trouble> {
+        let transaction = included.map(|included| included.transaction);
+        let gas_used = included.map(|included| included.inclusion.gas_used);
+        let happened = Happened::Slashed { own, transaction, gas_used, block };
+        self.parts.audit.note(self.head, case.about(), happened)?;
+        tracing::warn!(seat = case.seat, term = case.term, own, block, "slashed");
+        metrics::case_closed(if own { "reported" } else { "reported_by_another" });
+        self.parts.cases.set(&case.id(), Standing::Slashed { block, settled: false })?;
+        Ok(())
+    }
+
+    fn refuse(&mut self, case: &Case, why: String) -> Result<(), Trouble> {
+        tracing::error!(seat = case.seat, term = case.term, why, "evidence that L1 does not take");
+        self.parts.audit.note(self.head, case.about(), Happened::Refused { why })?;
+        metrics::case_closed("refused");
+        self.parts.cases.set(&case.id(), Standing::Refused)?;
+        Ok(())
+    }
+}
+
+/// Waits until it is told to stop; a dropped sender means that, too.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Why a case was not brought forward.
+enum Trouble {
+    /// To be tried again.
+    Later(String),
+    /// The watchtower cannot go on.
+    Fatal(WatchError),
+}
+
+impl Trouble {
+    /// Of what cannot be tried again.
+    fn fatal(self) -> Result<(), WatchError> {
+        match self {
+            Self::Fatal(error) => Err(error),
+            Self::Later(_) => Ok(()),
+        }
+    }
+}
+
+impl From<L1Error> for Trouble {
+    fn from(error: L1Error) -> Self {
+        Self::Later(error.to_string())
+    }
+}
+
+impl From<DiskError> for Trouble {
+    fn from(error: DiskError) -> Self {
+        Self::Fatal(error.into())
+    }
+}
