@@ -60,19 +60,23 @@ pub(crate) struct Arguments {
 }
 
 /// A folder that goes with the process unless the user named one.
-struct Directory {
+pub(crate) struct Directory {
     path: PathBuf,
     temporary: bool,
 }
 
 impl Directory {
-    fn new(named: Option<PathBuf>) -> Result<Self> {
+    pub(crate) fn new(what: &str, named: Option<PathBuf>) -> Result<Self> {
         let (path, temporary) = match named {
             Some(path) => (path, false),
-            None => (std::env::temp_dir().join(format!("surety-dev-{}", std::process::id())), true),
+            None => (std::env::temp_dir().join(format!("surety-{what}-{}", std::process::id())), true),
         };
         std::fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
         Ok(Self { path, temporary })
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
     }
 }
 
@@ -86,7 +90,7 @@ impl Drop for Directory {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let directory = Directory::new(arguments.data_dir)?;
+    let directory = Directory::new("dev", arguments.data_dir)?;
     let at = |port| SocketAddr::new(arguments.host, port);
     let l1 = match (arguments.l1, arguments.l1_beacon) {
         (Some(rpc), Some(beacon)) => L1Choice::External { rpc, beacon },
@@ -102,8 +106,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         follower_rpc: Some(at(arguments.follower_port)),
         directory: directory.path.clone(),
         chain_file: arguments.chain_file.clone(),
+        watch: true,
+        sinner: None,
     };
-    eprintln!("starting: L1, contracts, four sequencers, follower (a few L1 blocks) …");
+    eprintln!("starting: L1, contracts, four sequencers, follower, watchtower (a few L1 blocks) …");
     let mut network = tokio::select! {
         network = Network::start(config) => network.context("the network did not start")?,
         interrupt = interrupted() => { interrupt?; return Ok(()); }

@@ -2,8 +2,10 @@
 
 mod bench;
 mod dev;
+mod drill;
 mod follow;
 mod status;
+mod watch;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -28,6 +30,10 @@ enum Command {
     Dev(dev::Arguments),
     /// Derive a chain from L1 alone and serve it.
     Follow(follow::Arguments),
+    /// Judge the seats and report who broke a rule.
+    Watch(watch::Arguments),
+    /// Have a seat of a fresh network do wrong, and see what becomes of it; fails unless exactly that seat is punished.
+    Drill(drill::Arguments),
     /// Say where a chain stands.
     Status(status::Arguments),
     /// Measure.
@@ -49,6 +55,8 @@ fn main() -> Result<()> {
         match arguments.command {
             Command::Dev(arguments) => dev::run(arguments).await,
             Command::Follow(arguments) => follow::run(arguments).await,
+            Command::Drill(arguments) => drill::run(arguments).await,
+            Command::Watch(arguments) => watch::run(arguments).await,
             Command::Status(arguments) => status::run(arguments).await,
             Command::Bench(command) => bench::run(command).await,
         }

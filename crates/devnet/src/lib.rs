@@ -5,7 +5,9 @@
 //! | [`l1`] | an Ethereum node of our own, to develop and test against |
 //! | [`deploy`] | a rollup's contracts onto any L1, and its chain file |
 //! | [`network`] | all of it together |
+//! | [`drill`] | a network in which a seat does wrong, and what becomes of it |
 
 pub mod deploy;
+pub mod drill;
 pub mod l1;
 pub mod network;

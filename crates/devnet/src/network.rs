@@ -33,14 +33,19 @@ use surety_l1::{
     submit::{Outgoing, SubmitConfig, SubmitError, Submitter},
 };
 use surety_node::{
-    consensus::{PeerAddresses, peer_public_key},
+    consensus::{
+        PeerAddresses,
+        byzantine::{Misbehaviour, Sin},
+        peer_public_key,
+    },
     follower_node::{FollowerNode, FollowerNodeConfig, FollowerNodeError},
     sequencer::{Sequencer, SequencerConfig, SequencerError},
     signer::LocalSigner,
 };
 use surety_rpc::{ServeError, Server};
 use surety_stf::StateReader as _;
-use surety_types::{ChainParameters, Gas, Milliseconds, RollupId};
+use surety_types::{ChainParameters, Gas, Milliseconds, RollupId, signing::Domain};
+use surety_watch::{Policy, WatchConfig, WatchError, Watchtower};
 
 /// Chain id of L2.
 pub const L2_CHAIN_ID: u64 = 75_873;
@@ -56,6 +61,8 @@ const DEPOSIT_FEE: U256 = uint!(10_000_000_000_000_000_U256);
 const DEPOSIT_GAS: u64 = 100_000;
 /// How long the first deposits may take.
 const FUNDED_WITHIN: Duration = Duration::from_secs(120);
+/// The file of the directory in which the watchtower looks for evidence that people bring.
+pub const EVIDENCE: &str = "evidence.jsonl";
 /// The dev account that deploys and pays: the last one, which people use least.
 const DEPLOYER: usize = 9;
 
@@ -93,6 +100,10 @@ pub struct NetworkConfig {
     pub directory: PathBuf,
     /// Where to write the chain file beside `directory/chain.json`.
     pub chain_file: Option<PathBuf>,
+    /// Whether a watchtower runs.
+    pub watch: bool,
+    /// A seat, by place, that does wrong when it is told to: for drills.
+    pub sinner: Option<(usize, Sin)>,
 }
 
 /// Why a network did not start.
@@ -147,6 +158,9 @@ pub enum NetworkError {
     /// The follower.
     #[error("follower: {0}")]
     Follower(#[from] FollowerNodeError),
+    /// The watchtower.
+    #[error("watchtower: {0}")]
+    Watch(#[from] WatchError),
     /// An RPC server.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -170,6 +184,12 @@ struct DevSeat {
     peer_public: B256,
     owner: Address,
     poster: PrivateKeySigner,
+}
+
+impl std::fmt::Debug for DevSeat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DevSeat").field("owner", &self.owner).finish_non_exhaustive()
+    }
 }
 
 impl DevSeat {
@@ -196,6 +216,9 @@ pub struct Network {
     seats: Vec<Sequencer>,
     follower: FollowerNode,
     servers: Vec<Server>,
+    watchtower: Option<Watchtower>,
+    misbehaviour: Option<Misbehaviour>,
+    starts: Starts,
     accounts: Vec<Address>,
 }
 
@@ -239,11 +262,20 @@ impl Network {
         if let Some(path) = &config.chain_file {
             chain.write(path)?;
         }
-        let seats = start_seats(&config.directory, &chain, &client, seats).await?;
+        let misbehaviour = config.sinner.and_then(|(place, sin)| {
+            let domain = Domain::new(chain.l1_chain_id, chain.addresses.registry);
+            Some(Misbehaviour::new(sin, seats.get(place)?.vote.clone(), domain))
+        });
+        let sinner = config.sinner.map(|(place, _)| place).zip(misbehaviour.clone());
+        let starts = Starts::new(&config, &chain, &client, seats, sinner)?;
+        let mut seats = Vec::new();
+        for place in 0..SEATS {
+            seats.push(starts.start(place).await?);
+        }
         let follower = FollowerNode::start(FollowerNodeConfig {
             chain: chain.clone(),
             directory: config.directory.join("follower"),
-            l1: client,
+            l1: client.clone(),
             poll: poll(&chain),
         })
         .await?;
@@ -259,8 +291,9 @@ impl Network {
         if let Some(address) = config.follower_rpc {
             servers.push(surety_rpc::serve(follower.backend(), serve(address)).await?);
         }
+        let watchtower = if config.watch { Some(watch(&config, &chain, &client, &servers).await?) } else { None };
         let accounts = accounts.iter().map(|a| a.address()).collect();
-        Ok(Self { chain, l1, l1_rpc, l1_beacon, seats, follower, servers, accounts })
+        Ok(Self { chain, l1, l1_rpc, l1_beacon, seats, follower, servers, watchtower, misbehaviour, starts, accounts })
     }
 
     /// The chain.
@@ -293,9 +326,34 @@ impl Network {
         &self.follower
     }
 
+    /// The watchtower, if one runs.
+    pub const fn watchtower(&self) -> Option<&Watchtower> {
+        self.watchtower.as_ref()
+    }
+
+    /// What the sinner does when it is told to.
+    pub const fn misbehaviour(&self) -> Option<&Misbehaviour> {
+        self.misbehaviour.as_ref()
+    }
+
     /// Accounts that have ether on both layers.
     pub fn accounts(&self) -> &[Address] {
         &self.accounts
+    }
+
+    /// Stops a seat and starts it again after a while.
+    ///
+    /// # Errors
+    /// It does not start; the network goes on without it.
+    pub async fn restart_seat(&mut self, place: usize, away: Duration) -> Result<(), NetworkError> {
+        if place < self.seats.len() {
+            if let Err(error) = self.seats.remove(place).stop().await {
+                tracing::error!(seat = place, %error, "the seat had failed");
+            }
+            tokio::time::sleep(away).await;
+            self.seats.insert(place, self.starts.start(place).await?);
+        }
+        Ok(())
     }
 
     /// Waits until a part of the network has failed; says which.
@@ -304,6 +362,10 @@ impl Network {
             futures::future::select_all(self.seats.iter_mut().map(|seat| Box::pin(seat.ended())).collect::<Vec<_>>());
         tokio::select! {
             ((), place, _) = seats => format!("seat {place} has stopped"),
+            outcome = ended(self.watchtower.as_mut()) => match outcome {
+                Ok(()) => "the watchtower has stopped".into(),
+                Err(error) => format!("the watchtower has stopped: {error}"),
+            },
             outcome = self.follower.ended() => match outcome {
                 Ok(()) => "the follower has stopped".into(),
                 Err(error) => format!("the follower has stopped: {error}"),
@@ -313,6 +375,16 @@ impl Network {
 
     /// Stops everything, the users' end first, and waits until it is on disk.
     pub async fn stop(self) {
+        if let Some(l1) = self.stop_but_l1().await {
+            l1.stop().await;
+        }
+    }
+
+    /// Stops everything but the embedded L1, which is returned.
+    pub async fn stop_but_l1(self) -> Option<EmbeddedL1Handle> {
+        if let Some(watchtower) = self.watchtower {
+            watchtower.stop().await;
+        }
         for server in self.servers {
             server.stop().await;
         }
@@ -324,10 +396,43 @@ impl Network {
                 tracing::error!(seat = place, %error, "the seat had failed");
             }
         }
-        if let Some(l1) = self.l1 {
-            l1.stop().await;
-        }
+        self.l1
     }
+}
+
+/// Waits for the watchtower's end; for ever if there is none.
+async fn ended(watchtower: Option<&mut Watchtower>) -> Result<(), WatchError> {
+    match watchtower {
+        Some(watchtower) => watchtower.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A watchtower that hears the public feed of every server.
+async fn watch(
+    config: &NetworkConfig,
+    chain: &ChainFile,
+    l1: &Arc<dyn L1>,
+    servers: &[Server],
+) -> Result<Watchtower, NetworkError> {
+    let key = watcher().ok_or(NetworkError::Key(0))?;
+    let submitter = submitter(l1, key, config.directory.join("keys/watch"), chain).await?;
+    let watchtower = Watchtower::start(WatchConfig {
+        chain: chain.clone(),
+        l1: l1.clone(),
+        feeds: servers.iter().map(|server| format!("ws://{}", server.address())).collect(),
+        files: vec![config.directory.join(EVIDENCE)],
+        directory: config.directory.join("watch"),
+        submitter: Some(Arc::new(submitter)),
+        policy: Policy::default(),
+        poll: poll(chain),
+    });
+    Ok(watchtower.await?)
+}
+
+/// The account that reports.
+fn watcher() -> Option<PrivateKeySigner> {
+    PrivateKeySigner::from_bytes(&keccak256("surety dev watchtower key")).ok()
 }
 
 /// How often L1 is asked.
@@ -414,10 +519,10 @@ async fn fund(
     accounts: &[PrivateKeySigner],
     seats: &[DevSeat],
 ) -> Result<(), NetworkError> {
-    let posters = seats.iter().map(|seat| {
-        let outgoing =
-            Outgoing { to: TxKind::Call(seat.poster.address()), value: POSTER_BALANCE, ..Default::default() };
-        ("fund a poster", outgoing)
+    let reporters = seats.iter().map(|seat| seat.poster.address()).chain(watcher().map(|key| key.address()));
+    let posters = reporters.map(|account| {
+        let outgoing = Outgoing { to: TxKind::Call(account), value: POSTER_BALANCE, ..Default::default() };
+        ("fund a poster or the watchtower", outgoing)
     });
     let deposits = accounts.iter().map(|account| {
         let call = Bridge::depositTransactionCall {
@@ -478,38 +583,59 @@ fn free_port() -> Result<SocketAddr, NetworkError> {
         .map_err(|cause| NetworkError::System { what: "find a free port".into(), cause })
 }
 
-async fn start_seats(
-    directory: &Path,
-    chain: &ChainFile,
-    l1: &Arc<dyn L1>,
-    keys: Vec<DevSeat>,
-) -> Result<Vec<Sequencer>, NetworkError> {
-    let peers = PeerAddresses::default();
-    let mut listen = Vec::new();
-    for seat in &keys {
-        let address = free_port()?;
-        peers.insert(seat.peer_public, address);
-        listen.push(address);
+/// What it takes to start a seat, again if need be.
+struct Starts {
+    directory: PathBuf,
+    chain: ChainFile,
+    l1: Arc<dyn L1>,
+    peers: PeerAddresses,
+    seats: Vec<(DevSeat, SocketAddr)>,
+    sinner: Option<(usize, Misbehaviour)>,
+}
+
+impl std::fmt::Debug for Starts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Starts").field("directory", &self.directory).finish_non_exhaustive()
     }
-    let mut seats = Vec::new();
-    for (place, (key, listen)) in keys.into_iter().zip(listen).enumerate() {
-        let poster = submitter(l1, key.poster, directory.join(format!("keys/poster-{place}")), chain).await?;
-        let sequencer = Sequencer::start(SequencerConfig {
-            chain: chain.clone(),
-            directory: directory.join(format!("seat-{place}")),
-            l1: l1.clone(),
-            vote_key: LocalSigner::new(key.vote),
+}
+
+impl Starts {
+    fn new(
+        config: &NetworkConfig,
+        chain: &ChainFile,
+        l1: &Arc<dyn L1>,
+        keys: Vec<DevSeat>,
+        sinner: Option<(usize, Misbehaviour)>,
+    ) -> Result<Self, NetworkError> {
+        let peers = PeerAddresses::default();
+        let mut seats = Vec::new();
+        for seat in keys {
+            let address = free_port()?;
+            peers.insert(seat.peer_public, address);
+            seats.push((seat, address));
+        }
+        Ok(Self { directory: config.directory.clone(), chain: chain.clone(), l1: l1.clone(), peers, seats, sinner })
+    }
+
+    async fn start(&self, place: usize) -> Result<Sequencer, NetworkError> {
+        let (key, listen) = self.seats.get(place).ok_or(NetworkError::Key(place))?;
+        let journal = self.directory.join(format!("keys/poster-{place}"));
+        let poster = submitter(&self.l1, key.poster.clone(), journal, &self.chain).await?;
+        Sequencer::start(SequencerConfig {
+            chain: self.chain.clone(),
+            directory: self.directory.join(format!("seat-{place}")),
+            l1: self.l1.clone(),
+            vote_key: LocalSigner::new(key.vote.clone()),
             peer_key: key.peer,
-            listen,
-            peers: peers.clone(),
+            listen: *listen,
+            peers: self.peers.clone(),
             local: true,
             beneficiary: key.owner,
             submitter: Some(Arc::new(poster)),
-            poll: poll(chain),
+            poll: poll(&self.chain),
+            misbehaviour: self.sinner.as_ref().filter(|(sinner, _)| *sinner == place).map(|(_, how)| how.clone()),
         })
         .await
-        .map_err(|error| NetworkError::Seat(place, error))?;
-        seats.push(sequencer);
+        .map_err(|error| NetworkError::Seat(place, error))
     }
-    Ok(seats)
 }

@@ -1,0 +1,139 @@
+//! `surety drill`: a fresh network, one seat that does wrong, the timeline from act to penalty, and the figures.
+
+use crate::{dev::Directory, interrupted};
+use anyhow::{Context, Result, bail, ensure};
+use std::{
+    io::Write as _,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+use surety_devnet::{
+    drill::{self, Drill, DrillConfig, Finished, Line, Report, Timeline},
+    network::L1Choice,
+};
+use tokio::{io::AsyncReadExt as _, sync::mpsc};
+
+/// Options of `surety drill`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Which drill; see --list.
+    #[arg(value_parser = parse, required_unless_present = "list")]
+    name: Option<Drill>,
+    /// Say which drills there are.
+    #[arg(long)]
+    list: bool,
+    /// `honest`: the same run in which nobody does wrong. It must not pass.
+    #[arg(long, value_enum)]
+    control: Option<Control>,
+    /// Run on this L1 instead of the embedded one. It must fund the accounts of the test mnemonic.
+    #[arg(long, requires = "l1_beacon")]
+    l1: Option<String>,
+    /// Beacon API of that L1.
+    #[arg(long, requires = "l1")]
+    l1_beacon: Option<String>,
+    /// Port of the embedded L1's RPC server; 0 takes any free one.
+    #[arg(long, default_value_t = 0)]
+    l1_port: u16,
+    /// Keep the network's files here; otherwise a temporary folder is used and removed.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Also write the chain file here.
+    #[arg(long)]
+    chain_file: Option<PathBuf>,
+    /// Keep an embedded L1 running after the report until standard input ends, so that others can read it.
+    #[arg(long)]
+    keep: bool,
+    /// The report as one JSON object on standard output, the timeline on standard error.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Control {
+    /// Nobody does wrong.
+    Honest,
+}
+
+fn parse(name: &str) -> Result<Drill, String> {
+    Drill::named(name).ok_or_else(|| {
+        let names: Vec<_> = Drill::ALL.iter().map(|drill| drill.name()).collect();
+        format!("there are the drills {}", names.join(", "))
+    })
+}
+
+/// Fails unless the drill passed.
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    let Some(drill) = arguments.name.filter(|_| !arguments.list) else {
+        for drill in Drill::ALL {
+            println!("{:<17} {}", drill.name(), drill.about());
+        }
+        return Ok(());
+    };
+    let directory = Directory::new("drill", arguments.data_dir)?;
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let l1 = match (arguments.l1, arguments.l1_beacon) {
+        (Some(rpc), Some(beacon)) => L1Choice::External { rpc, beacon },
+        _ => L1Choice::Embedded { rpc: local(arguments.l1_port), beacon: local(0) },
+    };
+    let config = DrillConfig {
+        drill,
+        honest: arguments.control.is_some(),
+        l1,
+        directory: directory.path().to_owned(),
+        chain_file: arguments.chain_file,
+    };
+    let (timeline, lines) = Timeline::new();
+    let shown = tokio::spawn(show(lines, arguments.json));
+    let finished = tokio::select! {
+        finished = drill::run(config, timeline) => finished.context("the drill did not end")?,
+        interrupt = interrupted() => { interrupt?; bail!("interrupted: the drill did not end") }
+    };
+    let Finished { report, l1_rpc, l1 } = finished;
+    // It ends with the drill.
+    let _ = shown.await;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print(&report);
+    }
+    std::io::stdout().flush()?;
+    if arguments.keep {
+        eprintln!("L1 {l1_rpc} runs until standard input ends");
+        let mut byte = [0; 64];
+        let mut input = tokio::io::stdin();
+        tokio::select! {
+            () = async { while input.read(&mut byte).await.is_ok_and(|count| count > 0) {} } => {}
+            interrupt = interrupted() => interrupt?,
+        }
+    }
+    if let Some(l1) = l1 {
+        l1.stop().await;
+    }
+    ensure!(report.passed, "the drill did not pass");
+    Ok(())
+}
+
+async fn show(mut lines: mpsc::UnboundedReceiver<Line>, json: bool) {
+    while let Some(Line { at, what }) = lines.recv().await {
+        let line = format!("{:>8.2} s  {what}", at.as_secs_f64());
+        if json { eprintln!("{line}") } else { println!("{line}") }
+    }
+}
+
+fn print(report: &Report) {
+    let row = |name: &str, value: String| println!("  {name:<20} {value}");
+    let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |value| value.to_string());
+    println!();
+    row("drill", report.drill.to_owned());
+    row("offence at block", number(report.offence_at_block));
+    row("report", report.report_tx.map_or_else(|| "–".to_owned(), |tx| tx.to_string()));
+    row("slashed at block", number(report.slashed_at_block));
+    row("L1 blocks to slash", number(report.l1_blocks_to_slash));
+    row("gas", number(report.gas_used));
+    row("seats slashed", report.seats_slashed.to_string());
+    row("bond before", format!("{} wei", report.bond_before));
+    row("bond after", format!("{} wei", report.bond_after));
+    row("reward", format!("{} wei", report.reward));
+    row("innocents slashed", report.innocents_slashed.to_string());
+    println!("\n  {}", if report.passed { "passed" } else { "NOT passed" });
+}

@@ -1,0 +1,182 @@
+//! Drills: a fresh network, one seat that does wrong, and what becomes of it.
+//!
+//! | drill | the sin |
+//! |---|---|
+//! | `equivocation` | a leader sends two blocks of one view, each with its vote, to different peers |
+//! | `double-batch` | a seat signs two results for one last height |
+//! | `nullify-finalize` | a seat votes to make a block final and to give its view up |
+//! | `crash` | none: seats are stopped abruptly again and again, and nobody may be punished |
+//!
+//! Everything is real but the sinner: seats talk over TCP, the evidence travels by the seats' gossip and the public feed to
+//! a watchtower, which reports to the contracts on L1. The figures are read from L1, never from those who acted.
+//!
+//! A drill has **passed** when exactly the sinner was punished, by one transaction of less than [`MAX_GAS`] gas, at most
+//! [`MAX_L1_BLOCKS`] L1 blocks after the offence, is gone from the first term that starts when it is out, and the chain never
+//! stood for [`MAX_STALL`]. The **control** is the same run with honest behaviour: it must not pass.
+
+mod crash;
+mod slash;
+mod world;
+
+use crate::network::{L1Choice, NetworkError};
+use alloy_primitives::{B256, U256};
+use serde::Serialize;
+use std::{path::PathBuf, time::Duration};
+use surety_l1::L1Error;
+use surety_node::consensus::byzantine::Sin;
+
+pub use world::{Line, Timeline};
+
+/// The most gas of a report, payment of the reporter included.
+pub const MAX_GAS: u64 = 120_000;
+/// A report is in the block after the one that was the head when the offence was committed.
+pub const MAX_L1_BLOCKS: u64 = 1;
+/// The longest that the chain may stand without a new final block.
+pub const MAX_STALL: Duration = Duration::from_secs(10);
+
+/// The drills that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drill {
+    /// Two blocks of one view.
+    Equivocation,
+    /// Two results of one batch.
+    DoubleBatch,
+    /// A view made final and given up.
+    NullifyFinalize,
+    /// Seats that stop abruptly.
+    Crash,
+}
+
+impl Drill {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Equivocation, Self::DoubleBatch, Self::NullifyFinalize, Self::Crash];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Equivocation => "equivocation",
+            Self::DoubleBatch => "double-batch",
+            Self::NullifyFinalize => "nullify-finalize",
+            Self::Crash => "crash",
+        }
+    }
+
+    /// What happens in it, in a line.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Equivocation => "a leader sends two blocks of one view to different peers",
+            Self::DoubleBatch => "a seat signs two results for one last height",
+            Self::NullifyFinalize => "a seat votes to make a block final and to give its view up",
+            Self::Crash => "seats are stopped abruptly, one after the other; nobody may be punished",
+        }
+    }
+
+    /// The drill of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|drill| drill.name() == name)
+    }
+
+    const fn sin(self) -> Option<Sin> {
+        match self {
+            Self::Equivocation => Some(Sin::Equivocate),
+            Self::DoubleBatch => Some(Sin::DoubleBatch),
+            Self::NullifyFinalize => Some(Sin::NullifyFinalized),
+            Self::Crash => None,
+        }
+    }
+}
+
+/// How to run a drill.
+#[derive(Debug, Clone)]
+pub struct DrillConfig {
+    /// Which.
+    pub drill: Drill,
+    /// Everybody stays honest: the control.
+    pub honest: bool,
+    /// L1.
+    pub l1: L1Choice,
+    /// An empty directory for the network.
+    pub directory: PathBuf,
+    /// Where to write the chain file as well.
+    pub chain_file: Option<PathBuf>,
+}
+
+/// What came of a drill, as read from L1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The drill.
+    pub drill: &'static str,
+    /// L1's head when the offence was committed.
+    pub offence_at_block: Option<u64>,
+    /// The transaction that slashed.
+    pub report_tx: Option<B256>,
+    /// Its L1 block.
+    pub slashed_at_block: Option<u64>,
+    /// The difference of the two.
+    pub l1_blocks_to_slash: Option<u64>,
+    /// Gas of that transaction.
+    pub gas_used: Option<u64>,
+    /// How many seats were punished.
+    pub seats_slashed: u64,
+    /// The sinner's bond before, in wei.
+    #[serde(serialize_with = "decimal")]
+    pub bond_before: U256,
+    /// And after.
+    #[serde(serialize_with = "decimal")]
+    pub bond_after: U256,
+    /// What the reporter was credited, in wei.
+    #[serde(serialize_with = "decimal")]
+    pub reward: U256,
+    /// How many of the punished had done nothing.
+    pub innocents_slashed: u64,
+    /// Whether all of it went as it must.
+    pub passed: bool,
+}
+
+fn decimal<S: serde::Serializer>(wei: &U256, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&wei.to_string())
+}
+
+/// Why a drill could not be run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum DrillError {
+    /// The network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// L1.
+    #[error("L1: {0}")]
+    L1(#[from] L1Error),
+    /// A part of the network failed.
+    #[error("the network has failed: {0}")]
+    Failed(String),
+    /// What was waited for did not happen.
+    #[error("not within {} s: {what}", within.as_secs())]
+    Timeout {
+        /// What.
+        what: &'static str,
+        /// How long.
+        within: Duration,
+    },
+}
+
+/// A drill that has ended. Its network is stopped; an embedded L1 still runs, for those who want to read it again.
+#[derive(Debug)]
+pub struct Finished {
+    /// What came of it.
+    pub report: Report,
+    /// L1's RPC endpoint.
+    pub l1_rpc: String,
+    /// The embedded L1.
+    pub l1: Option<crate::l1::EmbeddedL1Handle>,
+}
+
+/// Runs a drill and tells the timeline as it goes.
+///
+/// # Errors
+/// See [`DrillError`]. A drill that ran to its end but not as it must is no error: see [`Report::passed`].
+pub async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finished, DrillError> {
+    match config.drill.sin() {
+        Some(sin) => slash::run(config, sin, timeline).await,
+        None => crash::run(config, timeline).await,
+    }
+}

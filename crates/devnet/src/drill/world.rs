@@ -1,0 +1,213 @@
+//! What a drill looks at: the chain on L2, the contracts on L1, the clock.
+
+use super::{DrillConfig, DrillError};
+use crate::network::{Network, NetworkConfig};
+use alloy::sol_types::SolEvent as _;
+use alloy_primitives::{B256, U256};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use surety_contracts::{ChainFile, Profile, bindings::Slasher};
+use surety_l1::{
+    BlockAt, L1,
+    contracts::{Contracts, Member},
+    rpc::{RpcConfig, RpcL1},
+};
+use surety_node::consensus::byzantine::Sin;
+use surety_rpc::Backend as _;
+use surety_types::{L1Height, Term};
+use tokio::sync::mpsc;
+
+/// One line of a drill's timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Since the drill began.
+    pub at: Duration,
+    /// What happened.
+    pub what: String,
+}
+
+/// Takes the timeline's lines as they come.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    began: Instant,
+    lines: mpsc::UnboundedSender<Line>,
+}
+
+impl Timeline {
+    /// A timeline that begins now, and where its lines come out.
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<Line>) {
+        let (lines, received) = mpsc::unbounded_channel();
+        (Self { began: Instant::now(), lines }, received)
+    }
+
+    pub(super) fn tell(&self, what: impl Into<String>) {
+        // Nobody reading is no error.
+        let _ = self.lines.send(Line { at: self.began.elapsed(), what: what.into() });
+    }
+}
+
+/// A punishment, as L1 has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Slash {
+    pub(super) seat: u64,
+    pub(super) block: u64,
+    pub(super) transaction: B256,
+    pub(super) penalty: U256,
+    pub(super) reward: U256,
+}
+
+/// A running network and an own view of its L1.
+pub(super) struct World {
+    pub(super) network: Network,
+    pub(super) l1: Arc<dyn L1>,
+    chain: ChainFile,
+    pub(super) timeline: Timeline,
+    pub(super) directory: std::path::PathBuf,
+}
+
+impl World {
+    /// Starts a network of the `ci` profile and waits until its watchtower has caught up.
+    pub(super) async fn start(
+        config: &DrillConfig,
+        sinner: Option<(usize, Sin)>,
+        timeline: Timeline,
+    ) -> Result<Self, DrillError> {
+        timeline.tell("starting a network: L1, contracts, four seats, follower, watchtower");
+        let network = Network::start(NetworkConfig {
+            profile: Profile::Ci,
+            l1: config.l1.clone(),
+            l2_rpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            follower_rpc: None,
+            directory: config.directory.clone(),
+            chain_file: config.chain_file.clone(),
+            watch: true,
+            sinner,
+        })
+        .await?;
+        let (rpc, beacon) = network.l1_urls();
+        let l1 =
+            RpcL1::new(RpcConfig::new(rpc, [beacon.to_owned()]), None).map_err(crate::network::NetworkError::from)?;
+        let chain = network.chain().clone();
+        let world = Self { network, l1: Arc::new(l1), chain, timeline, directory: config.directory.clone() };
+        world
+            .until("the watchtower has read L1", Duration::from_secs(60), async || {
+                Ok(world.network.watchtower().is_some_and(|tower| tower.status().borrow().caught_up).then_some(()))
+            })
+            .await?;
+        world.timeline.tell(format!("the network runs; L2 is at block {}", world.height()));
+        Ok(world)
+    }
+
+    pub(super) fn contracts(&self) -> Contracts<'_> {
+        Contracts::new(&*self.l1, self.chain.addresses)
+    }
+
+    /// Asks until there is an answer.
+    pub(super) async fn until<T>(
+        &self,
+        what: &'static str,
+        within: Duration,
+        ask: impl AsyncFn() -> Result<Option<T>, DrillError>,
+    ) -> Result<T, DrillError> {
+        let end = Instant::now() + within;
+        loop {
+            if let Some(answer) = ask().await? {
+                return Ok(answer);
+            }
+            if Instant::now() >= end {
+                return Err(DrillError::Timeout { what, within });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Number of the newest final L2 block of the first seat.
+    pub(super) fn height(&self) -> u64 {
+        self.network.seats().first().map_or(0, |seat| seat.backend().tags().latest.number)
+    }
+
+    /// Number of L1's head.
+    pub(super) async fn l1_head(&self) -> Result<u64, DrillError> {
+        Ok(self.l1.block(BlockAt::Latest).await?.map_or(0, |block| block.number.get()))
+    }
+
+    /// All punishments up to L1's head.
+    pub(super) async fn slashes(&self) -> Result<Vec<Slash>, DrillError> {
+        let head = self.l1.block(BlockAt::Latest).await?.map_or(L1Height::ZERO, |block| block.number);
+        let logs = self.l1.logs(self.chain.l1_start, head, &[self.chain.addresses.slasher]).await?;
+        let slash = |log: &surety_l1::chain::L1Log| {
+            let event = Slasher::Slashed::decode_log(&log.log).ok()?.data;
+            Some(Slash {
+                seat: event.seat,
+                block: log.block_number.get(),
+                transaction: log.transaction,
+                penalty: event.penalty,
+                reward: event.reward,
+            })
+        };
+        Ok(logs.iter().filter_map(slash).collect())
+    }
+
+    /// Bond of a seat at L1's head.
+    pub(super) async fn bond(&self, seat: u64) -> Result<U256, DrillError> {
+        Ok(self.contracts().seat(seat, BlockAt::Latest).await?.bond.to::<U256>())
+    }
+
+    /// The current term and its members.
+    pub(super) async fn committee(&self) -> Result<(Term, Vec<Member>), DrillError> {
+        let contracts = self.contracts();
+        let term = contracts.current_term(BlockAt::Latest).await?;
+        Ok((term, contracts.committee(term, BlockAt::Latest).await?))
+    }
+
+    /// Stops everything but an embedded L1.
+    pub(super) async fn stop(self) -> (String, Option<crate::l1::EmbeddedL1Handle>) {
+        let url = self.network.l1_urls().0.to_owned();
+        (url, self.network.stop_but_l1().await)
+    }
+}
+
+/// Looks at the chain's height all the time; tells the longest time without a new block.
+pub(super) struct Pulse {
+    longest: Arc<parking_lot::Mutex<Duration>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Pulse {
+    pub(super) fn start(world: &World) -> Self {
+        let longest = Arc::new(parking_lot::Mutex::new(Duration::ZERO));
+        let noted = longest.clone();
+        let backend = world.network.seats().first().map(|seat| seat.backend());
+        let task = tokio::spawn(async move {
+            let Some(backend) = backend else { return };
+            let (mut height, mut since) = (0, Instant::now());
+            loop {
+                let latest = backend.tags().latest.number;
+                let stood = since.elapsed();
+                {
+                    let mut longest = noted.lock();
+                    *longest = stood.max(*longest);
+                }
+                if latest != height {
+                    (height, since) = (latest, Instant::now());
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        Self { longest, task }
+    }
+
+    /// The longest standstill so far.
+    pub(super) fn longest(&self) -> Duration {
+        *self.longest.lock()
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

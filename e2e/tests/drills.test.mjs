@@ -1,0 +1,109 @@
+// Every drill on the embedded L1, and the slashing ones on anvil: what the drill says is read again from L1 by cast. Each has
+// a control, the same run with honest behaviour, which must not pass.
+
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ANVIL, MNEMONIC, Process, SURETY, freePort, rpc, scratch, until } from "../harness.mjs";
+import { verify } from "../verify-drill.mjs";
+
+const KEYS = ["drill", "offence_at_block", "report_tx", "slashed_at_block", "l1_blocks_to_slash", "gas_used", "seats_slashed", "bond_before", "bond_after", "reward", "innocents_slashed", "passed"];
+const SLASHING = ["equivocation", "double-batch", "nullify-finalize"];
+
+let place;
+before(() => (place = scratch()));
+after(() => place.remove());
+
+/** Runs a drill with its L1 kept, hands report, chain file and L1 to `look`, and tells the exit code. */
+async function drill(name, { control = false, anvil } = {}, look = () => {}) {
+  const chainFile = join(place.directory, `${name}-${Math.random()}.json`);
+  const port = await freePort();
+  const l1Url = anvil ?? `http://127.0.0.1:${port}`;
+  const args = ["drill", name, "--json", "--keep", "--chain-file", chainFile];
+  args.push(...(anvil ? ["--l1", anvil, "--l1-beacon", anvil] : ["--l1-port", `${port}`]));
+  if (control) args.push("--control", "honest");
+  const child = spawn(SURETY, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } });
+  let [output, errors] = ["", ""];
+  child.stdout.on("data", (data) => (output += data));
+  child.stderr.on("data", (data) => (errors += data));
+  const exit = new Promise((resolve) => child.on("exit", (code) => resolve(code)));
+  try {
+    const ended = exit.then(() => true);
+    await until(`the drill ${name} reports`, 600, async () => output.includes("}\n") || (await Promise.race([ended, false])));
+    assert.ok(output, `no report:\n${errors.slice(-4000)}`);
+    const report = JSON.parse(output);
+    console.log(errors, output);
+    assert.deepEqual(Object.keys(report).sort(), [...KEYS].sort());
+    assert.equal(report.drill, name);
+    await look(report, JSON.parse(readFileSync(chainFile, "utf8")), l1Url);
+    child.stdin.end();
+    return { report, code: await exit };
+  } finally {
+    child.stdin.destroy();
+    child.kill("SIGINT");
+    await exit;
+  }
+}
+
+for (const name of SLASHING) {
+  test(`${name}: the sinner is punished, nobody else, and L1 says the same`, async () => {
+    const { report, code } = await drill(name, {}, verify);
+    assert.equal(report.passed, true, JSON.stringify(report));
+    assert.ok(report.gas_used < 120_000, `${report.gas_used} gas`);
+    assert.ok(report.l1_blocks_to_slash <= 1);
+    assert.equal(code, 0);
+  });
+}
+
+for (const name of [...SLASHING, "crash"]) {
+  test(`${name}, control: with honest seats it does not pass`, async () => {
+    const { report, code } = await drill(name, { control: true }, verify);
+    assert.equal(report.passed, false);
+    assert.equal(report.seats_slashed, 0);
+    assert.equal(code, 1);
+  });
+}
+
+test("crash: seats stop and come back, nobody is punished", async () => {
+  const { report, code } = await drill("crash", {}, verify);
+  assert.equal(report.passed, true, JSON.stringify(report));
+  assert.equal(code, 0);
+});
+
+test("on anvil: the sinner is punished and L1 says the same", async (t) => {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  for (const name of SLASHING) {
+    await t.test(name, async () => {
+      const args = ["--port", `${port}`, "--block-time", "2", "--slots-in-an-epoch", "2", "--hardfork", "osaka", "--chain-id", "1337", "--mnemonic", MNEMONIC, "--silent"];
+      const anvil = new Process(`anvil-${name}`, ANVIL, args, place.directory);
+      try {
+        await until("anvil answers", 30, () => rpc(url, "eth_chainId"));
+        const { report, code } = await drill(name, { anvil: url }, verify);
+        assert.equal(report.passed, true, JSON.stringify(report));
+        assert.equal(code, 0);
+      } finally {
+        await anvil.stop();
+      }
+    });
+  }
+});
+
+test("there is a list, and an unknown drill is refused", async () => {
+  const run = (...args) =>
+    new Promise((resolve) => {
+      const child = spawn(SURETY, args);
+      let text = "";
+      child.stdout.on("data", (data) => (text += data));
+      child.stderr.on("data", (data) => (text += data));
+      child.on("exit", (code) => resolve({ code, text }));
+    });
+  const list = await run("drill", "--list");
+  assert.equal(list.code, 0);
+  for (const name of [...SLASHING, "crash"]) assert.match(list.text, new RegExp(name));
+  const unknown = await run("drill", "nonsense");
+  assert.notEqual(unknown.code, 0);
+  assert.match(unknown.text, /equivocation/);
+});

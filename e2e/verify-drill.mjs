@@ -1,0 +1,67 @@
+// Reads a drill's figures from L1 again, by Foundry's `cast` alone, and compares them with what the drill says. As a program:
+//   node verify-drill.mjs REPORT.json CHAIN.json L1_URL
+
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import assert from "node:assert/strict";
+import { CAST } from "./harness.mjs";
+
+const SLASHED = "Slashed(uint64,address,uint64,address,uint256,uint256)";
+const SEAT = "seat(uint64)((address,uint64,address,uint96,bytes32,uint64))";
+
+const cast = (...args) => execFileSync(CAST, args, { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } }).trim();
+const word = (data, place) => BigInt(`0x${data.slice(2 + 64 * place, 2 + 64 * (place + 1))}`);
+
+/** Throws unless every figure of the report is what L1 says. Returns what L1 says. */
+export function verify(report, chain, l1Url) {
+  const { slasher, registry, equivocation } = chain.addresses;
+  const at = ["--rpc-url", l1Url];
+  const topic = cast("keccak", SLASHED);
+  const logs = JSON.parse(cast("logs", "--json", "--from-block", "0", "--address", slasher, topic, ...at));
+  assert.equal(logs.length, report.seats_slashed, "seats slashed");
+  if (logs.length === 0) {
+    assert.equal(report.report_tx, null);
+    assert.equal(report.slashed_at_block, null);
+    assert.equal(report.passed && report.drill !== "crash", false, "passed without a penalty");
+    return { logs };
+  }
+  const [log] = logs;
+  const [, seatTopic, faultTopic] = log.topics;
+  const seat = BigInt(seatTopic).toString();
+  const [penalty, reward] = [word(log.data, 1), word(log.data, 2)];
+  const reporter = `0x${log.data.slice(26, 66)}`;
+  assert.equal(log.transactionHash, report.report_tx, "the report's transaction");
+  assert.equal(BigInt(faultTopic), BigInt(equivocation), "the fault");
+  assert.equal(Number(BigInt(log.blockNumber)), report.slashed_at_block, "the block of the penalty");
+  assert.equal(report.slashed_at_block - report.offence_at_block, report.l1_blocks_to_slash, "blocks to the penalty");
+  assert.equal(reward.toString(), report.reward, "the reward");
+
+  const receipt = JSON.parse(cast("receipt", "--json", report.report_tx, ...at));
+  assert.equal(BigInt(receipt.status), 1n, "the report succeeded");
+  assert.equal(receipt.to.toLowerCase(), slasher.toLowerCase(), "the report went to the slasher");
+  assert.equal(Number(BigInt(receipt.gasUsed)), report.gas_used, "gas");
+
+  const bond = (block) => {
+    const fields = cast("call", registry, SEAT, seat, "--block", `${block}`, ...at);
+    return BigInt(fields.replace(/[()]/g, "").split(",")[3].trim().split(" ")[0]);
+  };
+  assert.equal(bond(report.offence_at_block).toString(), report.bond_before, "bond before");
+  assert.equal(bond(report.slashed_at_block).toString(), report.bond_after, "bond after");
+  assert.equal(BigInt(report.bond_before) - BigInt(report.bond_after), penalty, "the penalty left the bond");
+  assert.ok(reward > 0n && reward < penalty, "the reward is a part of the penalty");
+  const credited = BigInt(cast("call", slasher, "rewardOf(address)(uint256)", reporter, ...at).split(" ")[0]);
+  assert.equal(credited, reward, "the reporter is credited");
+  return { logs, seat, penalty, reward, reporter, gasUsed: Number(BigInt(receipt.gasUsed)) };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [report, chain, l1Url] = process.argv.slice(2);
+  if (!l1Url) {
+    console.error("usage: node verify-drill.mjs REPORT.json CHAIN.json L1_URL");
+    process.exit(2);
+  }
+  const read = (path) => JSON.parse(readFileSync(path, "utf8"));
+  verify(read(report), read(chain), l1Url);
+  console.log("L1 says the same");
+}
