@@ -119,22 +119,32 @@ export async function startNetwork({ l1 = "embedded", directory }) {
   } else {
     args.push("--l1-port", `${l1Port}`, "--l1-beacon-port", `${beaconPort}`);
   }
-  const dev = new Process("dev", SURETY, args, directory);
-  processes.push(dev);
   const l2Url = `http://127.0.0.1:${l2Port}`;
-  const stop = async () => {
+  const network = { l1Url, l2Url, beacon, chainFile, processes };
+  /** Starts the program, again if it was stopped, and waits until it makes blocks. */
+  network.run = async () => {
+    const dev = new Process("dev", SURETY, args, directory);
+    processes.push(dev);
+    network.dev = dev;
+    const head = async () => BigInt(await rpc(l2Url, "eth_blockNumber"));
+    try {
+      const first = await until("the network answers", 90, async () => (dev.assertRunning(), { height: await head() }));
+      await until("the network makes blocks", 90, async () => (dev.assertRunning(), (await head()) > first.height + 3n));
+    } catch (error) {
+      throw new Error(`${error.message}\n${dev.output().slice(-6000)}`);
+    }
+  };
+  network.stop = async () => {
     for (const process of processes.reverse()) await process.stop();
   };
   try {
-    await until("the network makes blocks", 90, async () => {
-      dev.assertRunning();
-      return BigInt(await rpc(l2Url, "eth_blockNumber")) > 3n;
-    });
+    await network.run();
   } catch (error) {
-    await stop().catch(() => {});
-    throw new Error(`${error.message}\n${dev.output().slice(-6000)}`);
+    await network.stop().catch(() => {});
+    throw error;
   }
-  return { l1Url, l2Url, beacon, chainFile, chain: JSON.parse(readFileSync(chainFile, "utf8")), dev, processes, stop };
+  network.chain = JSON.parse(readFileSync(chainFile, "utf8"));
+  return network;
 }
 
 /** A follower in a process of its own, given L1 and the chain file alone. */

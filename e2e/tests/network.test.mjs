@@ -27,7 +27,7 @@ import {
   toRlp,
 } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
-import { CAST, MNEMONIC, rpc, scratch, startFollower, startNetwork, until } from "../harness.mjs";
+import { CAST, MNEMONIC, SURETY, rpc, scratch, startFollower, startNetwork, until } from "../harness.mjs";
 
 const require = createRequire(import.meta.url);
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -320,6 +320,21 @@ for (const l1 of ["embedded", "anvil"]) {
       context.diagnostic(`gas of the withdrawal on L1: ${paid.gasUsed}`);
       assert.equal((await l1Public.getBalance({ address: target })) - before, value);
       await assert.rejects(l1Public.simulateContract({ account, ...call }), /WithdrawalDone/);
+    });
+
+    test("a network that ended cleanly goes on where it was", async () => {
+      const before = await l2Public.getBlock();
+      const status = JSON.parse(execFileSync(SURETY, ["status", "--json", "--rpc", network.l2Url], { encoding: "utf8" }));
+      assert.ok(BigInt(status.latest.number) >= before.number, JSON.stringify(status));
+      assert.equal((await network.dev.stop()).code, 0, network.dev.output().slice(-2000));
+      await network.run();
+      const same = await l2Public.getBlock({ blockNumber: before.number });
+      assert.equal(same.hash, before.hash, "no soft-final block was lost");
+      const hash = await l2Wallet.sendTransaction({ to: account.address, value: 1n });
+      const receipt = await l2Public.waitForTransactionReceipt({ hash });
+      assert.ok(receipt.blockNumber > before.number);
+      await until("its block reaches L1", 90, async () =>
+        (await l1Public.readContract({ address: contracts.inbox, abi: inboxAbi, functionName: "lastHeight" })) >= receipt.blockNumber);
     });
 
     test("the network ends cleanly", async () => {
