@@ -48,14 +48,14 @@ fn root() -> PathBuf {
 }
 
 fn main() -> Result<()> {
-    let shell = tools::Shell::loud(root());
+    let root = root();
     match Arguments::parse().command {
-        Command::Test { all, only } => suite::test(&shell, all, &only),
-        Command::Tools => tools::install(&shell),
+        Command::Test { all, only } => suite::test(&root, all, &only),
+        Command::Tools => tools::install(&root),
         Command::Artifacts { check } => {
-            tools::npm(&shell, "contracts")?;
-            suite::artifacts(&shell, check).context("compile the contracts")
+            tools::npm(&root, "contracts")?;
+            suite::artifacts(&root, check).context("compile the contracts")
         }
-        Command::Riscv => riscv::check(&shell),
+        Command::Riscv => riscv::check(&root),
     }
 }

@@ -39,6 +39,10 @@ pub(crate) struct Arguments {
     /// Port to serve on, HTTP and WebSocket; 0 takes any free one.
     #[arg(long, default_value_t = 9547)]
     rpc_port: u16,
+    /// Feed of a sequencer or of a follower of one, ws://…; may be repeated. Soft-final blocks come from there, checked, and
+    /// transactions go there. Without: L1 alone.
+    #[arg(long)]
+    feed: Vec<String>,
     /// How often to ask L1, in milliseconds; a quarter of a slot by default.
     #[arg(long)]
     poll: Option<u64>,
@@ -57,7 +61,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         chain.l1_chain_id
     );
     let poll = arguments.poll.unwrap_or_else(|| (chain.protocol.slot_time.saturating_mul(250)).max(200));
-    let config = FollowerNodeConfig { chain, directory: arguments.data_dir, l1, poll: Duration::from_millis(poll) };
+    let config = FollowerNodeConfig {
+        chain,
+        directory: arguments.data_dir,
+        l1,
+        poll: Duration::from_millis(poll),
+        feeds: arguments.feed,
+    };
     let mut node = FollowerNode::start(config).await?;
     let address = SocketAddr::new(arguments.host, arguments.rpc_port);
     let server = surety_rpc::serve(node.backend(), surety_rpc::Config { address, ..Default::default() }).await?;

@@ -277,6 +277,7 @@ impl Network {
             directory: config.directory.join("follower"),
             l1: client.clone(),
             poll: poll(&chain),
+            feeds: Vec::new(),
         })
         .await?;
         // What the table promises is there when it is shown.

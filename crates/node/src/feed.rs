@@ -6,6 +6,7 @@ use crate::{
     backend::NodeBackend,
     builder::Inbox,
     consensus::TermSchedule,
+    evidence::EvidencePool,
     follower::{Messages, Notice, Status},
 };
 use std::{sync::Arc, time::Duration};
@@ -14,8 +15,9 @@ use surety_l1::{
     contracts::{Addresses, Contracts},
     follow::L1EventKind,
 };
+use surety_rpc::Feed;
 use surety_types::{Seconds, Term};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
 
 /// How often L1 is asked for the next term.
 const TERMS_PERIOD: Duration = Duration::from_secs(2);
@@ -48,6 +50,19 @@ pub(crate) async fn notices(
                 refresh(&backend, &[]);
             }
             Notice::Removed { blocks, .. } => refresh(&backend, &blocks),
+        }
+    }
+}
+
+/// Publishes what the evidence pool knows and finds, for ever.
+pub(crate) async fn evidence(pool: EvidencePool, feed: Arc<Feed>) {
+    let mut found = pool.subscribe();
+    loop {
+        for evidence in pool.found() {
+            feed.accuse(evidence);
+        }
+        if let Err(RecvError::Closed) = found.recv().await {
+            return;
         }
     }
 }

@@ -1,19 +1,25 @@
 //! A follower as a whole: the chain as L1 gives it, and a backend that serves it.
 //!
-//! In its directory: `state/` (the chain), `follower.json` (how far L1 is read), `batches.jsonl` (for `surety_finality`).
+//! In its directory: `state/` (the chain), `follower.json` (how far L1 is read), `batches.jsonl` (for `surety_finality`),
+//! `conflicts.jsonl` (certificates of a fork, should there ever be one).
 
 use crate::{
     backend::{BatchLog, BatchLogError, NodeBackend},
-    builder::Inbox,
+    builder::{Blocks, Inbox, decode_aux},
+    consensus::{TermSchedule, block::BlockLimits},
     feed,
     follower::{self, Chain, Follower, FollowerError, Status},
     genesis::{GenesisError, genesis},
+    sequencer::{MAX_BLOCK_BYTES, TERMS_BACK},
+    soft::{self, FeedState, Forwarder, Importer, ImporterParts},
 };
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 use surety_contracts::ChainFile;
 use surety_l1::{L1, follow::FollowConfig};
+use surety_rpc::Feed;
 use surety_state::Store;
-use surety_types::{MessageIndex, Seconds};
+use surety_stf::execute::op::L1Attributes;
+use surety_types::{Seconds, Term, signing::Domain};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -30,6 +36,8 @@ pub struct FollowerNodeConfig {
     pub l1: Arc<dyn L1>,
     /// How long to wait before asking L1 again when all is read.
     pub poll: Duration,
+    /// `ws://…` of nodes whose feed of soft-final blocks is followed, and to whom transactions are passed on. None: L1 alone.
+    pub feeds: Vec<String>,
 }
 
 /// Why a node did not start, or has stopped.
@@ -99,13 +107,46 @@ pub(crate) fn follow_config(chain: &ChainFile, directory: &std::path::Path, poll
     follower::Config { l1, progress: directory.join("follower.json"), poll }
 }
 
+/// Takes soft-final blocks from feeds, publishes them again, and passes transactions on.
+fn follow_feeds(
+    chain: &ChainFile,
+    directory: &std::path::Path,
+    l1: Arc<dyn L1>,
+    (store, inbox): (Store, Inbox),
+    backend: &Arc<NodeBackend>,
+    urls: Vec<String>,
+) -> Result<[JoinHandle<()>; 2], FollowerNodeError> {
+    let protocol = &chain.protocol;
+    let newest = store.block(store.head().hash)?;
+    let term = newest.and_then(|block| decode_aux(chain.parameters.rollup, &block.aux)).map(|c| c.term);
+    let first = Term::new(1).max(term.unwrap_or_default().saturating_sub(TERMS_BACK));
+    let schedule = TermSchedule::new();
+    let settled = (protocol.settled_depth, Seconds::new(protocol.force_delay / 2));
+    let terms = feed::terms(l1, chain.addresses, schedule.clone(), first, settled);
+    let feeds: Vec<_> = urls.into_iter().map(FeedState::new).collect();
+    let published = Arc::new(Feed::new());
+    backend.publish(published.clone());
+    backend.forward(Arc::new(Forwarder::new(feeds.clone())));
+    let importer = Importer::new(ImporterParts {
+        blocks: Blocks::new(store, chain.parameters.clone(), inbox, Seconds::new(protocol.force_delay)),
+        schedule,
+        domain: Domain::new(chain.l1_chain_id, chain.addresses.registry),
+        limits: BlockLimits { rollup: chain.parameters.rollup, max_bytes: MAX_BLOCK_BYTES },
+        backend: backend.clone(),
+        feed: published,
+        conflicts: directory.join("conflicts.jsonl"),
+        feeds: feeds.clone(),
+    });
+    Ok([tokio::spawn(terms), tokio::spawn(soft::run(importer, feeds))])
+}
+
 impl FollowerNode {
     /// Starts a follower.
     ///
     /// # Errors
     /// See [`FollowerNodeError`].
     pub async fn start(config: FollowerNodeConfig) -> Result<Self, FollowerNodeError> {
-        let FollowerNodeConfig { chain, directory, l1, poll } = config;
+        let FollowerNodeConfig { chain, directory, l1, poll, feeds } = config;
         let store = open_store(&chain, &directory)?;
         let backend = NodeBackend::new(
             store.clone(),
@@ -115,15 +156,20 @@ impl FollowerNode {
             BatchLog::open(&directory.join("batches.jsonl"))?,
         );
         let (notices, received) = mpsc::unbounded_channel();
-        let derived = Chain::new(store, Arc::new(chain.parameters.clone()));
-        let (follower, status) = Follower::new(l1, follow_config(&chain, &directory, poll), derived, notices)?;
+        let derived = Chain::new(store.clone(), Arc::new(chain.parameters.clone()));
+        let follow = follow_config(&chain, &directory, poll);
+        let (follower, status) = Follower::new(l1.clone(), follow, derived, notices)?;
         let (stop, stopped) = watch::channel(false);
-        // A follower builds nothing, so nobody looks into the queue.
-        let (inbox, messages) = (Inbox::new(MessageIndex::ZERO), follower.messages());
-        let helpers = vec![
+        // The follower repeats the messages that no batch has consumed; soft-final blocks may have consumed more.
+        let position = L1Attributes::read(&store.latest()?)?;
+        let (inbox, messages) = (Inbox::new(position.message_count), follower.messages());
+        let mut helpers = vec![
             tokio::spawn(feed::notices(received, inbox.clone(), messages.clone(), backend.clone())),
-            tokio::spawn(feed::l1_time(status.clone(), inbox, messages, backend.clone())),
+            tokio::spawn(feed::l1_time(status.clone(), inbox.clone(), messages, backend.clone())),
         ];
+        if !feeds.is_empty() {
+            helpers.extend(follow_feeds(&chain, &directory, l1, (store, inbox), &backend, feeds)?);
+        }
         let follower = tokio::spawn(follower.run(stopped));
         Ok(Self { backend, status, stop, follower, helpers })
     }

@@ -7,8 +7,10 @@
 //! | [`builder`] | makes blocks and judges those of others |
 //! | [`consensus`] | agrees on them |
 //! | [`signer`] | signs what may be signed |
+//! | [`evidence`] | remembers who signed what, and finds whoever contradicts itself |
 //! | [`poster`] | brings batches to L1 |
 //! | [`follower`] | derives the chain from L1 alone |
+//! | [`soft`] | takes soft-final blocks from the seats' feeds, and checks them |
 //! | [`backend`] | is what the RPC server asks |
 //! | [`genesis`] | makes the first block |
 //! | `feed`, `terms` | carry what L1 says to where it is needed |
@@ -16,6 +18,7 @@
 pub mod backend;
 pub mod builder;
 pub mod consensus;
+pub mod evidence;
 mod feed;
 pub mod follower;
 pub mod follower_node;
@@ -24,4 +27,5 @@ pub mod pool;
 pub mod poster;
 pub mod sequencer;
 pub mod signer;
+pub mod soft;
 mod terms;

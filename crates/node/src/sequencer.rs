@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Everything that a restart needs is in the node's directory: `state/` (the chain), `consensus/` (the library's storage),
-//! `journal` (what was signed: never copy it, never restore it), `follower.json`, `batches.jsonl`.
+//! `journal` (what was signed: never copy it, never restore it), `evidence/` (what others signed), `follower.json`,
+//! `batches.jsonl`.
 
 use crate::{
     backend::{BatchLog, NodeBackend},
@@ -15,6 +16,7 @@ use crate::{
     consensus::{
         PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, TermSchedule, Timing, byzantine::Misbehaviour,
     },
+    evidence::{self, EvidencePool, PoolError},
     feed,
     follower::{Chain, Follower, FollowerError, Status},
     follower_node::{FollowerNodeError, follow_config, open_store},
@@ -26,6 +28,7 @@ use alloy_primitives::{Address, B256};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use surety_contracts::ChainFile;
 use surety_l1::{L1, submit::Submitter};
+use surety_rpc::Feed;
 use surety_state::StoredBlock;
 use surety_stf::execute::op::L1Attributes;
 use surety_types::{Seconds, Term, signing::Domain};
@@ -35,11 +38,11 @@ use tokio::{
 };
 
 /// The most bytes of a block on the wire: what a batch of one block can carry in six blobs, uncompressed, and room.
-const MAX_BLOCK_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BLOCK_BYTES: usize = 1 << 20;
 
 /// Terms before that of the newest block whose committees are read at a start: batches and blocks of these may still be
 /// asked for.
-const TERMS_BACK: u64 = 8;
+pub(crate) const TERMS_BACK: u64 = 8;
 
 /// What a sequencer needs.
 pub struct SequencerConfig<S> {
@@ -78,6 +81,9 @@ pub enum SequencerError {
     /// Its journal: it must not sign.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Its evidence pool.
+    #[error(transparent)]
+    Evidence(#[from] PoolError),
     /// Its seat.
     #[error(transparent)]
     Seat(#[from] SeatError),
@@ -141,6 +147,15 @@ impl Sequencer {
         let age = Seconds::new(protocol.batch_age).to_milliseconds();
         let messages = follower.messages();
         let verifier = poster::verifier(derived.clone(), status.clone(), messages.clone(), schedule.clone(), age);
+        let evidence = EvidencePool::open(evidence::Config {
+            directory: config.directory.join("evidence"),
+            rollup: chain.parameters.rollup,
+            domain,
+            retain: Duration::from_secs(protocol.unbonding.saturating_add(protocol.epoch_length)),
+            max_bytes: evidence::Config::DEFAULT_MAX_BYTES,
+        })?;
+        let published = Arc::new(Feed::new());
+        backend.publish(published.clone());
         let seat = Seat::start(SeatConfig {
             directory: config.directory.join("consensus"),
             listen: config.listen,
@@ -154,6 +169,8 @@ impl Sequencer {
             pool,
             beneficiary: config.beneficiary,
             batch_verifier: Some(verifier),
+            evidence: evidence.clone(),
+            feed: published.clone(),
             timing: Timing::default(),
             quotas: Quotas::default(),
             max_block_bytes: MAX_BLOCK_BYTES,
@@ -170,6 +187,7 @@ impl Sequencer {
             tokio::spawn(terms),
             tokio::spawn(backend.clone().announce_pool()),
             tokio::spawn(announce(seat.finalized(), backend.clone())),
+            tokio::spawn(feed::evidence(evidence, published)),
         ];
         if let Some(submitter) = config.submitter {
             let slot = Duration::from_secs(protocol.slot_time.max(1));

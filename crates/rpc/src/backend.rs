@@ -4,6 +4,7 @@
 //! [`Store`]; what is not (the tags, the pool, what settles on L1) is asked of the node. Nothing here may block for
 //! longer than a database read, but [`Backend::submit`], which is a future.
 
+use crate::feed::Feed;
 use alloy_consensus::BlobTransactionSidecarVariant;
 use alloy_primitives::{Address, B256, Bytes, U64};
 use futures::future::BoxFuture;
@@ -221,6 +222,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// L2 only: how final the block at this height is. `None` on L1, or beyond the head.
     fn finality(&self, _height: L2Height) -> Option<Finality> {
+        None
+    }
+
+    /// L2 only: what this node publishes of final blocks and evidence; `None` if nothing.
+    fn feed(&self) -> Option<&Feed> {
         None
     }
 }

@@ -8,6 +8,7 @@
 //! | [`backend`] | what a node must offer |
 //! | [`chain`], [`pool`] | a backend and a pool for chains with one block maker |
 //! | [`server`] | limits, listening, stopping |
+//! | [`feed`], [`client`] | final blocks and evidence for whoever wants them; and how to read another node's |
 //! | [`error`] | codes and texts of failures |
 //! | `eth`, `net`, `web3`, `debug`, `txpool`, `surety` | the methods |
 //! | `params`, `json` | how arguments are read and answers written |
@@ -18,7 +19,9 @@
 
 pub mod backend;
 pub mod chain;
+pub mod client;
 pub mod error;
+pub mod feed;
 pub mod pool;
 pub mod server;
 
@@ -41,6 +44,7 @@ pub use backend::{
     Backend, Finality, FinalityLevel, HeadChange, PoolContent, Submission, SubmitError, SyncStatus, Tags,
 };
 pub use chain::{ChainBackend, ChainBackendParts};
+pub use feed::{CertifiedBlock, Feed, FinalizationCertificate};
 pub use server::{Config, ServeError, Server, serve, serve_with};
 pub use surety_state::{BlockRef, StoredBlock};
 pub use surety_stf::execute::simulate::ChainKind;

@@ -217,6 +217,7 @@ pub(crate) fn module(rpc: Arc<Rpc>) -> Result<RpcModule<Rpc>, RegisterMethodErro
     }
     crate::txpool::register(&mut methods)?;
     crate::surety::register(&mut methods)?;
+    crate::feed::register(&mut methods)?;
     Ok(methods.module)
 }
 

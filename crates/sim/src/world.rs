@@ -35,7 +35,7 @@ use surety_node::{
     },
     consensus::{
         BatchVerifier, TermSchedule, Timing,
-        testing::{CHANNELS, ROLLUP, RunningSeat, SeatParts, committee, guard, peer_key, start, vote_key},
+        testing::{CHANNELS, ROLLUP, RunningSeat, SeatParts, committee, evidence, guard, peer_key, start, vote_key},
     },
     pool::{Origin, Pool, PoolConfig},
     signer::Signer as _,
@@ -402,6 +402,7 @@ impl World {
             schedule: self.schedule.clone(),
             beneficiary: Address::with_last_byte(index as u8 + 1),
             verifier: Some(verifier),
+            evidence: evidence(&path),
             timing: Timing::default(),
             me: me.clone(),
         };

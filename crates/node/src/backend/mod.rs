@@ -12,18 +12,21 @@ pub use batches::{BatchLog, BatchLogError};
 use crate::{
     follower::DerivedBatch,
     pool::{Origin, Pool},
+    soft::Forwarder,
 };
 use alloy_primitives::{Address, B256, U64};
 use futures::{FutureExt as _, future::BoxFuture};
 use parking_lot::{Mutex, RwLock};
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
 };
-use surety_rpc::{Backend, ChainKind, Finality, FinalityLevel, HeadChange, PoolContent, Submission, SubmitError, Tags};
+use surety_rpc::{
+    Backend, ChainKind, Feed, Finality, FinalityLevel, HeadChange, PoolContent, Submission, SubmitError, Tags,
+};
 use surety_state::{BlockRef, Store, StoredBlock, Tag};
 use surety_types::{ChainParameters, L2Height, Milliseconds, Recovered, Seconds, Transaction};
 use tokio::sync::broadcast;
@@ -43,6 +46,8 @@ pub struct NodeBackend {
     batches: RwLock<BatchLog>,
     challenge_period: Seconds,
     l1_time: AtomicU64,
+    feed: OnceLock<Arc<Feed>>,
+    forwarder: OnceLock<Arc<Forwarder>>,
 }
 
 impl core::fmt::Debug for NodeBackend {
@@ -77,7 +82,20 @@ impl NodeBackend {
             batches: RwLock::new(batches),
             challenge_period,
             l1_time: AtomicU64::new(0),
+            feed: OnceLock::new(),
+            forwarder: OnceLock::new(),
         })
+    }
+
+    /// Publishes a feed. The first one stays.
+    pub fn publish(&self, feed: Arc<Feed>) {
+        // Set twice only by mistake, and then the first serves as well.
+        let _ = self.feed.set(feed);
+    }
+
+    /// Passes transactions on instead of keeping them: for a node without a pool. The first one stays.
+    pub fn forward(&self, forwarder: Arc<Forwarder>) {
+        let _ = self.forwarder.set(forwarder);
     }
 
     /// Passes what the pool takes on to subscribers, until the pool or the backend is gone.
@@ -170,7 +188,10 @@ impl Backend for NodeBackend {
 
     fn submit(&self, submission: Submission) -> BoxFuture<'_, Result<B256, SubmitError>> {
         async move {
-            let pool = self.pool.as_ref().ok_or(SubmitError::ReadOnly)?;
+            let Some(pool) = &self.pool else {
+                let forwarder = self.forwarder.get().ok_or(SubmitError::ReadOnly)?;
+                return forwarder.submit(&submission).await;
+            };
             let expected = self.chain.chain_id();
             pool.add(submission.transaction, Origin::User, now()).map_err(|error| convert::refused(error, expected))
         }
@@ -191,6 +212,10 @@ impl Backend for NodeBackend {
 
     fn pool_status(&self) -> (usize, usize) {
         self.pool.as_ref().map(|pool| pool.status()).unwrap_or_default()
+    }
+
+    fn feed(&self) -> Option<&Feed> {
+        self.feed.get().map(AsRef::as_ref)
     }
 
     fn finality(&self, height: L2Height) -> Option<Finality> {

@@ -107,6 +107,20 @@ impl ConsensusBlock {
         self.inner.transactions.get(deposits..).unwrap_or_default()
     }
 
+    /// Its encoding.
+    pub fn to_bytes(&self) -> Bytes {
+        self.inner.encoded.clone()
+    }
+
+    /// Reads [`Self::to_bytes`] of another node's block.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes, in words: whoever sent them did not send a block.
+    pub fn from_bytes(bytes: &[u8], limits: &BlockLimits) -> Result<Self, String> {
+        use commonware_codec::{Copying, Decode as _};
+        Self::decode_cfg(Copying(bytes), limits).map_err(|error| error.to_string())
+    }
+
     /// Bytes on the wire.
     pub fn size(&self) -> usize {
         self.inner.encoded.len()

@@ -9,15 +9,19 @@ use super::{
     application::{Application, Marshal, Shared, TermInfo},
     block::{BlockLimits, to_digest},
     byzantine::{Bent, Tap},
+    certified,
     committee::Committee,
     epochs::{Boundary, Epochs},
     finalizer::{Finalizer, boundaries},
+    gossip::{self, Listener, Witness},
     keeper,
     scheme::Scheme,
     statements::{self, Statements},
     status, transactions,
 };
+use crate::evidence::{EvidencePool, TermKey};
 use commonware_consensus::{
+    Reporters,
     simplex::{
         self, Engine, Floor, ForwardPolicy, SkipBudget, SkipPolicy, elector::RoundRobin,
         scheme::reporter::AttributableReporter,
@@ -37,6 +41,7 @@ use commonware_runtime::{
 use commonware_utils::{NZDuration, NZUsize};
 use rand_core::CryptoRng;
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use surety_rpc::Feed;
 use surety_state::StoredBlock;
 use surety_types::{Term, signing::Domain};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -68,6 +73,7 @@ pub(super) struct Channels<S, R> {
     pub(super) transactions: (S, R),
     pub(super) statements: (S, R),
     pub(super) status: (S, R),
+    pub(super) evidence: (S, R),
 }
 
 /// The network as the engine sees it.
@@ -116,6 +122,8 @@ pub(super) struct Core {
     pub(super) term: watch::Sender<Option<Boundary>>,
     pub(super) statements: Statements,
     pub(super) requests: mpsc::Receiver<statements::Request>,
+    pub(super) evidence: EvidencePool,
+    pub(super) feed: Arc<Feed>,
 }
 
 /// The engines' common ground.
@@ -131,6 +139,8 @@ struct Terms<E, S: Sender<PublicKey = PublicKey>, B> {
     votes: MuxHandle<S>,
     certificates: MuxHandle<S>,
     resolver: MuxHandle<S>,
+    evidence: EvidencePool,
+    witness: Witness,
 }
 
 /// Runs a seat until the runtime stops.
@@ -145,7 +155,8 @@ where
     P: Provider<PublicKey = PublicKey>,
     B: Blocker<PublicKey = PublicKey>,
 {
-    let Core { partition, shared, domain, limits, timing, finalized, term, statements, requests } = core;
+    let Core { partition, shared, domain, limits, timing, finalized, term, statements, requests, evidence, feed } =
+        core;
     let Network { channels, peers, blocker, me, admit } = network;
     let (rollup, guard) = (shared.blocks.parameters().rollup, shared.guard.clone());
     let epochs = Epochs::new(shared.schedule.clone(), move |boundary, committee| {
@@ -159,6 +170,7 @@ where
     let mut terms_seen = term.subscribe();
     terms_seen.mark_unchanged();
 
+    let published = finalized.subscribe();
     let (finalizer, deliveries) =
         Finalizer::new(context.child("finalizer"), shared.clone(), epochs.clone(), finalized, term);
     let sources = keeper::Sources {
@@ -171,10 +183,13 @@ where
         backfill: channels.backfill,
     };
     let marshal = keeper::start(&context, &shared, &epochs, &cache, sources, deliveries).await;
+    certified::start(&context, shared.blocks.clone(), epochs.clone(), marshal.clone(), feed, published);
     context.child("finalize").spawn(move |_| finalizer.run());
 
     transactions::start(&context, shared.clone(), channels.transactions);
-    statements::start(&context, shared.clone(), statements, requests, channels.statements);
+    let (witness, reports) = Witness::new();
+    statements::start(&context, shared.clone(), statements, witness.clone(), requests, channels.statements);
+    gossip::start(&context, evidence.clone(), reports, channels.evidence);
     status::start(&context, shared.clone(), epochs.clone(), marshal.clone(), channels.status);
 
     let mux = |label, (sender, receiver)| {
@@ -197,6 +212,8 @@ where
         votes,
         certificates,
         resolver,
+        evidence,
+        witness,
     };
 
     terms.follow(terms_seen, admit).await;
@@ -251,6 +268,8 @@ where
         let term = boundary.term;
         let scheme = Scheme::clone(&*self.epochs.scheme_of(term.get())?);
         self.prune(boundary);
+        let key = TermKey { term: term.get(), genesis: boundary.genesis };
+        self.evidence.begin(key, scheme.committee().votes());
         if scheme.me().is_none() {
             tracing::info!(%term, "this seat is not in the term's committee");
             return None;
@@ -272,7 +291,7 @@ where
         let reporter = AttributableReporter::new(
             context.child("reporter"),
             scheme.clone(),
-            self.marshal.clone(),
+            Reporters::from((Listener::new(scheme.clone(), self.witness.clone()), self.marshal.clone())),
             Sequential,
             true,
         );

@@ -6,7 +6,8 @@
 //! seat ─▶ engine (all terms) ─▶ application: propose · verify · certify ─▶ crate::builder ─▶ store
 //!              │                         │ votes, by scheme ─▶ crate::signer
 //!              ├─ finalizer ◀─ blocks in order ◀─ the library's keeper of blocks
-//!              ├─ transactions, statements, status: our own channels
+//!              ├─ transactions, statements, status, gossip (of evidence): our own channels
+//!              ├─ certified: final blocks for the public feed
 //!              └─ epochs, committee: which term, who votes
 //! ```
 //!
@@ -15,10 +16,12 @@
 mod application;
 pub mod block;
 pub mod byzantine;
+mod certified;
 mod committee;
 mod engine;
 mod epochs;
 mod finalizer;
+mod gossip;
 mod keeper;
 mod metrics;
 mod scheme;
@@ -32,6 +35,7 @@ mod tests;
 mod transactions;
 
 pub use application::SignedReceipt;
+pub(crate) use certified::certified;
 pub use committee::{Committee, CommitteeError, MAX_MEMBERS, Member, TermSchedule};
 pub use engine::Timing;
 pub use epochs::Boundary;

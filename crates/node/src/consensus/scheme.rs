@@ -160,10 +160,7 @@ impl Scheme {
         Some(match subject {
             Subject::Notarize { proposal } => domain.digest(&self.notarize(proposal)?),
             Subject::Finalize { proposal } => domain.digest(&self.finalize(proposal)?),
-            Subject::Nullify { round } => {
-                self.of_this_term(round.epoch().get())?;
-                domain.digest(&self.nullify(round.view().get()))
-            }
+            Subject::Nullify { round } => domain.digest(&self.nullify_of(round)?),
         })
     }
 
@@ -171,7 +168,11 @@ impl Scheme {
         (epoch == self.inner.committee.term().get()).then_some(())
     }
 
-    fn notarize<D: Digest>(&self, proposal: &commonware_consensus::simplex::types::Proposal<D>) -> Option<Notarize> {
+    /// What a vote for a proposal signs; `None` for a proposal of another term.
+    pub(super) fn notarize<D: Digest>(
+        &self,
+        proposal: &commonware_consensus::simplex::types::Proposal<D>,
+    ) -> Option<Notarize> {
         self.of_this_term(proposal.epoch().get())?;
         Some(Notarize {
             rollup: self.inner.rollup.get(),
@@ -183,7 +184,11 @@ impl Scheme {
         })
     }
 
-    fn finalize<D: Digest>(&self, proposal: &commonware_consensus::simplex::types::Proposal<D>) -> Option<Finalize> {
+    /// What a vote to make a proposal final signs; `None` for a proposal of another term.
+    pub(super) fn finalize<D: Digest>(
+        &self,
+        proposal: &commonware_consensus::simplex::types::Proposal<D>,
+    ) -> Option<Finalize> {
         let n = self.notarize(proposal)?;
         Some(Finalize {
             rollup: n.rollup,
@@ -195,13 +200,15 @@ impl Scheme {
         })
     }
 
-    fn nullify(&self, view: u64) -> Nullify {
-        Nullify {
+    /// What a vote to give a view up signs; `None` for a view of another term.
+    pub(super) fn nullify_of(&self, round: &commonware_consensus::types::Round) -> Option<Nullify> {
+        self.of_this_term(round.epoch().get())?;
+        Some(Nullify {
             rollup: self.inner.rollup.get(),
             term: self.inner.committee.term().get(),
             genesis: self.inner.genesis,
-            view,
-        }
+            view: round.view().get(),
+        })
     }
 
     fn check(&self, digest: &B256, signer: Participant, signature: &Lazy<Signature>) -> bool {
@@ -271,10 +278,7 @@ impl certificate::Scheme for Scheme {
         let signed = match &subject {
             Subject::Notarize { proposal } => guard.notarize(&self.notarize(proposal)?),
             Subject::Finalize { proposal } => guard.finalize(&self.finalize(proposal)?),
-            Subject::Nullify { round } => {
-                self.of_this_term(round.epoch().get())?;
-                guard.nullify(&self.nullify(round.view().get()))
-            }
+            Subject::Nullify { round } => guard.nullify(&self.nullify_of(round)?),
         };
         match signed {
             Ok(signature) => Some(Attestation { signer: *signer, signature: Signature(signature).into() }),

@@ -14,7 +14,12 @@ use super::{
     statements::{self, BatchSignatures, BatchVerifier, Statements},
     status, transactions,
 };
-use crate::{builder::Blocks, pool::Pool, signer::Guard};
+use crate::{
+    builder::Blocks,
+    evidence::{self, EvidencePool},
+    pool::Pool,
+    signer::Guard,
+};
 use alloy_primitives::{Address, B256};
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_consensus::{marshal::standard::Standard, simplex};
@@ -39,6 +44,7 @@ use std::{
     thread,
     time::Duration,
 };
+use surety_rpc::Feed;
 use surety_state::StoredBlock;
 use surety_types::signing::Domain;
 use tokio::sync::{broadcast, oneshot, watch};
@@ -86,6 +92,8 @@ pub struct Quotas {
     pub transactions: NonZeroU32,
     /// Batch statements and signatures.
     pub statements: NonZeroU32,
+    /// Statements passed on for the evidence pool, in bundles.
+    pub evidence: NonZeroU32,
 }
 
 impl Quotas {
@@ -105,6 +113,7 @@ impl Quotas {
             backfill: quota(views.saturating_mul(16)),
             transactions: quota(256),
             statements: quota(16),
+            evidence: quota(32),
         }
     }
 }
@@ -143,6 +152,10 @@ pub struct SeatConfig {
     pub beneficiary: Address,
     /// Derives batches before they are signed; `None`: this seat signs none.
     pub batch_verifier: Option<BatchVerifier>,
+    /// Where statements are kept and contradictions found.
+    pub evidence: EvidencePool,
+    /// Where final blocks are published.
+    pub feed: Arc<Feed>,
     /// Timeouts of consensus.
     pub timing: Timing,
     /// Messages per second.
@@ -261,6 +274,8 @@ impl Seat {
             term,
             statements: Statements { domain: config.domain, verifier: config.batch_verifier.clone() },
             requests,
+            evidence: config.evidence.clone(),
+            feed: config.feed.clone(),
         };
         let run = move || {
             let runner = runtime::Runner::new(
@@ -307,6 +322,7 @@ fn largest(limits: &BlockLimits) -> u32 {
         transactions::MAX_BYTES,
         statements::MAX_BYTES,
         status::MAX_BYTES,
+        evidence::MAX_BYTES,
     ])
 }
 
@@ -361,6 +377,7 @@ fn connect(
         transactions: register(quotas.transactions),
         statements: register(quotas.statements),
         status: register(NZU32!(4)),
+        evidence: register(quotas.evidence),
     };
     network.start();
     let (peers, blocker) = (oracle.clone(), oracle.clone());

@@ -16,6 +16,7 @@ use super::{
     application::{Shared, blocking, now},
     byzantine::Misbehaviour,
     engine::Runtime,
+    gossip::{Seen, Witness},
 };
 use crate::signer::Guard;
 use alloy_primitives::{Address, B256, Bytes, map::HashMap};
@@ -25,7 +26,8 @@ use futures::future::BoxFuture;
 use std::{sync::Arc, time::Duration};
 use surety_types::{
     L2Height, Milliseconds, Term,
-    signing::{Batch, Signature, SignatureSet, quorum},
+    evidence::SignedStatement,
+    signing::{Batch, Signature, SignatureSet, Statement, quorum},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -236,20 +238,46 @@ impl Open {
         quorum(self.committee.len() as u32)
     }
 
-    fn take(&mut self, digest: &B256, signature: Signature) {
-        let place = signature.recover(digest).and_then(|a| self.committee.iter().position(|m| *m == a));
-        if let Some(place) = place {
+    /// Counts a signature if it is a member's.
+    fn take(&mut self, digest: &B256, signature: Signature, witness: &Witness) {
+        if let Some(place) = testify(&self.committee, &self.statement, digest, signature, witness) {
             self.signatures.insert(place, signature);
         }
     }
+}
+
+/// A question that is over.
+struct Closed {
+    committee: Vec<Address>,
+    statement: Batch,
+    at: Milliseconds,
+}
+
+/// Tells of a member's signature; its place, if it is one.
+fn testify(
+    committee: &[Address],
+    statement: &Batch,
+    digest: &B256,
+    signature: Signature,
+    witness: &Witness,
+) -> Option<usize> {
+    let signer = signature.recover(digest)?;
+    let place = committee.iter().position(|member| *member == signer)?;
+    let signed = SignedStatement { statement: Statement::Batch(statement.clone()), signature };
+    witness.report(Seen::Vote { member: place as u8, signed, leader: false });
+    Some(place)
 }
 
 struct Service<E, S> {
     context: E,
     shared: Arc<Shared>,
     statements: Statements,
+    /// Every signature that comes in is evidence.
+    witness: Witness,
     sender: S,
     open: HashMap<B256, Open>,
+    /// Questions that are over, for answers that come late: a signature counts as evidence whenever it comes.
+    closed: HashMap<B256, Closed>,
     /// Questions that are being worked on, and who asked (`None`: ourselves).
     working: HashMap<B256, Option<PublicKey>>,
     /// Questions answered: with our signature, or `None` for a refusal, and when.
@@ -269,6 +297,7 @@ pub(super) fn start<E: Runtime, S, R>(
     context: &E,
     shared: Arc<Shared>,
     statements: Statements,
+    witness: Witness,
     mut requests: mpsc::Receiver<Request>,
     (sender, mut receiver): (S, R),
 ) where
@@ -280,8 +309,10 @@ pub(super) fn start<E: Runtime, S, R>(
             context,
             shared,
             statements,
+            witness,
             sender,
             open: HashMap::default(),
+            closed: HashMap::default(),
             working: HashMap::default(),
             done: HashMap::default(),
             signed: mpsc::unbounded_channel(),
@@ -336,7 +367,9 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
             Some(Message::Ask(statement, data)) => self.work(*statement, data, Some(peer)),
             Some(Message::Answer(digest, signature)) => {
                 if let Some(open) = self.open.get_mut(&digest) {
-                    open.take(&digest, signature);
+                    open.take(&digest, signature, &self.witness);
+                } else if let Some(closed) = self.closed.get(&digest) {
+                    testify(&closed.committee, &closed.statement, &digest, signature, &self.witness);
                 }
             }
             None => tracing::debug!(%peer, "not a message about a statement"),
@@ -393,7 +426,7 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
             self.sender.send(Recipients::One(peer), encode_answer(&digest, &signature), false);
         }
         if let Some(open) = self.open.get_mut(&digest) {
-            open.take(&digest, signature);
+            open.take(&digest, signature, &self.witness);
         }
     }
 
@@ -413,9 +446,11 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
             } else {
                 Err(GatherError::Timeout { have, need })
             };
+            self.closed.insert(digest, Closed { committee: open.committee, statement: open.statement, at: now });
             // Whoever asked may have lost interest.
             let _ = open.answer.send(result);
         }
+        self.closed.retain(|_, closed| now.since(closed.at) < millis(KEPT));
         let mut again = Vec::new();
         for open in self.open.values_mut() {
             if now.since(open.asked) >= millis(REPEAT) {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     builder::Blocks,
+    evidence::{self, EvidencePool},
     pool::Pool,
     signer::{Guard, Journal, LocalSigner, Signer},
 };
@@ -24,7 +25,8 @@ use commonware_cryptography::{
 use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage};
 use rand_core::CryptoRng;
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
+use surety_rpc::Feed;
 use surety_state::StoredBlock;
 use surety_types::{RollupId, Seconds, Term, signing::Domain};
 use tokio::sync::{broadcast, watch};
@@ -32,13 +34,15 @@ use tokio::sync::{broadcast, watch};
 /// The most bytes of a block on the wire.
 pub const MAX_BLOCK_BYTES: usize = 1 << 20;
 /// Channels of a seat, by number.
-pub const CHANNELS: u64 = 8;
+pub const CHANNELS: u64 = 9;
 /// Votes, each behind its term (a varint).
 pub const VOTES: u64 = 0;
 /// New blocks.
 pub const BLOCKS: u64 = 3;
 /// Batch statements and their signatures.
 pub const STATEMENTS: u64 = 6;
+/// What seats pass on for the evidence pool.
+pub const EVIDENCE: u64 = 8;
 
 /// The rollup.
 pub const ROLLUP: RollupId = RollupId::new(75_873);
@@ -77,6 +81,18 @@ pub fn guard(dir: &Path, seat: u64) -> Guard {
     Guard::new(key, journal, domain()).unwrap()
 }
 
+/// A seat's evidence pool in a directory.
+pub fn evidence(dir: &Path) -> EvidencePool {
+    EvidencePool::open(evidence::Config {
+        directory: dir.join("evidence"),
+        rollup: ROLLUP,
+        domain: domain(),
+        retain: Duration::from_secs(3_600),
+        max_bytes: evidence::Config::DEFAULT_MAX_BYTES,
+    })
+    .unwrap()
+}
+
 /// What a seat is made of.
 pub struct SeatParts {
     /// Begins the names of its storage partitions.
@@ -93,6 +109,8 @@ pub struct SeatParts {
     pub beneficiary: Address,
     /// Judges batches; `None`: the seat signs none.
     pub verifier: Option<BatchVerifier>,
+    /// Its evidence pool.
+    pub evidence: EvidencePool,
     /// Timeouts.
     pub timing: Timing,
     /// Its peer key.
@@ -111,6 +129,8 @@ pub struct RunningSeat {
     pub term: watch::Receiver<Option<Boundary>>,
     /// Gathers signatures under batches.
     pub batches: BatchSignatures,
+    /// What it publishes.
+    pub feed: Arc<Feed>,
 }
 
 /// Starts a seat's consensus. `channels` are its ends of channels 0 to [`CHANNELS`].
@@ -132,6 +152,7 @@ where
     let finalized = broadcast::Sender::new(10_000);
     let (term, terms) = watch::channel(None);
     let (batches, requests) = BatchSignatures::new();
+    let feed = Arc::new(Feed::new());
     let shared = Arc::new(Shared {
         blocks: parts.blocks,
         pool: parts.pool,
@@ -152,10 +173,22 @@ where
         term,
         statements: Statements { domain: domain(), verifier: parts.verifier },
         requests,
+        evidence: parts.evidence,
+        feed: feed.clone(),
     };
-    let [votes, certificates, resolver, blocks, backfill, transactions, statements, status] = channels;
+    let [votes, certificates, resolver, blocks, backfill, transactions, statements, status, evidence] = channels;
     let network = Network {
-        channels: Channels { votes, certificates, resolver, blocks, backfill, transactions, statements, status },
+        channels: Channels {
+            votes,
+            certificates,
+            resolver,
+            blocks,
+            backfill,
+            transactions,
+            statements,
+            status,
+            evidence,
+        },
         peers,
         blocker,
         me: parts.me,
@@ -163,5 +196,5 @@ where
     };
     let (told, promised) = (finalized.subscribe(), receipts.subscribe());
     let task = context.spawn(|context| engine::run(context, core, network));
-    RunningSeat { task, finalized: told, receipts: promised, term: terms, batches }
+    RunningSeat { task, finalized: told, receipts: promised, term: terms, batches, feed }
 }

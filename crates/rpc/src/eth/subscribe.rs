@@ -150,14 +150,11 @@ fn changed_logs(change: &HeadChange, filter: &Filter, most: usize) -> Result<Vec
 }
 
 /// Sends what `write` makes of each event until the client leaves, the node stops, or the client is too slow.
-async fn follow<T: Clone>(
+pub(crate) async fn follow<T>(
     sink: &SubscriptionSink,
     mut events: Receiver<Arc<T>>,
     write: impl Fn(&T) -> Result<Vec<Box<RawValue>>, RpcError>,
-) -> Result<(), SubscriptionError>
-where
-    Arc<T>: Clone,
-{
+) -> Result<(), SubscriptionError> {
     loop {
         let event = tokio::select! {
             event = events.recv() => event,

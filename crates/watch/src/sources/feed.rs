@@ -31,7 +31,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The part of a certified block that is judged here.
 #[derive(Debug, Deserialize)]
 struct CertifiedBlock {
-    certificate: Certificate,
+    /// None: a later block's certificate made it final.
+    certificate: Option<Certificate>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,7 +59,8 @@ enum Kind {
 
 /// The votes in a certified block; `None` if it is none.
 pub(crate) fn votes(rollup: RollupId, json: &str) -> Option<Vec<SignedStatement>> {
-    let CertifiedBlock { certificate: c } = serde_json::from_str(json).ok()?;
+    let CertifiedBlock { certificate } = serde_json::from_str(json).ok()?;
+    let Some(c) = certificate else { return Some(Vec::new()) };
     let (signatures, rest) = c.signatures.as_chunks::<64>();
     if !rest.is_empty() || signatures.len() > MAX_SIGNATURES {
         return None;

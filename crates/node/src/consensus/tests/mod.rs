@@ -1,5 +1,6 @@
 //! Four seats over a simulated network in virtual time: real execution, stores, journals; seeded, printed.
 
+mod evidence;
 mod tcp;
 
 use super::{
@@ -15,6 +16,7 @@ use crate::{
         Blocks, decode_aux,
         testing::{GENESIS_TIME, account, chain, deposit, transfer},
     },
+    evidence::EvidencePool,
     pool::{Origin, Pool, PoolConfig},
     signer::Signer as _,
 };
@@ -29,6 +31,7 @@ use std::{
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
+use surety_rpc::Feed;
 use surety_state::StoredBlock;
 use surety_types::{Milliseconds, Seconds, Term, signing};
 use tokio::sync::{broadcast, watch};
@@ -45,6 +48,8 @@ struct Seat {
     receipts: broadcast::Receiver<SignedReceipt>,
     term: watch::Receiver<Option<Boundary>>,
     batches: BatchSignatures,
+    evidence: EvidencePool,
+    feed: Arc<Feed>,
 }
 
 struct World {
@@ -68,6 +73,8 @@ struct Conditions {
     terms: &'static [u64],
     /// A seat that believes in another message than L1 sent.
     liar: Option<u64>,
+    /// A seat that the test plays itself.
+    played: Option<u64>,
 }
 
 const CALM: Conditions = Conditions {
@@ -77,6 +84,7 @@ const CALM: Conditions = Conditions {
     arrive: 100,
     terms: &[],
     liar: None,
+    played: None,
 };
 
 fn run<F: Future<Output = ()>>(conditions: Conditions, test: impl FnOnce(World) -> F) {
@@ -119,8 +127,8 @@ fn run<F: Future<Output = ()>>(conditions: Conditions, test: impl FnOnce(World) 
         let dir = tempfile::tempdir().unwrap();
         let mut world = World { context, oracle, dir, schedule, seats: Vec::new(), starts: 0, liar: conditions.liar };
         for seat in 0..SEATS {
-            let seat = world.start(seat).await;
-            world.seats.push(Some(seat));
+            let seat = if conditions.played == Some(seat) { None } else { Some(world.start(seat).await) };
+            world.seats.push(seat);
         }
         test(world).await;
     });
@@ -157,6 +165,7 @@ impl World {
         for n in 0..CHANNELS {
             channels.push(control.register(n, quota).await.unwrap());
         }
+        let evidence = testing::evidence(&path);
         let parts = SeatParts {
             partition: format!("seat-{index}-"),
             blocks: blocks.clone(),
@@ -165,14 +174,15 @@ impl World {
             schedule: self.schedule.clone(),
             beneficiary: Address::with_last_byte(index as u8 + 1),
             verifier: Some(verifier),
+            evidence: evidence.clone(),
             timing: Timing::default(),
             me: me.clone(),
         };
         let context = self.context.child("seat").with_attribute("index", index).with_attribute("start", self.starts);
         let Ok(channels) = channels.try_into() else { panic!("all channels") };
-        let RunningSeat { task, finalized, receipts, term, batches } =
+        let RunningSeat { task, finalized, receipts, term, batches, feed } =
             testing::start(context, parts, channels, self.oracle.manager(), self.oracle.control(me));
-        Seat { task, blocks, pool, finalized, receipts, term, batches }
+        Seat { task, blocks, pool, finalized, receipts, term, batches, evidence, feed }
     }
 
     fn seat(&self, index: usize) -> &Seat {

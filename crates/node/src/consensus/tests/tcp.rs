@@ -4,7 +4,7 @@ use crate::{
     builder::{Blocks, testing},
     consensus::{
         PeerAddresses, Quotas, Seat, SeatConfig, SeatHandle, TermSchedule, Timing,
-        testing::{ROLLUP, committee, domain, guard, peer_key},
+        testing::{ROLLUP, committee, domain, evidence, guard, peer_key},
     },
     pool::{Origin, Pool, PoolConfig},
 };
@@ -82,6 +82,8 @@ impl World {
             pool: pool.clone(),
             beneficiary: Address::with_last_byte(seat as u8 + 1),
             batch_verifier: None,
+            evidence: evidence(&path),
+            feed: Arc::default(),
             timing: Timing::default(),
             quotas: Quotas::for_views_per_second(self.views_per_second),
             max_block_bytes: 4 << 20,

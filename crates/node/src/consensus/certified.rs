@@ -1,0 +1,82 @@
+//! Publishes final blocks with their certificates on the public feed.
+//!
+//! A block has a certificate of its own unless a later block was finalised before it: then it is final as that one's
+//! ancestor and is published without. After a start the newest blocks are published again, for those who come late.
+
+use super::{
+    application::Marshal,
+    block::{ConsensusBlock, from_digest},
+    engine::Runtime,
+    epochs::Epochs,
+};
+use crate::builder::{Blocks, decode_aux};
+use alloy_primitives::U64;
+use commonware_consensus::{Epochable as _, types::Height};
+use std::sync::Arc;
+use surety_rpc::{CertifiedBlock, Feed, FinalizationCertificate};
+use surety_state::StoredBlock;
+use surety_types::RollupId;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+/// Blocks that are published again after a start.
+const RECALLED: u64 = 1_024;
+
+/// A stored block as it is published.
+pub(crate) fn certified(
+    rollup: RollupId,
+    block: &StoredBlock,
+    certificate: Option<FinalizationCertificate>,
+) -> CertifiedBlock {
+    let context = decode_aux(rollup, &block.aux);
+    let body = ConsensusBlock::new(block.block.header.clone(), context, block.block.transactions.clone());
+    CertifiedBlock {
+        height: U64::from(block.block.header.number),
+        hash: block.hash,
+        block: body.to_bytes(),
+        certificate,
+    }
+}
+
+pub(super) fn start<E: Runtime>(
+    context: &E,
+    blocks: Blocks,
+    epochs: Epochs,
+    marshal: Marshal,
+    feed: Arc<Feed>,
+    mut finalized: broadcast::Receiver<Arc<StoredBlock>>,
+) {
+    context.child("certified").spawn(|_| async move {
+        let store = blocks.store().clone();
+        let rollup = blocks.parameters().rollup;
+        let mut next = store.committed().number.saturating_sub(RECALLED).max(1);
+        loop {
+            while next <= store.committed().number {
+                match store.block_by_number(next) {
+                    Ok(Some(block)) => {
+                        let certificate = certificate(&epochs, &marshal, &block).await;
+                        feed.publish(certified(rollup, &block, certificate));
+                    }
+                    Ok(None) => break,
+                    Err(error) => tracing::error!(%error, height = next, "a final block was not published"),
+                }
+                next = next.saturating_add(1);
+            }
+            match finalized.recv().await {
+                // Lower than the last: blocks gave way to what L1 says, and others follow.
+                Ok(block) => next = next.min(block.block.header.number),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    });
+}
+
+async fn certificate(epochs: &Epochs, marshal: &Marshal, block: &StoredBlock) -> Option<FinalizationCertificate> {
+    let found = marshal.get_finalization(Height::new(block.block.header.number)).await?;
+    if from_digest(found.proposal.payload) != block.hash {
+        return None;
+    }
+    let scheme = epochs.scheme_of(found.proposal.epoch().get())?;
+    let statement = scheme.finalize(&found.proposal)?;
+    Some(FinalizationCertificate::new(&statement, &scheme.signature_set(&found.certificate)))
+}
