@@ -20,7 +20,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use surety_contracts::{
     ChainFile, ChainFileError, Parameters, Profile,
@@ -61,6 +61,8 @@ const DEPOSIT_FEE: U256 = uint!(10_000_000_000_000_000_U256);
 const DEPOSIT_GAS: u64 = 100_000;
 /// How long the first deposits may take.
 const FUNDED_WITHIN: Duration = Duration::from_secs(120);
+/// How long a seat that was stopped may take to let go of its files.
+const RESTART_WITHIN: Duration = Duration::from_secs(15);
 /// The file of the directory in which the watchtower looks for evidence that people bring.
 pub const EVIDENCE: &str = "evidence.jsonl";
 /// The dev account that deploys and pays: the last one, which people use least.
@@ -352,7 +354,18 @@ impl Network {
                 tracing::error!(seat = place, %error, "the seat had failed");
             }
             tokio::time::sleep(away).await;
-            self.seats.insert(place, self.starts.start(place).await?);
+            let end = Instant::now() + RESTART_WITHIN;
+            let seat = loop {
+                match self.starts.start(place).await {
+                    // In one process, a reader may hold the store for a moment longer.
+                    Err(error) if Instant::now() < end => {
+                        tracing::debug!(seat = place, %error, "not started yet");
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
+                    other => break other?,
+                }
+            };
+            self.seats.insert(place, seat);
         }
         Ok(())
     }

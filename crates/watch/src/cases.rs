@@ -30,8 +30,8 @@ pub(crate) enum Standing {
     Open { not_before: u64 },
     /// A report is about to leave or underway.
     Sending,
-    /// L1 has the penalty; until that block is final a reorg can take it back.
-    Slashed { block: u64, settled: bool },
+    /// L1 has the penalty, by our transaction of this nonce or another's; until that block is final a reorg can take it back.
+    Slashed { block: u64, settled: bool, nonce: Option<u64> },
     /// The contract refuses it.
     Refused,
 }

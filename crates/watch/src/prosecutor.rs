@@ -177,7 +177,7 @@ pub(crate) struct Parts {
     pub(crate) status: watch::Sender<Status>,
 }
 
-type Outcome = (CaseId, Result<Included, SubmitError>);
+type Outcome = (CaseId, Ticket, Result<Included, SubmitError>);
 
 pub(crate) struct Prosecutor {
     parts: Parts,
@@ -213,7 +213,7 @@ impl Prosecutor {
             tokio::select! {
                 biased;
                 () = told(&mut stopped) => return Ok(()),
-                Some((id, outcome)) = self.outcomes.1.recv() => self.conclude(id, outcome).await?,
+                Some((id, ticket, outcome)) = self.outcomes.1.recv() => self.conclude(id, ticket, outcome).await?,
                 pair = pairs.recv() => match pair {
                     Some(pair) => self.take(pair).await?,
                     None => return Err(WatchError::Stopped),
@@ -281,6 +281,7 @@ impl Prosecutor {
             Err(error) => return Err(error),
         };
         let Read { heads, reverted } = read;
+        let moved = reverted || heads.read.number.get() != self.head;
         self.head = heads.read.number.get();
         self.look_at_terms().await;
         if let Some(submitter) = self.parts.submitter.clone()
@@ -292,10 +293,15 @@ impl Prosecutor {
         for case in self.parts.cases.all() {
             match case.standing {
                 Standing::Open { .. } => self.attempt(&case.id()).await?,
-                Standing::Slashed { block, settled: false } if settled >= Some(block) => {
-                    self.parts.cases.set(&case.id(), Standing::Slashed { block, settled: true })?;
+                // A block that a reorg took back may never have been read here, so L1 is asked with every new head.
+                Standing::Slashed { block, settled: false, nonce } if moved && block <= self.head => {
+                    if self.is_taken_back(&case, nonce).await? {
+                        continue;
+                    }
+                    if settled >= Some(block) {
+                        self.parts.cases.set(&case.id(), Standing::Slashed { block, settled: true, nonce })?;
+                    }
                 }
-                Standing::Slashed { settled: false, .. } if reverted => self.look_again(&case).await?,
                 _ => {}
             }
         }
@@ -319,13 +325,42 @@ impl Prosecutor {
         }
     }
 
-    /// A reorg may have taken the penalty back.
-    async fn look_again(&mut self, case: &Case) -> Result<(), WatchError> {
-        if let Ok(false) = self.court.is_punished(case.seat, case.term).await {
-            self.parts.audit.note(self.head, case.about(), Happened::Reopened {})?;
-            self.parts.cases.set(&case.id(), Standing::Open { not_before: 0 })?;
+    /// Whether a reorg took the penalty back (or that cannot be told now); then the case goes on. A report of ours that was thrown out is sent again by
+    /// the submitter, so it is waited for.
+    async fn is_taken_back(&mut self, case: &Case, nonce: Option<u64>) -> Result<bool, WatchError> {
+        match self.court.is_punished(case.seat, case.term).await {
+            Ok(false) => {}
+            Ok(true) => return Ok(false),
+            Err(error) => {
+                tracing::debug!(%error, "L1 was not asked whether a penalty still stands");
+                return Ok(true);
+            }
         }
-        Ok(())
+        self.parts.audit.note(self.head, case.about(), Happened::Reopened {})?;
+        let again = match (&self.parts.submitter, nonce) {
+            (Some(submitter), Some(nonce)) if submitter.underway().await.contains(&nonce) => {
+                Some((submitter.clone(), Ticket { nonce }))
+            }
+            _ => None,
+        };
+        match again {
+            Some((submitter, ticket)) => {
+                self.parts.cases.set(&case.id(), Standing::Sending)?;
+                self.wait(case.id(), submitter, ticket);
+            }
+            None => self.parts.cases.set(&case.id(), Standing::Open { not_before: 0 })?,
+        }
+        Ok(true)
+    }
+
+    /// Waits for a report, off this task.
+    fn wait(&self, id: CaseId, submitter: Arc<Submitter>, ticket: Ticket) {
+        let outcomes = self.outcomes.0.clone();
+        tokio::spawn(async move {
+            let outcome = submitter.wait(ticket).await;
+            // Nobody takes it when the watchtower stops; the next run asks L1.
+            let _ = outcomes.send((id, ticket, outcome));
+        });
     }
 
     /// One attempt at an open case whose turn has come.
@@ -350,7 +385,7 @@ impl Prosecutor {
     async fn prosecute(&mut self, case: &Case) -> Result<(), Trouble> {
         let id = case.id();
         if self.court.is_punished(case.seat, case.term).await? {
-            return self.slashed(case, false, self.head, None);
+            return self.slashed(case, self.head, None);
         }
         let evidence = case.evidence.abi_encode();
         if let Err(error) = case.evidence.check(&self.domain) {
@@ -359,7 +394,7 @@ impl Prosecutor {
         let from = self.parts.submitter.as_ref().map_or(Address::ZERO, |submitter| submitter.address());
         let (penalty, reward) = match self.court.judge(from, &evidence).await? {
             Verdict::Guilty { penalty, reward } => (penalty, reward),
-            Verdict::Punished => return self.slashed(case, false, self.head, None),
+            Verdict::Punished => return self.slashed(case, self.head, None),
             Verdict::Refused { why } => return self.refuse(case, why),
             Verdict::Later { why } => return Err(Trouble::Later(why)),
         };
@@ -401,22 +436,22 @@ impl Prosecutor {
             }
         };
         self.parts.audit.note(self.head, case.about(), Happened::Sent { nonce: ticket.nonce })?;
-        let (submitter, outcomes) = (submitter.clone(), self.outcomes.0.clone());
-        tokio::spawn(async move {
-            let outcome = submitter.wait(ticket).await;
-            // Nobody takes it when the watchtower stops; the next run asks L1.
-            let _ = outcomes.send((id, outcome));
-        });
+        self.wait(id, submitter.clone(), ticket);
         Ok(())
     }
 
     /// A report is in a block, or will never be.
-    async fn conclude(&mut self, id: CaseId, outcome: Result<Included, SubmitError>) -> Result<(), WatchError> {
+    async fn conclude(
+        &mut self,
+        id: CaseId,
+        ticket: Ticket,
+        outcome: Result<Included, SubmitError>,
+    ) -> Result<(), WatchError> {
         let Some(case) = self.parts.cases.get(&id).cloned() else { return Ok(()) };
         match outcome {
             Ok(included) if included.inclusion.success => {
                 let block = included.inclusion.block_number.get();
-                self.slashed(&case, true, block, Some(included)).or_else(Trouble::fatal)?;
+                self.slashed(&case, block, Some((ticket, included))).or_else(Trouble::fatal)?;
             }
             Ok(Included { transaction, inclusion }) => {
                 let happened = Happened::Lost { transaction, fee: inclusion.fee };
@@ -437,14 +472,17 @@ impl Prosecutor {
         Ok(())
     }
 
-    fn slashed(&mut self, case: &Case, own: bool, block: u64, included: Option<Included>) -> Result<(), Trouble> {
-        let transaction = included.map(|included| included.transaction);
-        let gas_used = included.map(|included| included.inclusion.gas_used);
+    /// L1 has the penalty: by our own report, or by another's.
+    fn slashed(&mut self, case: &Case, block: u64, ours: Option<(Ticket, Included)>) -> Result<(), Trouble> {
+        let own = ours.is_some();
+        let transaction = ours.map(|(_, included)| included.transaction);
+        let gas_used = ours.map(|(_, included)| included.inclusion.gas_used);
         let happened = Happened::Slashed { own, transaction, gas_used, block };
         self.parts.audit.note(self.head, case.about(), happened)?;
         tracing::warn!(seat = case.seat, term = case.term, own, block, "slashed");
         metrics::case_closed(if own { "reported" } else { "reported_by_another" });
-        self.parts.cases.set(&case.id(), Standing::Slashed { block, settled: false })?;
+        let nonce = ours.map(|(ticket, _)| ticket.nonce);
+        self.parts.cases.set(&case.id(), Standing::Slashed { block, settled: false, nonce })?;
         Ok(())
     }
 
