@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Writes vectors/eip712.json, vectors/messages.json and vectors/claims.json: the wire formats' golden vectors, which Rust
-// and Solidity both read. It shares no code with either: hashing is js-sha3's, signatures and (once more) EIP-712 digests
+// Writes vectors/eip712.json, vectors/messages.json, vectors/claims.json and vectors/equivocation.json: the wire formats'
+// golden vectors, which Rust and Solidity both read. It shares no code with either: hashing is js-sha3's, signatures and (once more) EIP-712 digests
 // are cast's. With --check it writes nothing and exits 1 on a difference.
 //
 // Numbers above 2^53 are hex strings. Byte i of patterned data is (7 i + 3) mod 251.
@@ -185,8 +185,94 @@ const claims = {
   blobs: [1, 2, 6].map(blobs),
 };
 
+// Evidence of equivocations, and what comes of it: the error of `IEquivocation` (none: guilty)
+
+const kinds = {Notarize: 1, Finalize: 2, Nullify: 3, Batch: 4, Receipt: 5};
+const otherKey = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
+/** A statement as L1 takes it, signed by `key`. */
+function statement(type, values, key = privateKey) {
+  const fields = types[type].split(",").map((f) => f.split(" ")[1]);
+  const structHash = hash(encode(text(`${type}(${types[type]})`), ...fields.map((name) => values[name])));
+  const digest = hash("0x1901", separator, structHash);
+  return {
+    kind: kinds[type],
+    statement: encode(...fields.map((name) => values[name])),
+    signature: compact(cast("wallet", "sign", "--no-hash", digest, "--private-key", key)),
+  };
+}
+/** abi.encode(uint8, bytes, bytes, uint8, bytes, bytes). */
+function evidence(a, b) {
+  const parts = [a.statement, a.signature, b.statement, b.signature].map((p) => bytes(p));
+  const padded = parts.map((p) => Buffer.concat([p, Buffer.alloc((32 - (p.length % 32)) % 32)]));
+  let at = 6 * 32;
+  const offsets = padded.map((p) => [at, (at += 32 + p.length)][0]);
+  return (
+    encode(a.kind, offsets[0], offsets[1], b.kind, offsets[2], offsets[3]) +
+    padded.map((p, i) => word(parts[i].length) + p.toString("hex")).join("")
+  );
+}
+const cases = [];
+function judged(name, error, a, b) {
+  cases.push({name, error, evidence: evidence(a, b)});
+}
+const cut = (hex, size) => hex.slice(0, 2 + 2 * size);
+const setWord = (hex, place, value) => "0x" + hex.slice(2, 2 + 64 * place) + word(value) + hex.slice(66 + 64 * place);
+const getWord = (hex, place) => BigInt("0x" + hex.slice(2 + 64 * place, 66 + 64 * place));
+const otherVote = {...vote, blockHash: text("other")};
+const otherParent = {...vote, parentView: 14n};
+const otherBatch = {...batch, lastHash: text("other")};
+const end = {rollup: vote.rollup, term: vote.term, genesis, view: vote.view};
+const [N, F, X, B] = [["Notarize", vote], ["Finalize", vote], ["Nullify", end], ["Batch", batch]].map((s) => statement(...s));
+const [N2, F2, B2] = [["Notarize", otherVote], ["Finalize", otherVote], ["Batch", otherBatch]].map((s) => statement(...s));
+
+for (const [name, a, b] of [["two notarisations", N, N2], ["two finalisations", F, F2], ["given up and finalised", X, F], ["two batches", B, B2]]) {
+  judged(name, "", a, b);
+  judged(`${name}, the other way round`, "", b, a);
+}
+judged("two notarisations of one block on two parents", "", N, statement("Notarize", otherParent));
+judged("two finalisations of one block on two parents", "", F, statement("Finalize", otherParent));
+judged("two block hash roots", "", B, statement("Batch", {...batch, blockHashRoot: text("other")}));
+const innocent = ["firstHeight", "parentClaim", "prevHash", "lastBlockTime", "messageCount", "messageAcc", "inboxTip", "dataHash"];
+const plus = (v) => (typeof v === "string" ? text(v) : v + 1n);
+const allInnocent = Object.fromEntries(innocent.map((name) => [name, plus(batch[name])]));
+judged("two batches that differ in everything that may differ, and in the last hash", "", B, statement("Batch", {...otherBatch, ...allInnocent}));
+judged("two batches that differ in everything that may differ", "NoContradiction", B, statement("Batch", {...batch, ...allInnocent}));
+for (const name of innocent) judged(`two batches that differ in ${name}`, "NoContradiction", B, statement("Batch", {...batch, [name]: plus(batch[name])}));
+for (const [name, a] of [["notarisation", N], ["finalisation", F], ["batch", B]]) judged(`one ${name} twice`, "NoContradiction", a, a);
+judged("one view given up twice", "KindsDoNotContradict", X, X);
+for (const [a, b] of [[N, F2], [F2, N], [N, X], [X, N], [N, B], [F, B], [X, B]]) judged(`kinds ${a.kind} and ${b.kind}`, "KindsDoNotContradict", a, b);
+const R = statement("Receipt", receipt);
+judged("two receipts", "UnknownKind", R, statement("Receipt", {...receipt, txHash: text("other")}));
+judged("a kind of zero", "UnknownKind", {...N, kind: 0}, N2);
+judged("a kind of nine bits", "EvidenceMalformed", {...N, kind: 257}, N2);
+for (const [pair, a, type, values] of [["notarisations", N, "Notarize", otherVote], ["finalisations", F, "Finalize", otherVote], ["views", X, "Finalize", vote], ["batches", B, "Batch", otherBatch]]) {
+  judged(`${pair} of two rollups`, "WrongRollup", a, statement(type, {...values, rollup: values.rollup + 1n}));
+  judged(`${pair} of two terms`, "DifferentTerms", a, statement(type, {...values, term: values.term + 1n}));
+  judged(`${pair} of two histories`, "DifferentGenesis", a, statement(type, {...values, genesis: text("fork")}));
+  const place = type === "Batch" ? "lastHeight" : "view";
+  judged(`${pair} of two places`, type === "Batch" ? "DifferentHeights" : "DifferentViews", a, statement(type, {...values, [place]: values[place] + 1n}));
+  const b = statement(type, values);
+  judged(`${pair} of two keys`, "DifferentSigners", a, statement(type, values, otherKey));
+  judged(`${pair}, the second changed after it was signed`, "DifferentSigners", a, {...b, statement: setWord(b.statement, 5, getWord(b.statement, 5) ^ 1n)});
+  judged(`${pair}, with a number of 65 bits`, "FieldOutOfRange", a, {...b, statement: setWord(b.statement, 1, getWord(b.statement, 1) | (1n << 64n))});
+  judged(`${pair}, a word short`, "StatementLengthWrong", a, {...b, statement: cut(b.statement, bytes(b.statement).length - 32)});
+  judged(`${pair}, a byte short`, "StatementLengthWrong", a, {...b, statement: cut(b.statement, bytes(b.statement).length - 1)});
+  judged(`${pair}, a word long`, "StatementLengthWrong", a, {...b, statement: b.statement + word(0)});
+  judged(`${pair}, no signature`, "SignatureInvalid", a, {...b, signature: "0x"});
+  judged(`${pair}, a signature of zeros`, "SignatureInvalid", a, {...b, signature: "0x" + "00".repeat(64)});
+  judged(`${pair}, a signature of 65 bytes`, "SignatureInvalid", a, {...b, signature: b.signature + "1b"});
+  judged(`${pair}, a high s`, "SignatureInvalid", a, {...b, signature: setWord(b.signature, 1, getWord(b.signature, 1) | ((1n << 255n) - 1n))});
+}
+judged("the signatures exchanged", "DifferentSigners", {...N, signature: N2.signature}, {...N2, signature: N.signature});
+judged("a key of no seat", "SignerIsNoSeat", statement("Notarize", vote, otherKey), statement("Notarize", otherVote, otherKey));
+const whole = evidence(N, N2);
+for (const [name, bytes_] of [["nothing", "0x"], ["a byte short", cut(whole, bytes(whole).length - 1)], ["a byte long", whole + "00"], ["a word long", whole + word(0)], ["heads alone", cut(whole, 192)], ["a head that points elsewhere", setWord(whole, 2, getWord(whole, 2) + 32n)], ["a length beyond the end", setWord(whole, 6, ones)]]) {
+  cases.push({name: `evidence: ${name}`, error: "EvidenceMalformed", evidence: bytes_});
+}
+const equivocation = {chainId: domain.chainId, registry: domain.registry, rollup: 75873, signer: eip712.signer, term: 3, cases};
+
 let bad = 0;
-for (const [name, content] of Object.entries({eip712, messages, claims})) {
+for (const [name, content] of Object.entries({eip712, messages, claims, equivocation})) {
   const path = join(root, "vectors", `${name}.json`);
   const json = JSON.stringify(content, null, 1) + "\n";
   if (existsSync(path) && readFileSync(path, "utf8") === json) continue;

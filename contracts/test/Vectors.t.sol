@@ -1,9 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {ISequencerRegistry} from "../src/bonding/ISequencerRegistry.sol";
+import {Equivocation} from "../src/faults/Equivocation.sol";
+import {IEquivocation} from "../src/faults/IEquivocation.sol";
+import {Verdict} from "../src/faults/IFault.sol";
 import {ClaimPreimage, Commitments} from "../src/lib/Commitments.sol";
 import {Batch, Finalize, Messages, Notarize, Nullify, Receipt, VoteKey} from "../src/lib/Messages.sol";
+import {ProtocolParameters} from "../src/lib/Parameters.sol";
 import {Test} from "./lib/Test.sol";
+
+/// @notice Stands at the address of the vectors' registry, with their one seat.
+contract VectorRegistry {
+    function parameters() external pure returns (ProtocolParameters memory p) {
+        p.rollup = 75_873;
+    }
+
+    function domainSeparator() external view returns (bytes32) {
+        return Messages.domainSeparator(address(this));
+    }
+
+    function seatOfVoteKey(address key) external pure returns (uint64) {
+        return key == 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 ? 7 : 0;
+    }
+}
 
 /// @notice What takes call data in the libraries.
 contract Libraries {
@@ -233,5 +253,44 @@ contract VectorsTest is Test {
         // Longer forms and a cut one are refused.
         vm.assertEq(_libraries.recover(digest, abi.encodePacked(r, s, v)), address(0));
         vm.assertEq(_libraries.recover(digest, abi.encodePacked(r, bytes31(vs))), address(0));
+    }
+
+    mapping(bytes32 name => bytes4) private _errors;
+
+    function test_evidence_is_judged_as_in_the_vectors() external {
+        _errors["EvidenceMalformed"] = IEquivocation.EvidenceMalformed.selector;
+        _errors["UnknownKind"] = IEquivocation.UnknownKind.selector;
+        _errors["KindsDoNotContradict"] = IEquivocation.KindsDoNotContradict.selector;
+        _errors["StatementLengthWrong"] = IEquivocation.StatementLengthWrong.selector;
+        _errors["FieldOutOfRange"] = IEquivocation.FieldOutOfRange.selector;
+        _errors["WrongRollup"] = IEquivocation.WrongRollup.selector;
+        _errors["DifferentTerms"] = IEquivocation.DifferentTerms.selector;
+        _errors["DifferentGenesis"] = IEquivocation.DifferentGenesis.selector;
+        _errors["DifferentViews"] = IEquivocation.DifferentViews.selector;
+        _errors["DifferentHeights"] = IEquivocation.DifferentHeights.selector;
+        _errors["NoContradiction"] = IEquivocation.NoContradiction.selector;
+        _errors["SignatureInvalid"] = IEquivocation.SignatureInvalid.selector;
+        _errors["DifferentSigners"] = IEquivocation.DifferentSigners.selector;
+        _errors["SignerIsNoSeat"] = IEquivocation.SignerIsNoSeat.selector;
+        _json = vm.readFile("vectors/equivocation.json");
+        vm.chainId(vm.parseJsonUint(_json, ".chainId"));
+        address registry = vm.parseJsonAddress(_json, ".registry");
+        vm.etch(registry, address(new VectorRegistry()).code);
+        Equivocation equivocation = new Equivocation(ISequencerRegistry(registry));
+        uint256 i;
+        for (; vm.keyExistsJson(_json, _at(i, "name")); ++i) {
+            string memory name = vm.parseJsonString(_json, _at(i, "name"));
+            bytes32 error_ = bytes32(bytes(vm.parseJsonString(_json, _at(i, "error"))));
+            try equivocation.judge(vm.parseJsonBytes(_json, _at(i, "evidence"))) returns (Verdict memory verdict) {
+                vm.assertEq(error_, bytes32(0), name);
+                vm.assertEq(verdict.seat, 7, name);
+                vm.assertEq(verdict.term, vm.parseJsonUint(_json, ".term"), name);
+                vm.assertEq(verdict.rollup, vm.parseJsonUint(_json, ".rollup"), name);
+            } catch (bytes memory reason) {
+                vm.assertTrue(_errors[error_] != 0, name);
+                vm.assertEq(bytes32(bytes4(reason)), bytes32(_errors[error_]), name);
+            }
+        }
+        vm.assertEq(i, 100);
     }
 }

@@ -82,8 +82,6 @@ interface ISequencerRegistry {
     event TermStarted(uint64 indexed term, uint64 time);
     /// A fault froze a seat: it is out of every term that starts at or after `outFrom`.
     event SeatFrozen(uint64 indexed seat, uint64 frozenAt, uint64 outFrom);
-    /// `amount` wei of a seat's bond were taken; `bond` are left.
-    event BondTaken(uint64 indexed seat, uint256 amount, uint256 bond);
 
     /// Only the deployer may open, and register seats before that.
     error NotDeployer(address caller);
@@ -212,6 +210,9 @@ interface ISequencerRegistry {
 
     /// @notice What a fault can take of a seat.
     function stake(uint64 seat) external view returns (Stake memory);
+
+    /// @notice The same, and when a term started or will: what a report asks for.
+    function standing(uint64 seat, uint64 term) external view returns (Stake memory stake, uint64 start);
 
     /// @notice How long after it was frozen a seat is out of the terms that start, in seconds.
     function freezeDelay() external view returns (uint64);

@@ -276,9 +276,7 @@ contract SequencerRegistry is ISequencerRegistry {
         require(msg.sender == slasher, NotSlasher(msg.sender));
         Entry storage s = _seats[id];
         if (s.frozenAt == 0) _freeze(id, s);
-        uint96 left = s.bond - uint96(amount);
-        (s.bond, s.record) = (left, record);
-        emit BondTaken(id, amount, left);
+        (s.bond, s.record) = (s.bond - uint96(amount), record);
     }
 
     /// @inheritdoc ISequencerRegistry
@@ -289,9 +287,14 @@ contract SequencerRegistry is ISequencerRegistry {
     }
 
     /// @inheritdoc ISequencerRegistry
-    function stake(uint64 id) external view returns (Stake memory) {
+    function stake(uint64 id) public view returns (Stake memory) {
         Entry storage s = _seats[id];
         return Stake(s.bond, s.withdrawableAt, s.frozenAt, s.record);
+    }
+
+    /// @inheritdoc ISequencerRegistry
+    function standing(uint64 id, uint64 term) external view returns (Stake memory, uint64) {
+        return (stake(id), termStart(term));
     }
 
     // Terms
@@ -321,8 +324,12 @@ contract SequencerRegistry is ISequencerRegistry {
     }
 
     /// @inheritdoc ISequencerRegistry
-    function termStart(uint64 term) external view returns (uint64) {
+    function termStart(uint64 term) public view returns (uint64) {
         Head memory head = _opened();
+        if (term > head.segmentTerm && term <= type(uint40).max) {
+            return _epochStart(head, uint64(head.segmentEpoch) + term - head.segmentTerm);
+        }
+        if (term == head.segmentTerm) return head.segmentStart;
         return _termStart(head, _segmentOf(head, term), term);
     }
 
@@ -537,8 +544,10 @@ contract SequencerRegistry is ISequencerRegistry {
             c = _checkpoints[--index];
         }
         bytes memory data = SSTORE2.read(c.data);
+        uint64 others = c.frozen;
         if (!_mark(index, c, data, id)) return;
-        uint64 out = _out(head, _term(head, epoch), c.frozen, data);
+        // The seat itself serves the current term: it was not frozen before that.
+        uint64 out = others == 0 ? 0 : _out(head, _term(head, epoch), others, data);
         uint256 members = data.length / MEMBER_BYTES - LibBit.popCount(out);
         if (3 * LibBit.popCount(c.frozen & ~out) >= members) _startTerm(head, frozenAt);
     }
@@ -546,13 +555,18 @@ contract SequencerRegistry is ISequencerRegistry {
     /// @dev Notes in a checkpoint that a member is frozen; false if the seat is none.
     function _mark(uint256 index, Checkpoint memory c, bytes memory data, uint64 id) private returns (bool) {
         uint256 n = data.length / MEMBER_BYTES;
-        for (uint256 place; place < n; ++place) {
-            if (_idAt(data, n, place) != id) continue;
-            c.frozen |= uint64(1 << place);
-            _checkpoints[index].frozen = c.frozen;
-            return true;
+        // Members stand in ascending order.
+        uint256 low;
+        uint256 high = n;
+        while (low < high) {
+            uint256 middle = (low + high) / 2;
+            if (_idAt(data, n, middle) < id) low = middle + 1;
+            else high = middle;
         }
-        return false;
+        if (low == n || _idAt(data, n, low) != id) return false;
+        c.frozen |= uint64(1 << low);
+        _checkpoints[index].frozen = c.frozen;
+        return true;
     }
 
     /// @dev Which of the frozen members of a term's sealed committee are out of it.

@@ -23,6 +23,8 @@ contract Slasher is ISlasher {
         uint96 unburnt;
         /// Places taken in the list of offenders; place 0 holds none.
         uint32 offenders;
+        /// The seats of the list's last group of four places, 32 bits each, the first in the lowest.
+        uint128 group;
     }
 
     /// @dev What is being counted, and how much may still be read.
@@ -45,7 +47,7 @@ contract Slasher is ISlasher {
     uint256 private immutable _shareCap;
 
     Books private _books;
-    /// @dev Seats in order of their first offence, eight to a word, the first in the lowest bits.
+    /// @dev Seats in order of their first offence but for the last group, eight to a word, the first in the lowest bits.
     mapping(uint256 word => uint256 seats) private _offenders;
     /// @dev A seat's offences from the second on, by their place.
     mapping(uint64 seat => mapping(uint256 place => uint72 note)) private _notes;
@@ -67,8 +69,8 @@ contract Slasher is ISlasher {
         _bond = p.bond;
         _shareBasisPoints = p.reporterShareBasisPoints;
         _shareCap = p.reporterShareCap;
-        // The slots that every report writes are not zero: a first report costs what later ones do.
-        _books = Books(0, 1);
+        // The slots that reports write are not zero: a first report costs what later ones do.
+        _books = Books(0, 1, 0);
         _offenders[0] = type(uint32).max;
     }
 
@@ -81,8 +83,8 @@ contract Slasher is ISlasher {
         Verdict memory verdict = IFault(fault).judge(evidence);
         require(verdict.rollup == _rollup, FaultOfAnotherRollup(verdict.rollup, _rollup));
         seat = verdict.seat;
-        uint64 start = _checkTerm(verdict.term);
-        Stake memory stake = registry.stake(seat);
+        (Stake memory stake, uint64 start) = registry.standing(seat, verdict.term);
+        _checkTerm(verdict.term, start);
         _checkLiable(seat, stake, start);
         require(
             !_slashed(seat, stake.record, EQUIVOCATION, verdict.term), AlreadySlashed(seat, fault, verdict.term)
@@ -162,9 +164,8 @@ contract Slasher is ISlasher {
         return _penalty(k == 0 ? 0 : k - 1, _faulty(n));
     }
 
-    /// @dev The term has started and can still be judged. Returns its start.
-    function _checkTerm(uint64 term) private view returns (uint64 start) {
-        start = registry.termStart(term);
+    /// @dev The term has started and can still be judged.
+    function _checkTerm(uint64 term, uint64 start) private view {
         require(start <= block.timestamp, TermNotStarted(term));
         uint64 until = start + evidenceWindow;
         require(block.timestamp < until, TermTooOld(term, until));
@@ -188,7 +189,11 @@ contract Slasher is ISlasher {
         Books memory books = _books;
         if (isFirst) {
             uint256 place = books.offenders++;
-            _offenders[place / 8] |= uint256(seat) << place % 8 * 32;
+            if (place % 4 == 0) {
+                _offenders[(place - 1) / 8] |= uint256(books.group) << (place - 1) % 8 / 4 * 128;
+                books.group = 0;
+            }
+            books.group |= uint128(seat) << uint128(place % 4 * 32);
         }
         books.unburnt += uint96(burnt);
         _books = books;
@@ -264,10 +269,11 @@ contract Slasher is ISlasher {
     /// only those count whose `frozenAt` is in (start − window − freezeDelay, start + window + evidenceWindow].
     function _others(Count memory c, uint64 start) private view returns (uint256 others, uint256 f) {
         f = 1;
-        uint256 place = _firstAfter(uint256(start) + _window + evidenceWindow);
+        Books memory books = _books;
+        uint256 place = _firstAfter(books, uint256(start) + _window + evidenceWindow);
         (uint64 first, uint64 last) = (0, 0);
         while (place > 1 && c.reads < MAX_READS) {
-            uint64 seat = _offender(--place);
+            uint64 seat = _offender(books, --place);
             Stake memory stake = registry.stake(seat);
             c.reads += uint8(stake.record);
             if (uint256(stake.frozenAt) + _freezeDelay + _window <= start) break;
@@ -282,19 +288,20 @@ contract Slasher is ISlasher {
     }
 
     /// @dev The seat at a place of the list.
-    function _offender(uint256 place) private view returns (uint64) {
+    function _offender(Books memory books, uint256 place) private view returns (uint64) {
+        if (place / 4 == (books.offenders - 1) / 4) return uint32(books.group >> place % 4 * 32);
         return uint32(_offenders[place / 8] >> place % 8 * 32);
     }
 
     /// @dev The first place of the list whose seat was frozen after `time`; the end if there is none.
-    function _firstAfter(uint256 time) private view returns (uint256 high) {
-        high = _books.offenders;
+    function _firstAfter(Books memory books, uint256 time) private view returns (uint256 high) {
+        high = books.offenders;
         // Ordinary reports are about times whose offenders are all in.
         if (time >= block.timestamp + _window) return high;
         uint256 low = 1;
         while (low < high) {
             uint256 middle = (low + high) / 2;
-            if (registry.stake(_offender(middle)).frozenAt > time) high = middle;
+            if (registry.stake(_offender(books, middle)).frozenAt > time) high = middle;
             else low = middle + 1;
         }
     }

@@ -96,9 +96,17 @@ contract Equivocation is IEquivocation {
     function _checkForm(uint256 kind, bytes calldata statement) private pure {
         uint256 expected = kind == BATCH ? 14 * 32 : kind == NULLIFY ? 4 * 32 : 6 * 32;
         require(statement.length == expected, StatementLengthWrong(uint8(kind), statement.length, expected));
+        uint256 all = _word(statement, 0) | _word(statement, TERM) | _word(statement, VIEW);
+        if (kind != NULLIFY) all |= _word(statement, PARENT_VIEW);
+        if (kind == BATCH) all |= _word(statement, 9) | _word(statement, 10);
+        if (all > type(uint64).max) _refuseField(kind, statement);
+    }
+
+    /// @dev Names the first number that is too large.
+    function _refuseField(uint256 kind, bytes calldata statement) private pure {
         // Bit i: the field at place i is a number.
         uint256 numbers = kind == BATCH ? 0x61b : kind == NULLIFY ? 0x0b : 0x1b;
-        for (uint256 place; numbers >> place != 0; ++place) {
+        for (uint256 place;; ++place) {
             if (numbers >> place & 1 == 0) continue;
             require(_word(statement, place) <= type(uint64).max, FieldOutOfRange(uint8(kind), place));
         }

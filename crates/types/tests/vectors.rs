@@ -11,6 +11,7 @@ use serde_json::Value;
 use surety_types::{
     BatchIndex, Gas, L1Height, MessageIndex, RollupId, Seconds, Transaction,
     claim::{self, BlockHashTree, Claim},
+    evidence::{Equivocation, EvidenceError},
     message::{self, Message, MessageKind},
     signing::{Batch, Domain, Finalize, Notarize, Nullify, Receipt, Signature, VoteKey, vote_address},
 };
@@ -232,5 +233,31 @@ fn data_hashes_are_those_of_the_vectors() {
     for case in blobs {
         let hashes: Vec<B256> = get(case, "versionedHashes");
         assert_eq!(claim::blob_data_hash(&hashes), get::<B256>(case, "dataHash"));
+    }
+}
+
+#[test]
+fn evidence_is_judged_as_by_the_contract() {
+    let file = file("equivocation");
+    let domain = Domain::new(number(&file, "chainId"), get(&file, "registry"));
+    let signer: Address = get(&file, "signer");
+    let cases = list(&file, "cases");
+    assert_eq!(cases.len(), 100);
+    for case in cases {
+        let bytes: Bytes = get(case, "evidence");
+        let verdict = Equivocation::abi_decode(&bytes).and_then(|evidence| {
+            assert_eq!(evidence.abi_encode(), bytes, "{}", case["name"]);
+            evidence.check(&domain)
+        });
+        match case["error"].as_str().unwrap() {
+            "" => assert_eq!(verdict, Ok(signer), "{}", case["name"]),
+            // The registry alone knows who has a seat.
+            "SignerIsNoSeat" => assert!(verdict.is_ok_and(|key| key != signer), "{}", case["name"]),
+            "DifferentSigners" => assert!(matches!(verdict, Err(EvidenceError::TwoSigners(..))), "{}", case["name"]),
+            "EvidenceMalformed" | "StatementLengthWrong" | "FieldOutOfRange" => {
+                assert_eq!(verdict, Err(EvidenceError::Encoding), "{}", case["name"]);
+            }
+            _ => assert!(verdict.is_err(), "{}: {verdict:?}", case["name"]),
+        }
     }
 }

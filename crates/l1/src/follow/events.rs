@@ -42,7 +42,7 @@ pub enum L1EventKind {
     },
     /// A batch was posted.
     Batch(Box<PostedBatch>),
-    /// The registry spoke: seats, committees, freezing (`SeatFrozen`, `BondTaken`), terms that L1 events started
+    /// The registry spoke: seats, committees, freezing (`SeatFrozen`), terms that L1 events started
     /// (`TermStarted`).
     Registry(Box<RegistryEvent>),
     /// The slasher spoke: a fault was punished (`Slashed`), an earlier penalty grew, a reward was paid.
