@@ -422,7 +422,7 @@ async fn ended(watchtower: Option<&mut Watchtower>) -> Result<(), WatchError> {
     }
 }
 
-/// A watchtower that hears the public feed of every server.
+/// A watchtower that hears the first seat's public feed.
 async fn watch(
     config: &NetworkConfig,
     chain: &ChainFile,
@@ -434,7 +434,7 @@ async fn watch(
     let watchtower = Watchtower::start(WatchConfig {
         chain: chain.clone(),
         l1: l1.clone(),
-        feeds: servers.iter().map(|server| format!("ws://{}", server.address())).collect(),
+        feeds: servers.first().map(|server| format!("ws://{}", server.address())).into_iter().collect(),
         files: vec![config.directory.join(EVIDENCE)],
         directory: config.directory.join("watch"),
         submitter: Some(Arc::new(submitter)),

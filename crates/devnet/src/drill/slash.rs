@@ -4,12 +4,11 @@ use super::{
     DrillConfig, DrillError, Finished, MAX_GAS, MAX_L1_BLOCKS, MAX_STALL, Report, Timeline,
     world::{Pulse, Slash, World},
 };
-use crate::network::EVIDENCE;
 use alloy_primitives::{U256, utils::format_ether};
 use std::time::Duration;
 use surety_l1::BlockAt;
 use surety_node::consensus::byzantine::{Offence, Sin};
-use surety_types::{Seconds, evidence::Equivocation};
+use surety_types::Seconds;
 
 /// Who sins: the last place, so that the first seat's feed is an honest one.
 const SINNER: usize = 3;
@@ -110,7 +109,6 @@ async fn offend(world: &World) -> Result<(u64, Offence), DrillError> {
     };
     let done = done.ok_or(DrillError::Timeout { what: "the sin", within: SIN_WITHIN })?;
     let head = world.l1_head().await?;
-    hand_over(world, &done.pair)?;
     let (first, second) = (&done.pair.first.statement, &done.pair.second.statement);
     world.timeline.tell(format!(
         "offence: {:?} and {:?} at {} of term {}; L1 is at block {head}",
@@ -120,14 +118,6 @@ async fn offend(world: &World) -> Result<(u64, Offence), DrillError> {
         first.term()
     ));
     Ok((head, done))
-}
-
-/// Who got both puts them where the watchtower looks for evidence that people bring.
-fn hand_over(world: &World, pair: &Equivocation) -> Result<(), DrillError> {
-    let failed = |error: &dyn std::fmt::Display| DrillError::Failed(format!("the evidence cannot be written: {error}"));
-    let mut line = serde_json::to_vec(pair).map_err(|error| failed(&error))?;
-    line.push(b'\n');
-    std::fs::write(world.directory.join(EVIDENCE), line).map_err(|error| failed(&error))
 }
 
 async fn slashed(world: &World) -> Result<Vec<Slash>, DrillError> {

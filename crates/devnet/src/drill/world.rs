@@ -65,7 +65,6 @@ pub(super) struct World {
     pub(super) l1: Arc<dyn L1>,
     chain: ChainFile,
     pub(super) timeline: Timeline,
-    pub(super) directory: std::path::PathBuf,
 }
 
 impl World {
@@ -91,7 +90,7 @@ impl World {
         let l1 =
             RpcL1::new(RpcConfig::new(rpc, [beacon.to_owned()]), None).map_err(crate::network::NetworkError::from)?;
         let chain = network.chain().clone();
-        let world = Self { network, l1: Arc::new(l1), chain, timeline, directory: config.directory.clone() };
+        let world = Self { network, l1: Arc::new(l1), chain, timeline };
         world
             .until("the watchtower has read L1", Duration::from_secs(60), async || {
                 Ok(world.network.watchtower().is_some_and(|tower| tower.status().borrow().caught_up).then_some(()))

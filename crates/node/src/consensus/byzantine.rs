@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`Sin::Equivocate`] | as a leader: block A and its vote to all peers but one, block B of the same view and a vote for it to that one |
 //! | [`Sin::NullifyFinalized`] | beside its vote to make a block final, a vote to give the view up |
-//! | [`Sin::DoubleBatch`] | beside a batch statement that it signed, one for the same last height with another result; who asked for it shows it |
+//! | [`Sin::DoubleBatch`] | beside a batch statement that it signed, one for the same last height with another result; both are passed on to all peers, as whoever asked for them would |
 
 use super::{
     block::{ConsensusBlock, Hash, from_digest, to_digest},
@@ -144,15 +144,22 @@ impl Misbehaviour {
         state.fork = Some(Fork { honest: block.clone(), other, pair, vote, victim: None, told: false });
     }
 
-    /// A batch statement was signed: another one with another result is, too.
-    pub(super) fn signed_batch(&self, statement: &Batch, signature: Signature) {
+    /// A batch statement was signed: another one with another result is, too. Both, if it is time to sin.
+    pub(super) fn signed_batch(&self, statement: &Batch, signature: Signature) -> Vec<(Batch, Signature)> {
         if self.inner.sin != Sin::DoubleBatch || !std::mem::take(&mut self.inner.state.lock().armed) {
-            return;
+            return Vec::new();
         }
         let lie = Batch { blockHashRoot: B256::repeat_byte(0xbb), ..statement.clone() };
-        let Some(second) = self.sign(lie) else { return };
+        let Some(second) = self.sign(lie.clone()) else { return Vec::new() };
+        let both = vec![(statement.clone(), signature), (lie, second.signature)];
         let first = SignedStatement { statement: statement.clone().into(), signature };
         self.done(Equivocation { first, second });
+        both
+    }
+
+    /// The domain of all votes.
+    pub(super) fn domain(&self) -> &Domain {
+        &self.inner.domain
     }
 
     /// What leaves instead of a message; `None`: the message itself.

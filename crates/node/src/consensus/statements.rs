@@ -384,7 +384,7 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
         let digest = self.statements.domain.digest(&statement);
         let member = self.shared.schedule.committee(Term::new(statement.term));
         let rollup = self.shared.blocks.parameters().rollup.get();
-        if statement.rollup != rollup || member.is_none_or(|c| c.place_of(guard.address()).is_none()) {
+        if statement.rollup != rollup || member.as_ref().is_none_or(|c| c.place_of(guard.address()).is_none()) {
             return;
         }
         let now = now(&self.context);
@@ -405,9 +405,12 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
             return;
         }
         self.working.insert(digest, to.clone());
-        let (signed, misbehaviour) = (self.signed.0.clone(), self.shared.misbehaviour.clone());
+        let signed = self.signed.0.clone();
+        let misbehaviour = self.shared.misbehaviour.clone().map(|misbehaviour| (misbehaviour, self.witness.clone()));
+        let committee = member.map(|committee| committee.votes()).unwrap_or_default();
+        let sin = misbehaviour.map(|(misbehaviour, witness)| Sin { misbehaviour, witness, committee });
         self.context.child("verify_batch").spawn(move |context| async move {
-            let signature = verify_and_sign(&context, verifier, guard, (statement, data), misbehaviour).await;
+            let signature = verify_and_sign(&context, verifier, guard, (statement, data), sin).await;
             let _ = signed.send(Own { digest, signature, to });
         });
     }
@@ -465,12 +468,29 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
     }
 }
 
+/// What a drill's sinner does beside signing.
+struct Sin {
+    misbehaviour: Misbehaviour,
+    witness: Witness,
+    committee: Vec<Address>,
+}
+
+impl Sin {
+    /// Signs another result and passes both on, as whoever asked for them would.
+    fn commit(self, statement: &Batch, signature: Signature) {
+        for (statement, signature) in self.misbehaviour.signed_batch(statement, signature) {
+            let digest = self.misbehaviour.domain().digest(&statement);
+            testify(&self.committee, &statement, &digest, signature, &self.witness);
+        }
+    }
+}
+
 async fn verify_and_sign<E: Runtime>(
     context: &E,
     verifier: BatchVerifier,
     guard: Guard,
     (statement, data): (Batch, Bytes),
-    misbehaviour: Option<Misbehaviour>,
+    sin: Option<Sin>,
 ) -> Option<Signature> {
     let last = statement.lastHeight;
     if let Err(reason) = (verifier.0)(statement.clone(), data).await {
@@ -480,8 +500,8 @@ async fn verify_and_sign<E: Runtime>(
     let signed = blocking(context, move || guard.batch(&statement).map(|signature| (statement, signature))).await?;
     match signed {
         Ok((statement, signature)) => {
-            if let Some(misbehaviour) = misbehaviour {
-                misbehaviour.signed_batch(&statement, signature);
+            if let Some(sin) = sin {
+                sin.commit(&statement, signature);
             }
             Some(signature)
         }

@@ -181,10 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn a_block_without_a_certificate_of_its_own_brings_nothing() {
+        assert_eq!(votes(ROLLUP, r#"{"height": "0x1", "block": "0x00", "certificate": null}"#), Some(Vec::new()));
+    }
+
+    #[test]
     fn what_is_no_certificate_is_refused() {
         assert!(votes(ROLLUP, &certificate(65, "")).is_none(), "more than a committee");
         assert!(votes(ROLLUP, &certificate(1, "00")).is_none(), "half a signature");
-        for bad in ["", "null", "[]", "{}", r#"{"certificate": {}}"#] {
+        for bad in ["", "null", "[]", r#"{"certificate": {}}"#] {
             assert!(votes(ROLLUP, bad).is_none());
         }
     }
