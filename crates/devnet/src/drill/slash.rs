@@ -5,7 +5,7 @@ use super::{
     world::{Pulse, Slash, World},
 };
 use alloy_primitives::{U256, utils::format_ether};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use surety_l1::BlockAt;
 use surety_node::consensus::byzantine::{Offence, Sin};
 use surety_types::Seconds;
@@ -13,7 +13,9 @@ use surety_types::Seconds;
 /// Who sins: the last place, so that the first seat's feed is an honest one.
 const SINNER: usize = 3;
 /// How long the sin may take: a leader's turn, a batch.
-const SIN_WITHIN: Duration = Duration::from_secs(60);
+const SIN_WITHIN: Duration = Duration::from_secs(90);
+/// The part of a slot in which it is done, so that the rest is left for the report.
+const EARLY: Duration = Duration::from_millis(800);
 /// How long the punishment may take, and how long an honest run is looked at.
 const SLASHED_WITHIN: Duration = Duration::from_secs(40);
 const HONEST_FOR: Duration = Duration::from_secs(15);
@@ -90,23 +92,32 @@ async fn observe(config: &DrillConfig, world: &World) -> Result<Report, DrillErr
     })
 }
 
-/// Has the sinner sin right after a new L1 block, so that a whole slot is left for the report; returns L1's head then.
+/// Has the sinner sin early in a slot of L1, so that time is left for the report; returns L1's head then.
 async fn offend(world: &World) -> Result<(u64, Offence), DrillError> {
     let Some(misbehaviour) = world.network.misbehaviour() else {
         return Err(DrillError::Failed("the network has no sinner".into()));
     };
     let mut offence = misbehaviour.offence();
-    let before = world.l1_head().await?;
-    world
-        .until("a new L1 block", Duration::from_secs(30), async || Ok((world.l1_head().await? > before).then_some(())))
-        .await?;
-    misbehaviour.commit();
-    world.timeline.tell(format!("seat {SINNER} is told to sin"));
-    let wait = offence.wait_for(Option::is_some);
-    let done = match tokio::time::timeout(SIN_WITHIN, wait).await {
-        Ok(Ok(done)) => done.clone(),
-        _ => None,
-    };
+    world.timeline.tell(format!("seat {SINNER} is told to sin as soon as there is an occasion early in a slot of L1"));
+    let end = Instant::now() + SIN_WITHIN;
+    let mut done = None;
+    while done.is_none() && Instant::now() < end {
+        let before = world.l1_head().await?;
+        world
+            .until("a new L1 block", Duration::from_secs(30), async || {
+                Ok((world.l1_head().await? > before).then_some(()))
+            })
+            .await?;
+        misbehaviour.commit();
+        if let Ok(Ok(found)) = tokio::time::timeout(EARLY, offence.wait_for(Option::is_some)).await {
+            done.clone_from(&found);
+        } else {
+            misbehaviour.refrain();
+            // What was begun by then comes to its end.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            done.clone_from(&offence.borrow_and_update());
+        }
+    }
     let done = done.ok_or(DrillError::Timeout { what: "the sin", within: SIN_WITHIN })?;
     let head = world.l1_head().await?;
     let (first, second) = (&done.pair.first.statement, &done.pair.second.statement);

@@ -102,6 +102,11 @@ impl Misbehaviour {
         self.inner.state.lock().armed = true;
     }
 
+    /// Tells it to wait, if it did not do it yet.
+    pub fn refrain(&self) {
+        self.inner.state.lock().armed = false;
+    }
+
     /// What it did, as soon as it did.
     pub fn offence(&self) -> watch::Receiver<Option<Offence>> {
         self.inner.offence.subscribe()
