@@ -58,6 +58,22 @@ fn what_the_constructor_refuses_is_refused_here() {
     }
 }
 
+#[test]
+fn penalties_are_those_of_the_documents_table() {
+    let p = Parameters::of(Profile::Production, 75_873);
+    let milli = |k, n| (p.penalty(k, n) / U256::from(1_000_000_000_000_000_u64)).to::<u64>();
+    assert_eq!([1, 2, 3].map(|k| milli(k, 4)), [1_600, 32_000, 32_000]);
+    assert_eq!([1, 2, 3, 4, 5, 6].map(|k| milli(k, 16)), [1_600, 7_680, 13_760, 19_840, 25_920, 32_000]);
+    assert_eq!([1, 2, 11, 21, 22].map(|k| milli(k, 64)), [1_600, 3_047, 16_076, 30_552, 32_000]);
+    for n in [0, 1, 4, 16, 64] {
+        for k in 0..=n + 1 {
+            assert!(p.reward(p.penalty(k, n)) < p.penalty(k, n));
+            assert!(p.reward(p.penalty(k, n)) <= p.reporter_share_cap);
+        }
+    }
+    assert_eq!((p.evidence_window(), p.freeze_delay()), (21 * DAY, 768));
+}
+
 proptest! {
     #[test]
     fn checks_never_overflow(values: [u64; 19], bond: [u64; 4]) {
