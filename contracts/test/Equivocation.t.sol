@@ -81,9 +81,7 @@ contract EquivocationTest is Offences {
         for (uint256 i; i < 8; ++i) {
             bytes memory b = withWord(a, places[i], wordOf(a, places[i]) + 1);
             Batch memory other = abi.decode(b, (Batch));
-            _refused(
-                batch(_key, statement(1, "A")), batch(_key, other), _error(IEquivocation.NoContradiction.selector)
-            );
+            _refused(batch(_key, statement(1, "A")), batch(_key, other), _error(IEquivocation.NoContradiction.selector));
         }
     }
 
@@ -98,9 +96,7 @@ contract EquivocationTest is Offences {
             for (uint256 k; k < 4; ++k) {
                 if (i == k && i != 2 || i + k == 3 && (i == 1 || i == 2)) continue;
                 _refused(
-                    all[i],
-                    all[k],
-                    abi.encodeWithSelector(IEquivocation.KindsDoNotContradict.selector, i + 1, k + 1)
+                    all[i], all[k], abi.encodeWithSelector(IEquivocation.KindsDoNotContradict.selector, i + 1, k + 1)
                 );
             }
         }
@@ -114,12 +110,8 @@ contract EquivocationTest is Offences {
         _refused(b, a, abi.encodeWithSelector(IEquivocation.UnknownKind.selector, 5));
         b.kind = 0;
         _refused(b, a, abi.encodeWithSelector(IEquivocation.UnknownKind.selector, 0));
-        _refused(
-            withWord(encode(b, b), 0, 257), _error(IEquivocation.EvidenceMalformed.selector)
-        );
-        _refused(
-            withWord(encode(b, b), 3, 257), _error(IEquivocation.EvidenceMalformed.selector)
-        );
+        _refused(withWord(encode(b, b), 0, 257), _error(IEquivocation.EvidenceMalformed.selector));
+        _refused(withWord(encode(b, b), 3, 257), _error(IEquivocation.EvidenceMalformed.selector));
     }
 
     function test_other_rollups_terms_histories_and_views_are_refused() external {
@@ -134,9 +126,7 @@ contract EquivocationTest is Offences {
         _refused(notarize(_key, a), notarize(_key, b), rollup);
         (a, b) = (vote(1, 7, "A"), vote(2, 7, "B"));
         _refused(
-            notarize(_key, a),
-            notarize(_key, b),
-            abi.encodeWithSelector(IEquivocation.DifferentTerms.selector, 1, 2)
+            notarize(_key, a), notarize(_key, b), abi.encodeWithSelector(IEquivocation.DifferentTerms.selector, 1, 2)
         );
         b = vote(1, 7, "B");
         b.genesis = "other";
@@ -212,8 +202,7 @@ contract EquivocationTest is Offences {
             Signed[2] memory both = _pair(pair);
             Signed memory a = both[1];
             for (uint256 place; place < a.statement.length / 32; ++place) {
-                bool number = place < 2 || place == 3 || place == 4
-                    || a.kind == 4 && (place == 9 || place == 10);
+                bool number = place < 2 || place == 3 || place == 4 || a.kind == 4 && (place == 9 || place == 10);
                 if (!number) continue;
                 bytes memory wide = withWord(a.statement, place, wordOf(a.statement, place) | 1 << 64);
                 _refused(
@@ -321,13 +310,10 @@ contract EquivocationTest is Offences {
             _refused(both[0], both[1], invalid);
             // The twin (n − s, other parity) has 256 bits: cut to this form it is another signature, of another key.
             both[side].signature = twin(good);
-            vm.assertEq(
-                bytes32(_refusal(encode(both[0], both[1]))), bytes32(IEquivocation.DifferentSigners.selector)
-            );
+            vm.assertEq(bytes32(_refusal(encode(both[0], both[1]))), bytes32(IEquivocation.DifferentSigners.selector));
             // 65 bytes: r, s, v.
-            both[side].signature = abi.encodePacked(
-                wordOf(good, 0), wordOf(good, 1) << 1 >> 1, uint8(27 + (wordOf(good, 1) >> 255))
-            );
+            both[side].signature =
+                abi.encodePacked(wordOf(good, 0), wordOf(good, 1) << 1 >> 1, uint8(27 + (wordOf(good, 1) >> 255)));
             _refused(both[0], both[1], invalid);
         }
     }
@@ -336,9 +322,7 @@ contract EquivocationTest is Offences {
         _refused(
             notarize(keyOf(0), vote(1, 7, "A")),
             notarize(keyOf(1), vote(1, 7, "B")),
-            abi.encodeWithSelector(
-                IEquivocation.DifferentSigners.selector, vm.addr(keyOf(0)), vm.addr(keyOf(1))
-            )
+            abi.encodeWithSelector(IEquivocation.DifferentSigners.selector, vm.addr(keyOf(0)), vm.addr(keyOf(1)))
         );
         _refused(
             notarize(keyOf(9), vote(1, 7, "A")),
@@ -348,9 +332,7 @@ contract EquivocationTest is Offences {
         // Both signatures are the seat's, each over the other statement.
         Signed[2] memory both = _pair(0);
         (both[0].signature, both[1].signature) = (both[1].signature, both[0].signature);
-        vm.assertEq(
-            bytes32(_refusal(encode(both[0], both[1]))), bytes32(IEquivocation.DifferentSigners.selector)
-        );
+        vm.assertEq(bytes32(_refusal(encode(both[0], both[1]))), bytes32(IEquivocation.DifferentSigners.selector));
         // Two kinds with one signature.
         Signed memory f = finalize(_key, last(1, 7, "B"));
         f.kind = 1;
@@ -386,9 +368,7 @@ contract EquivocationTest is Offences {
         _refused(
             notarize(_key, vote(1, 7, "A")),
             notarize(keyOf(1000), vote(1, 7, "B")),
-            abi.encodeWithSelector(
-                IEquivocation.DifferentSigners.selector, vm.addr(_key), vm.addr(keyOf(1000))
-            )
+            abi.encodeWithSelector(IEquivocation.DifferentSigners.selector, vm.addr(_key), vm.addr(keyOf(1000)))
         );
     }
 

@@ -56,8 +56,7 @@ contract FreezingTest is Offences {
         post.signers = uint64((1 << members.length) - 1);
         post.signatures = "";
         for (uint256 i; i < members.length; ++i) {
-            post.signatures =
-                bytes.concat(post.signatures, sign(keyOf(members[i].seat - 1), post.statement.hash()));
+            post.signatures = bytes.concat(post.signatures, sign(keyOf(members[i].seat - 1), post.statement.hash()));
         }
     }
 

@@ -86,7 +86,9 @@ contract GasTest is Offences {
         for (uint256 place; place < 22; ++place) {
             report(offence(place, term));
             uint256 gas_ = vm.snapshotGasLastCall(
-                place == 1 ? "report, the 2nd of 64 seats" : place == 7 ? "report, the 8th of 64 seats" : "report, the 22nd of 64 seats"
+                place == 1
+                    ? "report, the 2nd of 64 seats"
+                    : place == 7 ? "report, the 8th of 64 seats" : "report, the 22nd of 64 seats"
             );
             if (gas_ > most) most = gas_;
         }

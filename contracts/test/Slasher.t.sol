@@ -82,8 +82,7 @@ contract SlasherTest is Offences {
 
     function test_the_first_report_wins_and_there_is_no_second() external {
         report(offence(2, 1));
-        bytes memory again =
-            abi.encodeWithSelector(ISlasher.AlreadySlashed.selector, 3, address(equivocation), 1);
+        bytes memory again = abi.encodeWithSelector(ISlasher.AlreadySlashed.selector, 3, address(equivocation), 1);
         // The same evidence, the other way round, and other evidence of the same term.
         _refused(offence(2, 1), again);
         uint256 key = keyOf(2);
@@ -102,12 +101,8 @@ contract SlasherTest is Offences {
         vm.assertTrue(slasher.isSlashed(3, address(equivocation), 1));
         vm.assertTrue(slasher.isSlashed(3, address(equivocation), 2));
         vm.assertEq(slasher.offences(3).length, 2);
-        _refused(
-            offence(2, 1), abi.encodeWithSelector(ISlasher.AlreadySlashed.selector, 3, address(equivocation), 1)
-        );
-        _refused(
-            offence(2, 2), abi.encodeWithSelector(ISlasher.AlreadySlashed.selector, 3, address(equivocation), 2)
-        );
+        _refused(offence(2, 1), abi.encodeWithSelector(ISlasher.AlreadySlashed.selector, 3, address(equivocation), 1));
+        _refused(offence(2, 2), abi.encodeWithSelector(ISlasher.AlreadySlashed.selector, 3, address(equivocation), 2));
         _books(7);
     }
 
@@ -121,15 +116,11 @@ contract SlasherTest is Offences {
     }
 
     function test_contracts_of_other_registries_are_refused_at_birth() external {
-        vm.expectRevert(
-            abi.encodeWithSelector(ISlasher.RegistryOfAnotherSlasher.selector, address(slasher))
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISlasher.RegistryOfAnotherSlasher.selector, address(slasher)));
         new Slasher(registry, equivocation);
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
         SequencerRegistry other = new SequencerRegistry(parameters, next);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISlasher.FaultOfAnotherRegistry.selector, address(equivocation))
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISlasher.FaultOfAnotherRegistry.selector, address(equivocation)));
         new Slasher(other, equivocation);
     }
 
@@ -206,9 +197,7 @@ contract SlasherTest is Offences {
         for (uint64 term = terms; term <= current; ++term) {
             bool judged = registry.termStart(term) + slasher.evidenceWindow() > block.timestamp;
             bytes memory evidence_ = offence(2, term);
-            vm.expectPartialRevert(
-                judged ? ISlasher.SeatNotLiable.selector : ISlasher.TermTooOld.selector
-            );
+            vm.expectPartialRevert(judged ? ISlasher.SeatNotLiable.selector : ISlasher.TermTooOld.selector);
             slasher.report(address(equivocation), evidence_);
         }
     }

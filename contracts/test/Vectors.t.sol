@@ -195,7 +195,8 @@ contract VectorsTest is Test {
             bytes32[] memory path = vm.parseJsonBytes32Array(_json, _in("trees", i, "path"));
             vm.assertEq(path.length, 15);
             for (uint256 level; level < 15; ++level) {
-                node = index >> level & 1 == 0 ? Commitments.node(node, path[level]) : Commitments.node(path[level], node);
+                node =
+                    index >> level & 1 == 0 ? Commitments.node(node, path[level]) : Commitments.node(path[level], node);
             }
             vm.assertEq(node, root);
             // One sibling more is refused.

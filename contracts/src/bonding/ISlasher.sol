@@ -41,7 +41,12 @@ struct Offence {
 interface ISlasher {
     /// A seat was punished: `penalty` wei left its bond, `reward` of it are the reporter's.
     event Slashed(
-        uint64 indexed seat, address indexed fault, uint64 indexed term, address reporter, uint256 penalty, uint256 reward
+        uint64 indexed seat,
+        address indexed fault,
+        uint64 indexed term,
+        address reporter,
+        uint256 penalty,
+        uint256 reward
     );
     /// Others were punished for the same, so an earlier penalty grew by `amount` wei, which left the bond and are burnt.
     event PenaltyRaised(uint64 indexed seat, uint256 amount);

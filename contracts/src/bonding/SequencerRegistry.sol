@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {LibBit} from "solady/utils/LibBit.sol";
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {Messages, VoteKey} from "../lib/Messages.sol";
 import {Parameters, ProtocolParameters} from "../lib/Parameters.sol";
 import {ISequencerRegistry, Member, Seat, Stake} from "./ISequencerRegistry.sol";
 import {ISlasher} from "./ISlasher.sol";
+import {LibBit} from "solady/utils/LibBit.sol";
+import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
 /// @notice The seats and terms; what everything means stands in `ISequencerRegistry`.
 contract SequencerRegistry is ISequencerRegistry {

@@ -86,9 +86,7 @@ contract Slasher is ISlasher {
         (Stake memory stake, uint64 start) = registry.standing(seat, verdict.term);
         _checkTerm(verdict.term, start);
         _checkLiable(seat, stake, start);
-        require(
-            !_slashed(seat, stake.record, EQUIVOCATION, verdict.term), AlreadySlashed(seat, fault, verdict.term)
-        );
+        require(!_slashed(seat, stake.record, EQUIVOCATION, verdict.term), AlreadySlashed(seat, fault, verdict.term));
 
         (uint256 others, uint256 f) = _others(Count(seat, verdict.term, EQUIVOCATION, 0), start);
         taken = _penalty(others, f);
@@ -235,11 +233,7 @@ contract Slasher is ISlasher {
     }
 
     /// @dev Whether a seat was punished for a fault in a term from `first` to `last`.
-    function _within(uint64 seat, uint72 record, uint256 fault, uint64 first, uint64 last)
-        private
-        view
-        returns (bool)
-    {
+    function _within(uint64 seat, uint72 record, uint256 fault, uint64 first, uint64 last) private view returns (bool) {
         uint256 count = uint8(record);
         for (uint256 i; i < count; ++i) {
             uint72 note = i == 0 ? record : _notes[seat][i];

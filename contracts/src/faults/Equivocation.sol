@@ -113,12 +113,10 @@ contract Equivocation is IEquivocation {
     }
 
     /// @dev The table.
-    function _checkContradiction(
-        uint256 firstKind,
-        bytes calldata first,
-        uint256 secondKind,
-        bytes calldata second
-    ) private view {
+    function _checkContradiction(uint256 firstKind, bytes calldata first, uint256 secondKind, bytes calldata second)
+        private
+        view
+    {
         require(_word(first, 0) == _rollup, WrongRollup(uint64(_word(first, 0)), _rollup));
         require(_word(second, 0) == _rollup, WrongRollup(uint64(_word(second, 0)), _rollup));
         (uint256 a, uint256 b) = (_word(first, TERM), _word(second, TERM));
@@ -132,9 +130,7 @@ contract Equivocation is IEquivocation {
         } else {
             (a, b) = (_word(first, VIEW), _word(second, VIEW));
             require(a == b, DifferentViews(uint64(a), uint64(b)));
-            require(
-                firstKind != secondKind || _differ(first, second, PARENT_VIEW, BLOCK_HASH), NoContradiction()
-            );
+            require(firstKind != secondKind || _differ(first, second, PARENT_VIEW, BLOCK_HASH), NoContradiction());
         }
     }
 
@@ -144,13 +140,11 @@ contract Equivocation is IEquivocation {
     }
 
     /// @dev Who signed a statement.
-    function _signer(
-        bytes32 separator,
-        uint256 kind,
-        bytes calldata statement,
-        bytes calldata signature,
-        uint256 place
-    ) private view returns (address signer) {
+    function _signer(bytes32 separator, uint256 kind, bytes calldata statement, bytes calldata signature, uint256 place)
+        private
+        view
+        returns (address signer)
+    {
         bytes32 typeHash = kind == NOTARIZE
             ? Messages.NOTARIZE_TYPEHASH
             : kind == FINALIZE
