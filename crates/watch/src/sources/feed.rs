@@ -31,7 +31,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The part of a certified block that is judged here.
 #[derive(Debug, Deserialize)]
 struct CertifiedBlock {
-    /// None: a later block's certificate made it final.
+    /// `null`, but never left out: a later block's certificate made it final.
+    #[serde(deserialize_with = "Option::deserialize")]
     certificate: Option<Certificate>,
 }
 
@@ -192,5 +193,6 @@ mod tests {
         for bad in ["", "null", "[]", r#"{"certificate": {}}"#] {
             assert!(votes(ROLLUP, bad).is_none());
         }
+        assert_eq!(votes(ROLLUP, r#"{"certificate": null}"#), Some(Vec::new()), "final by a later block's");
     }
 }
