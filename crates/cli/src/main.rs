@@ -1,22 +1,31 @@
 //! The one binary, `surety`.
 
 mod bench;
+mod config;
+mod deploy;
 mod dev;
 mod drill;
 mod follow;
+mod init;
+mod keys;
+mod l1;
+mod seat;
+mod sequencer;
 mod status;
 mod watch;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use std::net::{Ipv4Addr, SocketAddr};
 use tracing_subscriber::EnvFilter;
 
 #[derive(Parser)]
 #[command(name = "surety", version, about = "An Ethereum rollup whose sequencers answer with their stake")]
 struct Arguments {
-    /// Log filter, in the form of the `tracing` crate, such as `info` or `surety_node=debug`.
-    #[arg(long, global = true, env = "SURETY_LOG", default_value = "warn")]
-    log: EnvFilter,
+    /// Log filter, in the form of the `tracing` crate, such as `info` or `surety_node=debug`; `warn` by default, or what the
+    /// configuration says.
+    #[arg(long, global = true, env = "SURETY_LOG")]
+    log: Option<EnvFilter>,
     /// Serve metrics in Prometheus' form on this port of loopback (`docs/metrics.md`).
     #[arg(long, global = true)]
     metrics_port: Option<u16>,
@@ -34,6 +43,17 @@ enum Command {
     Watch(watch::Arguments),
     /// Have a seat of a fresh network do wrong, and see what becomes of it; fails unless exactly that seat is punished.
     Drill(drill::Arguments),
+    /// Make keys and configuration of a new seat.
+    Init(init::Arguments),
+    /// Run one seat.
+    Sequencer(sequencer::Arguments),
+    /// Register a seat, raise its bond, rotate its keys, leave, and see where it stands.
+    #[command(subcommand)]
+    Seat(seat::Command),
+    /// Put a new chain's contracts onto L1.
+    Deploy(deploy::Arguments),
+    /// Run the embedded L1 alone.
+    L1(l1::Arguments),
     /// Say where a chain stands.
     Status(status::Arguments),
     /// Measure.
@@ -41,29 +61,69 @@ enum Command {
     Bench(bench::Command),
 }
 
+/// The configuration of a command that has one, read before anything else so that it says how to log.
+fn configured(command: &Command) -> Result<Option<config::Config>> {
+    match command {
+        Command::Sequencer(arguments) => config::Config::read(&arguments.config).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn start_log(filter: Option<EnvFilter>, config: Option<&config::Config>) -> Result<()> {
+    let (usual, json) = config.map_or(("warn", false), |config| (&config.log.filter, config.log.json));
+    let filter = filter.map_or_else(|| usual.parse(), Ok).context("log.filter")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json {
+        log.json().init()
+    } else {
+        log.init()
+    }
+    Ok(())
+}
+
+fn serve_metrics(at: SocketAddr) -> Result<()> {
+    let server = metrics_exporter_prometheus::PrometheusBuilder::new().with_http_listener(at);
+    server.install().with_context(|| format!("serve metrics on {at}: is the port in use?"))
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_env_filter(arguments.log).with_writer(std::io::stderr).init();
+    let config = configured(&arguments.command)?;
+    start_log(arguments.log, config.as_ref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        if let Some(port) = arguments.metrics_port {
-            metrics_exporter_prometheus::PrometheusBuilder::new()
-                .with_http_listener((std::net::Ipv4Addr::LOCALHOST, port))
-                .install()
-                .with_context(|| format!("serve metrics on port {port}: is it in use?"))?;
+        let metrics = config.as_ref().map(|config| &config.metrics).filter(|metrics| metrics.enabled);
+        let flag = arguments.metrics_port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        if let Some(at) = flag.or(metrics.map(|metrics| metrics.listen)) {
+            serve_metrics(at)?;
         }
-        match arguments.command {
-            Command::Dev(arguments) => dev::run(arguments).await,
-            Command::Follow(arguments) => follow::run(arguments).await,
-            Command::Drill(arguments) => drill::run(arguments).await,
-            Command::Watch(arguments) => watch::run(arguments).await,
-            Command::Status(arguments) => status::run(arguments).await,
-            Command::Bench(command) => bench::run(command).await,
+        match (arguments.command, config) {
+            (Command::Sequencer(arguments), Some(config)) => sequencer::run(arguments, config).await,
+            (command, _) => run(command).await,
         }
     });
     // Blocking reads that a cancelled task left behind must not hold the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     outcome
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Dev(arguments) => dev::run(arguments).await,
+        Command::Follow(arguments) => follow::run(arguments).await,
+        Command::Init(arguments) => init::run(arguments),
+        Command::Sequencer(arguments) => {
+            let config = config::Config::read(&arguments.config)?;
+            sequencer::run(arguments, config).await
+        }
+        Command::Seat(command) => seat::run(command).await,
+        Command::Deploy(arguments) => deploy::run(arguments).await,
+        Command::L1(arguments) => l1::run(arguments).await,
+        Command::Drill(arguments) => drill::run(arguments).await,
+        Command::Watch(arguments) => watch::run(arguments).await,
+        Command::Status(arguments) => status::run(arguments).await,
+        Command::Bench(command) => bench::run(command).await,
+    }
 }
 
 /// Completes on Ctrl-C or SIGTERM.

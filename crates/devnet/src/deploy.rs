@@ -5,11 +5,10 @@
 //! does is `surety_contracts::deploy`'s plan. A deployment that fails half-way leaves contracts that nobody uses: run it again.
 
 use alloy::signers::local::PrivateKeySigner;
-use alloy_primitives::{B256, TxKind, U256};
-use k256::ecdsa::SigningKey;
+use alloy_primitives::{Address, B256, TxKind, U256};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use surety_contracts::{
-    CHAIN_FILE_VERSION, ChainFile, ChainFileError, DeployPlan, FoundingSeat, Parameters,
+    Addresses, CHAIN_FILE_VERSION, ChainFile, ChainFileError, DeployPlan, FoundingSeat, Parameters,
     deploy::{DeployError as PlanError, DeployStep, Deployment},
     genesis::{L2Genesis, preinstalls::PreinstallError},
 };
@@ -18,27 +17,49 @@ use surety_l1::{
     submit::{MAX_TRANSACTION_GAS, Outgoing, SubmitConfig, SubmitError, Submitter, Ticket},
 };
 use surety_node::genesis;
-use surety_types::{ChainParameters, L1Height};
+use surety_types::{ChainParameters, Gas, L1Height, Milliseconds, RollupId, Seconds};
 
 /// Gas of a founding seat's registration, with room.
 const REGISTER_GAS: u64 = 600_000;
 /// Gas of `open()`: it writes the first committee, 60 bytes of code a seat.
 const OPEN_GAS: u64 = 5_000_000;
 
-/// The keys of a founding seat. Its bond is paid by the deployer.
-#[derive(Clone)]
-pub struct SeatKeys {
-    /// Who will control the seat on L1.
-    pub owner: alloy_primitives::Address,
-    /// The key that votes.
-    pub vote_key: SigningKey,
-    /// ed25519 public key in the peer-to-peer network.
-    pub peer_key: B256,
+/// Where a deployer's contracts will be if it sends nothing else before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prediction {
+    /// EIP-155 chain id of L1.
+    pub l1_chain_id: u64,
+    /// The deployer's next nonce.
+    pub nonce: u64,
+    /// The contracts.
+    pub addresses: Addresses,
 }
 
-impl std::fmt::Debug for SeatKeys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SeatKeys").field("owner", &self.owner).field("peer_key", &self.peer_key).finish_non_exhaustive()
+/// Says where a deployment from this account would put the contracts now. Founding seats prove their keys to the registry
+/// there before it exists.
+///
+/// # Errors
+/// [`L1Error`].
+pub async fn predict(l1: &dyn L1, deployer: Address) -> Result<Prediction, L1Error> {
+    let (l1_chain_id, nonce) = (l1.chain_id().await?, l1.nonce(deployer).await?);
+    Ok(Prediction { l1_chain_id, nonce, addresses: Addresses::predict(deployer, nonce) })
+}
+
+/// The constants of an L2 chain that begins at `genesis_time` under these parameters; the genesis hash is left to [`deploy`].
+pub const fn chain_parameters(protocol: &Parameters, genesis_time: Seconds) -> ChainParameters {
+    ChainParameters {
+        rollup: RollupId::new(protocol.rollup),
+        genesis_time,
+        genesis_hash: B256::ZERO,
+        block_time: Milliseconds::new(protocol.block_time_millis),
+        gas_limit: Gas::new(protocol.block_gas_limit),
+        // 200 ms blocks: a full block lifts the base fee by one part in 250, some 2 % a second.
+        base_fee_denominator: 250,
+        base_fee_elasticity: 2,
+        min_base_fee: 1_000_000,
+        l1_base_fee_scalar: 10_000,
+        l1_blob_base_fee_scalar: 1_100_000,
+        da_footprint_gas_scalar: 10,
     }
 }
 
@@ -53,8 +74,8 @@ pub struct DeployRequest {
     pub parameters: ChainParameters,
     /// What the first L2 state is made from.
     pub genesis: L2Genesis,
-    /// The first committee, in order.
-    pub seats: Vec<SeatKeys>,
+    /// The first committee, in order, proved to the registry that [`predict`] names. Their bonds are paid by the deployer.
+    pub seats: Vec<FoundingSeat>,
     /// Where the deployer's transactions are journalled.
     pub journal: PathBuf,
 }
@@ -91,12 +112,9 @@ pub enum DeployError {
         "the deployer has {0} transactions underway in this journal: wait for them, or use another journal directory"
     )]
     Busy(usize),
-    /// A key cannot sign.
-    #[error("the vote key of founding seat {0} cannot sign: use another key")]
-    VoteKey(usize),
     /// A contract is not where it must be.
     #[error("no contract at {0} after the deployment: L1 was reorganised, run it again")]
-    Missing(alloy_primitives::Address),
+    Missing(Address),
     /// The pre-installs, which are compiled in, are broken.
     #[error(transparent)]
     Preinstalls(#[from] PreinstallError),
@@ -111,18 +129,8 @@ pub enum DeployError {
 /// [`DeployError`].
 pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile, DeployError> {
     let DeployRequest { deployer, protocol, mut parameters, genesis: accounts, seats, journal } = request;
-    let l1_chain_id = l1.chain_id().await?;
+    let Prediction { l1_chain_id, nonce, .. } = predict(&*l1, deployer.address()).await?;
     parameters.genesis_hash = genesis::make(&parameters, &accounts)?.header.hash_slow();
-    let nonce = l1.nonce(deployer.address()).await?;
-    let registry = surety_contracts::Addresses::predict(deployer.address(), nonce).registry;
-    let seats = seats
-        .iter()
-        .enumerate()
-        .map(|(place, seat)| {
-            FoundingSeat::prove(l1_chain_id, registry, seat.owner, &seat.vote_key, seat.peer_key)
-                .ok_or(DeployError::VoteKey(place))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
     let plan = DeployPlan::new(&Deployment {
         deployer: deployer.address(),
         nonce,

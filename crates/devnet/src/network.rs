@@ -8,7 +8,7 @@
 //! ```
 
 use crate::{
-    deploy::{DeployError, DeployRequest, SeatKeys, deploy},
+    deploy::{DeployError, DeployRequest, chain_parameters, deploy, predict},
     l1::{Config as L1Config, EmbeddedL1, EmbeddedL1Handle, NodeError, StartError, dev_accounts},
 };
 use alloy::signers::local::PrivateKeySigner;
@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 use surety_contracts::{
-    ChainFile, ChainFileError, Parameters, Profile,
+    ChainFile, ChainFileError, FoundingSeat, Parameters, Profile,
     bindings::{Bridge, Inbox},
     genesis::L2Genesis,
 };
@@ -39,12 +39,12 @@ use surety_node::{
         peer_public_key,
     },
     follower_node::{FollowerNode, FollowerNodeConfig, FollowerNodeError},
-    sequencer::{Sequencer, SequencerConfig, SequencerError},
+    sequencer::{NetworkLimits, Sequencer, SequencerConfig, SequencerError},
     signer::LocalSigner,
 };
 use surety_rpc::{ServeError, Server};
 use surety_stf::StateReader as _;
-use surety_types::{ChainParameters, Gas, Milliseconds, RollupId, signing::Domain};
+use surety_types::signing::Domain;
 use surety_watch::{Policy, WatchConfig, WatchError, Watchtower};
 
 /// Chain id of L2.
@@ -454,24 +454,6 @@ fn poll(chain: &ChainFile) -> Duration {
     Duration::from_millis(chain.protocol.slot_time.saturating_mul(250).clamp(200, 12_000))
 }
 
-/// The constants of a dev chain that begins at `genesis_time`.
-fn parameters(protocol: &Parameters, genesis_time: surety_types::Seconds) -> ChainParameters {
-    ChainParameters {
-        rollup: RollupId::new(protocol.rollup),
-        genesis_time,
-        genesis_hash: B256::ZERO,
-        block_time: Milliseconds::new(protocol.block_time_millis),
-        gas_limit: Gas::new(protocol.block_gas_limit),
-        // 200 ms blocks: a full block lifts the base fee by one part in 250, some 2 % a second.
-        base_fee_denominator: 250,
-        base_fee_elasticity: 2,
-        min_base_fee: 1_000_000,
-        l1_base_fee_scalar: 10_000,
-        l1_blob_base_fee_scalar: 1_100_000,
-        da_footprint_gas_scalar: 10,
-    }
-}
-
 /// Finds the chain of the directory on this L1, or deploys a new one and funds its accounts.
 async fn found(
     config: &NetworkConfig,
@@ -491,17 +473,20 @@ async fn found(
     let genesis_time = head.map(|block| block.time).unwrap_or_default();
     let deployer = accounts.get(DEPLOYER).cloned().ok_or(NetworkError::Key(DEPLOYER))?;
     let keys = config.directory.join("keys/deployer");
+    let there = predict(&**l1, deployer.address()).await?;
+    let proved = |(place, seat): (usize, &DevSeat)| {
+        let registry = there.addresses.registry;
+        FoundingSeat::prove(there.l1_chain_id, registry, seat.owner, &seat.vote, seat.peer_public)
+            .ok_or(NetworkError::Key(place))
+    };
     let chain = deploy(
         l1.clone(),
         DeployRequest {
             deployer: deployer.clone(),
-            parameters: parameters(&protocol, genesis_time),
+            parameters: chain_parameters(&protocol, genesis_time),
             protocol,
             genesis: L2Genesis::new(L2_CHAIN_ID),
-            seats: seats
-                .iter()
-                .map(|s| SeatKeys { owner: s.owner, vote_key: s.vote.clone(), peer_key: s.peer_public })
-                .collect(),
+            seats: seats.iter().enumerate().map(proved).collect::<Result<_, _>>()?,
             journal: keys.clone(),
         },
     )
@@ -644,6 +629,7 @@ impl Starts {
             listen: *listen,
             peers: self.peers.clone(),
             local: true,
+            limits: NetworkLimits { max_peers: SEATS, ..Default::default() },
             beneficiary: key.owner,
             submitter: Some(Arc::new(poster)),
             poll: poll(&self.chain),

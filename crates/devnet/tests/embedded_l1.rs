@@ -437,13 +437,14 @@ async fn a_chain_is_deployed_onto_anvil_too() {
 }
 
 async fn deploys_a_chain(world: &World, now: u64) {
-    use surety_contracts::{ChainFile, Parameters, Profile, genesis::L2Genesis};
-    use surety_devnet::deploy::{DeployRequest, SeatKeys, deploy};
+    use surety_contracts::{ChainFile, FoundingSeat, Parameters, Profile, genesis::L2Genesis};
+    use surety_devnet::deploy::{DeployRequest, deploy, predict};
     use surety_l1::{BlockAt, contracts::Contracts};
     use surety_types::{ChainParameters, Gas, Milliseconds, RollupId, Seconds, Term};
     let directory = tempfile::tempdir().unwrap();
     let keys = dev_accounts().unwrap();
     let protocol = Parameters::of(Profile::Ci, 75873);
+    let there = predict(&*world.l1, keys[0].address()).await.unwrap();
     let request = DeployRequest {
         deployer: keys[0].clone(),
         parameters: ChainParameters {
@@ -462,10 +463,11 @@ async fn deploys_a_chain(world: &World, now: u64) {
         protocol,
         genesis: L2Genesis::new(75873),
         seats: (1..=4u8)
-            .map(|seed| SeatKeys {
-                owner: keys[usize::from(seed)].address(),
-                vote_key: k256::ecdsa::SigningKey::from_slice(&[seed; 32]).unwrap(),
-                peer_key: B256::repeat_byte(seed),
+            .map(|seed| {
+                let (owner, key) = (keys[usize::from(seed)].address(), [seed; 32]);
+                let key = k256::ecdsa::SigningKey::from_slice(&key).unwrap();
+                FoundingSeat::prove(there.l1_chain_id, there.addresses.registry, owner, &key, B256::repeat_byte(seed))
+                    .unwrap()
             })
             .collect(),
         journal: directory.path().join("journal"),

@@ -14,7 +14,7 @@ use crate::{
     backend::{BatchLog, NodeBackend},
     builder::{Blocks, Inbox, decode_aux},
     consensus::{
-        PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, TermSchedule, Timing, byzantine::Misbehaviour,
+        MAX_MEMBERS, PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, TermSchedule, Timing, byzantine::Misbehaviour,
     },
     evidence::{self, EvidencePool, PoolError},
     feed,
@@ -44,6 +44,22 @@ pub(crate) const MAX_BLOCK_BYTES: usize = 1 << 20;
 /// asked for.
 pub(crate) const TERMS_BACK: u64 = 8;
 
+/// What bounds the memory of the peer-to-peer network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetworkLimits {
+    /// Messages a second of each peer.
+    pub quotas: Quotas,
+    /// The most peers at once: the seats of this committee, the next and the last.
+    pub max_peers: usize,
+}
+
+impl Default for NetworkLimits {
+    /// For blocks every 200 ms and committees of up to 64 seats.
+    fn default() -> Self {
+        Self { quotas: Quotas::default(), max_peers: MAX_MEMBERS }
+    }
+}
+
 /// What a sequencer needs.
 pub struct SequencerConfig<S> {
     /// The chain.
@@ -62,6 +78,8 @@ pub struct SequencerConfig<S> {
     pub peers: PeerAddresses,
     /// Whether peers may share one address (development).
     pub local: bool,
+    /// Bounds of the peer-to-peer network.
+    pub limits: NetworkLimits,
     /// Who receives the priority fees of this seat's blocks.
     pub beneficiary: Address,
     /// Posts batches; `None`: this seat leaves that to the others.
@@ -172,7 +190,8 @@ impl Sequencer {
             evidence: evidence.clone(),
             feed: published.clone(),
             timing: Timing::default(),
-            quotas: Quotas::default(),
+            quotas: config.limits.quotas,
+            max_peers: config.limits.max_peers,
             max_block_bytes: MAX_BLOCK_BYTES,
             threads: 1,
             misbehaviour: config.misbehaviour,

@@ -54,5 +54,6 @@ pub(crate) async fn read_terms(
         schedule.insert(committee);
         term = term.next();
     }
+    schedule.set_horizon(contracts.term_start(term, at).await?);
     Ok(term)
 }

@@ -34,6 +34,8 @@ use surety_types::L1Height;
 pub struct RpcConfig {
     /// JSON-RPC endpoint of an execution client.
     pub url: String,
+    /// Further endpoints of the same chain, taken in turn when the one in use does not answer.
+    pub more_urls: Vec<String>,
     /// Beacon API endpoints, tried in order: a node and, for blobs older than it keeps, archives.
     pub beacon_urls: Vec<String>,
     /// The longest wait for one answer.
@@ -49,6 +51,7 @@ impl RpcConfig {
     pub fn new(url: impl Into<String>, beacon_urls: impl IntoIterator<Item = String>) -> Self {
         Self {
             url: url.into(),
+            more_urls: Vec::new(),
             beacon_urls: beacon_urls.into_iter().collect(),
             timeout: Duration::from_secs(20),
             attempts: 4,
@@ -82,7 +85,8 @@ impl RpcL1 {
     /// # Errors
     /// [`BadUrl`].
     pub fn new(config: RpcConfig, archive: Option<Arc<Archive>>) -> Result<Self, BadUrl> {
-        let url = parse_url(&config.url)?;
+        let urls = std::iter::once(&config.url).chain(&config.more_urls);
+        let urls = urls.map(|url| parse_url(url)).collect::<Result<Vec<_>, _>>()?;
         let client =
             http_client(config.timeout).map_err(|e| BadUrl { url: config.url.clone(), reason: e.to_string() })?;
         let beacons = config
@@ -90,7 +94,7 @@ impl RpcL1 {
             .iter()
             .map(|beacon| Ok(BeaconClient::new(client.clone(), parse_url(beacon)?)))
             .collect::<Result<_, BadUrl>>()?;
-        let transport = BoundedHttp { client, url };
+        let transport = BoundedHttp::new(client, urls);
         Ok(Self { provider: RootProvider::new(RpcClient::new(transport, false)), beacons, archive, config })
     }
 

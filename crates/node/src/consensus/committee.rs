@@ -115,6 +115,11 @@ impl Committee {
         &self.participants
     }
 
+    /// The peer keys that consensus uses, with whose they are.
+    pub(super) fn participants_with_members(&self) -> impl Iterator<Item = (&PublicKey, &Member)> {
+        self.peers.iter().zip(&self.members)
+    }
+
     /// Place on L1 of each participant.
     pub(super) fn places(&self) -> &[usize] {
         &self.places
@@ -153,6 +158,8 @@ pub struct TermSchedule {
 #[derive(Debug)]
 struct ScheduleInner {
     terms: RwLock<BTreeMap<Term, Arc<Committee>>>,
+    /// No term but those above begins before this time, if L1 said so.
+    horizon: RwLock<Option<Seconds>>,
     changed: watch::Sender<()>,
 }
 
@@ -166,12 +173,19 @@ impl TermSchedule {
     /// An empty schedule.
     pub fn new() -> Self {
         let (changed, _) = watch::channel(());
-        Self { inner: Arc::new(ScheduleInner { terms: RwLock::default(), changed }) }
+        Self { inner: Arc::new(ScheduleInner { terms: RwLock::default(), horizon: RwLock::default(), changed }) }
     }
 
     /// Adds (or repeats) a term's committee. Called when L1's registry has fixed it: an epoch ahead.
     pub fn insert(&self, committee: Committee) {
         self.inner.terms.write().insert(committee.term, Arc::new(committee));
+        self.inner.changed.send_replace(());
+    }
+
+    /// Says until when the terms inserted so far are all there are: the start of the first one that is missing. Without it
+    /// the distance of terms tells, which needs two of them in a row.
+    pub fn set_horizon(&self, start: Seconds) {
+        *self.inner.horizon.write() = Some(start);
         self.inner.changed.send_replace(());
     }
 
@@ -206,15 +220,22 @@ impl TermSchedule {
     /// The term that a child of a block belongs to, given the block's term and timestamp; `None` while the schedule does not
     /// reach that far. All nodes that answer answer the same, however much of the schedule each has.
     ///
-    /// The answer is known if the newest term in the schedule had not run for a whole epoch at that time, so that no
-    /// further one can have begun. An epoch is the least time between two terms in the schedule.
+    /// The answer is known if no further term can have begun at that time: before the horizon, or, where none was set, if
+    /// the newest term in the schedule had not run for a whole epoch. An epoch is the least time between two terms in it.
     pub fn known_term_after(&self, term: Term, timestamp: Seconds) -> Option<Term> {
         let terms = self.inner.terms.read();
         let (newest, committee) = terms.last_key_value()?;
-        let pairs = terms.iter().zip(terms.iter().skip(1));
-        let adjacent = pairs.filter(|((term, _), (next, _))| **next == term.next());
-        let epoch = adjacent.map(|((_, a), (_, b))| b.start.since(a.start)).min()?;
-        if *newest < term || timestamp >= committee.start.saturating_add(epoch) {
+        let horizon = *self.inner.horizon.read();
+        let horizon = match horizon.filter(|horizon| *horizon > committee.start) {
+            Some(horizon) => horizon,
+            None => {
+                let pairs = terms.iter().zip(terms.iter().skip(1));
+                let adjacent = pairs.filter(|((term, _), (next, _))| **next == term.next());
+                let epoch = adjacent.map(|((_, a), (_, b))| b.start.since(a.start)).min()?;
+                committee.start.saturating_add(epoch)
+            }
+        };
+        if *newest < term || timestamp >= horizon {
             return None;
         }
         let begun = terms.range(term.next()..).take_while(|(_, committee)| committee.start <= timestamp);
@@ -272,6 +293,21 @@ mod tests {
         assert_eq!(after(3, 299), Some(3));
         assert_eq!(after(3, 300), None, "another may have begun");
         assert_eq!(after(4, 50), None);
+    }
+
+    #[test]
+    fn one_term_and_its_end_are_enough() {
+        let schedule = TermSchedule::new();
+        let one = |term| Committee::new(Term::new(term), Seconds::new(term * 60), vec![member(0, peer(1))]).unwrap();
+        schedule.insert(one(5));
+        let after = |term, time| schedule.known_term_after(Term::new(term), Seconds::new(time)).map(Term::get);
+        assert_eq!(after(5, 310), None, "nobody said how long a term is");
+        schedule.set_horizon(Seconds::new(360));
+        assert_eq!(after(5, 359), Some(5));
+        assert_eq!(after(4, 310), Some(5));
+        assert_eq!(after(5, 360), None);
+        schedule.insert(one(6));
+        assert_eq!(after(5, 360), Some(6), "a horizon that was passed counts no more");
     }
 
     #[test]

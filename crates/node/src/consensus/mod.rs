@@ -13,6 +13,7 @@
 //!
 //! The schedule of terms comes from outside, as do L1's messages; see [`TermSchedule`] and [`crate::builder::Inbox`].
 
+mod admission;
 mod application;
 pub mod block;
 pub mod byzantine;

@@ -4,6 +4,7 @@
 //! comes out of it are channels that any task may read. Each seat needs its own directory, port, journal and store.
 
 use super::{
+    admission::Admission,
     application::{Shared, SignedReceipt},
     block::{BlockLimits, ConsensusBlock, Hash},
     byzantine::Misbehaviour,
@@ -27,14 +28,13 @@ use commonware_cryptography::{
     ChaCha20Poly1305, Signer as _,
     ed25519::{PrivateKey, PublicKey},
 };
-use commonware_p2p::{AddressableManager as _, authenticated::lookup, max_message_size, utils::mux::prefixed};
+use commonware_p2p::{authenticated::lookup, max_message_size, utils::mux::prefixed};
 use commonware_runtime::{Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
 use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
 };
-use commonware_utils::{NZU32, NZUsize, TryCollect as _, ordered::Map};
-use parking_lot::RwLock;
+use commonware_utils::{NZU32, NZUsize};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -49,22 +49,40 @@ use surety_state::StoredBlock;
 use surety_types::signing::Domain;
 use tokio::sync::{broadcast, oneshot, watch};
 
-/// Where peers listen, by peer key. Cheap to clone; may be filled while the seat runs (it counts from the next term on).
-#[derive(Debug, Clone, Default)]
-pub struct PeerAddresses(Arc<RwLock<BTreeMap<B256, SocketAddr>>>);
+/// Where peers listen, by peer key. Cheap to clone, all clones are one list; it may change while the seat runs.
+#[derive(Debug, Clone)]
+pub struct PeerAddresses(Arc<watch::Sender<BTreeMap<B256, SocketAddr>>>);
+
+impl Default for PeerAddresses {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(BTreeMap::new())))
+    }
+}
 
 impl PeerAddresses {
     /// Says where a peer listens.
     pub fn insert(&self, peer: B256, address: SocketAddr) {
-        self.0.write().insert(peer, address);
+        self.0.send_modify(|peers| {
+            peers.insert(peer, address);
+        });
     }
 
-    fn len(&self) -> usize {
-        self.0.read().len()
+    /// Puts another list in the place of this one.
+    pub fn replace(&self, peers: BTreeMap<B256, SocketAddr>) {
+        self.0.send_if_modified(|old| {
+            let differs = *old != peers;
+            *old = peers;
+            differs
+        });
     }
 
-    fn get(&self, peer: &B256) -> Option<SocketAddr> {
-        self.0.read().get(peer).copied()
+    pub(super) fn get(&self, peer: &B256) -> Option<SocketAddr> {
+        self.0.borrow().get(peer).copied()
+    }
+
+    /// Tells of every change.
+    pub(super) fn changes(&self) -> watch::Receiver<BTreeMap<B256, SocketAddr>> {
+        self.0.subscribe()
     }
 }
 
@@ -160,6 +178,8 @@ pub struct SeatConfig {
     pub timing: Timing,
     /// Messages per second.
     pub quotas: Quotas,
+    /// The most peers at once: the seats of this committee, the next and the last. Memory is reserved for as many.
+    pub max_peers: usize,
     /// The most bytes of a block on the wire.
     pub max_block_bytes: usize,
     /// Threads of the seat's runtime.
@@ -347,10 +367,7 @@ fn connect(
         cups::Version::V1,
     );
     let namespace = format!("surety-{}", config.blocks.parameters().rollup);
-    let members = NZUsize!(MAX_MEMBERS + 1);
-    // Memory is reserved for as many; where committees may grow, for all there can be.
-    let known = if config.local { config.peers.len().clamp(4, MAX_MEMBERS) } else { MAX_MEMBERS };
-    let per_set = NonZeroUsize::new(known.saturating_add(1)).unwrap_or(members);
+    let per_set = NonZeroUsize::new(config.max_peers.saturating_add(1)).unwrap_or(NonZeroUsize::MIN);
     let settings = if config.local { lookup::Config::local } else { lookup::Config::recommended };
     let mut settings =
         settings(handshake, namespace.as_bytes(), config.listen, per_set, largest(&limits(config)), NZUsize!(1_024));
@@ -360,7 +377,7 @@ fn connect(
         settings.allowed_handshake_rate_per_ip = Quota::per_second(NZU32!(1_024));
         settings.allowed_handshake_rate_per_subnet = Quota::per_second(NZU32!(1_024));
     }
-    let (mut network, mut oracle) = lookup::Network::new(context.child("network"), settings);
+    let (mut network, oracle) = lookup::Network::new(context.child("network"), settings);
     let quotas = config.quotas;
     let mut channel = 0;
     let mut register = |rate: NonZeroU32| {
@@ -381,18 +398,17 @@ fn connect(
     };
     network.start();
     let (peers, blocker) = (oracle.clone(), oracle.clone());
-    let (addresses, own, listen, most) = (config.peers.clone(), me.clone(), config.listen, known);
+    let admission = Admission {
+        schedule: config.schedule.clone(),
+        addresses: config.peers.clone(),
+        me: me.clone(),
+        listen: config.listen,
+        most: config.max_peers,
+    };
+    let (current, committees) = watch::channel(None);
+    context.child("admission").spawn(|_| admission.run(oracle, committees));
     let admit = Box::new(move |committee: &Committee| {
-        let known = committee.participants().iter().filter_map(|peer| {
-            let address = if *peer == own { Some(listen) } else { addresses.get(&B256::from_slice(peer)) };
-            Some((peer.clone(), commonware_p2p::Address::from(address?)))
-        });
-        match known.take(most).try_collect::<Map<PublicKey, commonware_p2p::Address>>() {
-            Ok(known) => {
-                oracle.track(committee.term().get(), known);
-            }
-            Err(error) => tracing::error!(?error, "two peers with one key"),
-        }
+        current.send_replace(Some(Arc::new(committee.clone())));
     });
     Network { channels, peers, blocker, me, admit }
 }

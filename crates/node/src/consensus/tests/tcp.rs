@@ -86,6 +86,7 @@ impl World {
             feed: Arc::default(),
             timing: Timing::default(),
             quotas: Quotas::for_views_per_second(self.views_per_second),
+            max_peers: SEATS as usize,
             max_block_bytes: 4 << 20,
             threads: 1,
             misbehaviour: None,
