@@ -14,13 +14,16 @@ use commonware_actor::Feedback;
 use commonware_consensus::{Reporter, marshal::Update};
 use commonware_runtime::{Clock, Spawner};
 use commonware_utils::{Acknowledgement as _, acknowledgement::Exact};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use surety_state::StoredBlock;
 use surety_types::{Recovered, Seconds, Term};
 use tokio::sync::{broadcast, mpsc, watch};
 
 /// The most blocks that one synced transaction of the store takes.
 const MAX_GROUP: usize = 64;
+
+/// How often the store is looked at for blocks that came from L1.
+const DERIVED_PERIOD: Duration = Duration::from_secs(1);
 
 type Delivery = (ConsensusBlock, Exact);
 
@@ -71,7 +74,7 @@ impl<E: Clock + Spawner> Finalizer<E> {
         let mut schedule = self.shared.schedule.changes();
         loop {
             // A schedule that came late may show that the term was over already.
-            self.end_term();
+            self.end_terms();
             let first = tokio::select! {
                 biased;
                 first = self.deliveries.recv() => first,
@@ -79,6 +82,8 @@ impl<E: Clock + Spawner> Finalizer<E> {
                     Ok(()) => continue,
                     Err(_) => return,
                 },
+                // Derivation from L1 tells nobody here of its blocks.
+                () = self.context.sleep(DERIVED_PERIOD) => continue,
             };
             let Some(first) = first else { return };
             let mut group = vec![first];
@@ -123,7 +128,7 @@ impl<E: Clock + Spawner> Finalizer<E> {
                 None => return Err(Halt),
             }
             self.announce(&new);
-            self.end_term();
+            self.end_terms();
         }
         for acknowledgement in acknowledgements {
             acknowledgement.acknowledge();
@@ -211,25 +216,44 @@ impl<E: Clock + Spawner> Finalizer<E> {
         }
     }
 
-    /// Begins the next term if the head ends the current one.
-    fn end_term(&self) {
-        let store = self.shared.blocks.store();
-        let head = store.committed();
-        let Some(current) = self.epochs.current() else { return };
-        if head.number <= current.height {
-            return;
-        }
-        let Ok(Some(header)) = store.header(head.hash) else { return };
-        // While the schedule does not reach that far nobody knows; it is asked again when it changes.
-        let next = self.shared.schedule.known_term_after(current.term, Seconds::new(header.timestamp));
-        if let Some(next) = next.filter(|next| *next > current.term) {
-            let boundary = Boundary { term: next, height: head.number, genesis: head.hash };
-            tracing::info!(ended = %current.term, begins = %next, height = head.number, "term over");
-            metrics::term(next);
+    /// Begins each term that the blocks of the store end the one before of. Blocks come from consensus, one term at a time,
+    /// or derived from L1, many at once, so each term's last block is looked for.
+    fn end_terms(&self) {
+        loop {
+            let Some(current) = self.epochs.current() else { return };
+            let boundary = match next_boundary(&self.shared, current) {
+                Ok(Some(boundary)) => boundary,
+                Ok(None) => return,
+                Err(error) => return report("looking for a term's last block", &error.into()),
+            };
+            tracing::info!(ended = %current.term, begins = %boundary.term, height = boundary.height, "term over");
+            metrics::term(boundary.term);
             self.epochs.begin(boundary);
             self.term.send_replace(Some(boundary));
         }
     }
+}
+
+/// Where the term after `current` begins: at the first block whose child belongs to a later term. `None` if there is no such
+/// block yet, or the schedule does not reach that far; then it is asked again.
+fn next_boundary(shared: &Shared, current: Boundary) -> surety_state::Result<Option<Boundary>> {
+    let store = shared.blocks.store();
+    let after = |height: u64| -> surety_state::Result<Option<Term>> {
+        let hash = store.canonical_hash(height)?;
+        let header = hash.map(|hash| store.header(hash)).transpose()?.flatten();
+        Ok(header.and_then(|h| shared.schedule.known_term_after(current.term, Seconds::new(h.timestamp))))
+    };
+    // Times do not fall with the height: the answers are the current term's, then later ones', then unknown.
+    let (mut low, mut high) = (current.height, store.committed().number);
+    if high <= low || after(high)? == Some(current.term) {
+        return Ok(None);
+    }
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if after(middle)? == Some(current.term) { low = middle } else { high = middle }
+    }
+    let (Some(term), Some(genesis)) = (after(high)?, store.canonical_hash(high)?) else { return Ok(None) };
+    Ok(Some(Boundary { term, height: high, genesis }))
 }
 
 /// The terms that a stored chain has been through, the newest `count` of them, oldest first. If the head ends the last of
