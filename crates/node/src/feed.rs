@@ -1,7 +1,7 @@
 //! From the follower's notices to consensus: settled messages into the queue, terms into the schedule, derived batches
 //! to the backend.
 
-use crate::terms::{TermsError, read_terms};
+use crate::terms::{ReadAt, TermsError, read_terms};
 use crate::{
     backend::NodeBackend,
     builder::Inbox,
@@ -18,9 +18,6 @@ use surety_l1::{
 use surety_rpc::Feed;
 use surety_types::{Seconds, Term};
 use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
-
-/// How often L1 is asked for the next term.
-const TERMS_PERIOD: Duration = Duration::from_secs(2);
 
 /// Passes notices on until the follower has ended.
 pub(crate) async fn notices(
@@ -99,35 +96,45 @@ pub(crate) async fn l1_time(
     }
 }
 
-/// Keeps the schedule of terms up to date, for ever. `depth` and `age` make a block settled while L1 does not finalise.
+/// Keeps the schedule of terms up to date, for ever; asks L1 this often.
 pub(crate) async fn terms(
     l1: Arc<dyn L1>,
     addresses: Addresses,
     schedule: TermSchedule,
     mut next: Term,
-    settled: (u64, Seconds),
+    depth: Depth,
+    period: Duration,
 ) {
     loop {
-        match read(&*l1, addresses, &schedule, next, settled).await {
+        match read(&*l1, addresses, &schedule, next, depth).await {
             Ok(term) => next = term,
             Err(error) => tracing::warn!(%error, "the next term's committee is not known yet; asking again"),
         }
-        tokio::time::sleep(TERMS_PERIOD).await;
+        tokio::time::sleep(period).await;
     }
 }
 
-/// One reading, as of the newest settled block (protocol §4: finalised, or deep and old enough).
+/// When terms are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Depth {
+    /// Blocks on top of one that make it settled while L1 does not finalise.
+    pub(crate) blocks: u64,
+    /// How long before a term's start its committee is final.
+    pub(crate) freeze_delay: Seconds,
+}
+
+/// One reading, as of the newest block that is finalised or deep enough.
 pub(crate) async fn read(
     l1: &dyn L1,
     addresses: Addresses,
     schedule: &TermSchedule,
     next: Term,
-    (depth, age): (u64, Seconds),
+    depth: Depth,
 ) -> Result<Term, TermsError> {
     let Some(head) = l1.block(BlockAt::Latest).await? else { return Ok(next) };
     let finalized = l1.block(BlockAt::Finalized).await?;
-    let deep = match head.number.checked_sub(depth) {
-        Some(number) => l1.block(BlockAt::Number(number)).await?.filter(|b| head.time.since(b.time) >= age.get()),
+    let deep = match head.number.checked_sub(depth.blocks) {
+        Some(number) => l1.block(BlockAt::Number(number)).await?,
         None => None,
     };
     let newest = [finalized, deep].into_iter().flatten().max_by_key(|block| block.number);
@@ -136,5 +143,6 @@ pub(crate) async fn read(
     let at = BlockAt::Number(block.number);
     let is_open = !l1.code(addresses.registry, at).await?.is_empty()
         && Contracts::new(l1, addresses).registry_genesis_time(at).await? > Seconds::ZERO;
-    if is_open { read_terms(l1, addresses, schedule, next, (block.number, block.time)).await } else { Ok(next) }
+    let block = ReadAt { number: block.number, time: block.time, freeze_delay: depth.freeze_delay };
+    if is_open { read_terms(l1, addresses, schedule, next, block).await } else { Ok(next) }
 }

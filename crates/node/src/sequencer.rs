@@ -197,9 +197,9 @@ impl Sequencer {
             misbehaviour: config.misbehaviour,
         })?;
         let (stop, stopped) = watch::channel(false);
-        let settled = (protocol.settled_depth, Seconds::new(protocol.force_delay / 2));
+        let depth = feed::Depth { blocks: protocol.settled_depth, freeze_delay: Seconds::new(protocol.freeze_delay()) };
         let first = Term::new(1).max(newest_term.unwrap_or_default().saturating_sub(TERMS_BACK));
-        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule.clone(), first, settled);
+        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule.clone(), first, depth, config.poll);
         let mut helpers = vec![
             tokio::spawn(feed::notices(received, inbox.clone(), messages.clone(), backend.clone())),
             tokio::spawn(feed::l1_time(status.clone(), inbox, messages, backend.clone())),

@@ -1,8 +1,11 @@
 //! Which committee votes when, read from the registry on L1.
 //!
-//! The registry fixes a term's committee an epoch before the term starts, from its state at that boundary. Here a
-//! committee is read as of a settled block at or after that boundary, so every honest node reads the same one; a term whose
-//! boundary is not settled yet stays unknown, and the committee before it goes on (protocol §3, §4).
+//! The registry fixes the seats of a term's committee an epoch before the term starts; until shortly before the start a
+//! fault may still freeze one, which is then out (protocol §3, §15.1). So a committee is expected an epoch ahead (peers are
+//! admitted by that), and final in the state of a block whose time is `start − SETTLED_DEPTH × slot` or later. Such a block has
+//! `SETTLED_DEPTH` blocks on top of it when the term starts: every honest node reads the same, within a slot or two of the
+//! start, for which the chain rests. What is read is the state of the newest block that is finalised or that deep. While L1
+//! shows no such block, the committee before goes on until its term's end and then the chain waits.
 
 use crate::consensus::{Committee, CommitteeError, Member, TermSchedule};
 use surety_l1::{
@@ -27,8 +30,19 @@ pub(crate) enum TermsError {
     },
 }
 
-/// Reads the committees of all terms from `first` on that are fixed at a settled block, and adds them to the schedule.
-/// Returns the first term that is not fixed yet: ask from there on next time.
+/// The block whose state is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadAt {
+    /// Its number.
+    pub(crate) number: L1Height,
+    /// Its time.
+    pub(crate) time: Seconds,
+    /// How long before a term's start its committee is final.
+    pub(crate) freeze_delay: Seconds,
+}
+
+/// Reads the committees of all terms from `first` on that the registry has fixed, and adds them to the schedule. Returns the
+/// first term that is not final yet: ask from there on next time.
 ///
 /// # Errors
 /// See [`TermsError`]; terms read before stay in the schedule.
@@ -37,23 +51,28 @@ pub(crate) async fn read_terms(
     addresses: Addresses,
     schedule: &TermSchedule,
     first: Term,
-    settled: (L1Height, Seconds),
+    block: ReadAt,
 ) -> Result<Term, TermsError> {
     let contracts = Contracts::new(l1, addresses);
-    let at = BlockAt::Number(settled.0);
+    let at = BlockAt::Number(block.number);
     // The term after the current one is fixed: its epoch's predecessor has begun.
-    let last = contracts.term_at(settled.1, at).await?.next();
-    let mut term = first;
+    let last = contracts.term_at(block.time, at).await?.next();
+    let (mut open, mut term) = (first, first);
     while term <= last {
         let start = contracts.term_start(term, at).await?;
         let members = contracts.committee(term, at).await?;
         let members = members.into_iter().map(|m| Member { seat: m.seat, vote: m.vote_key, peer: m.peer_key });
         let committee =
             Committee::new(term, start, members.collect()).map_err(|cause| TermsError::Committee { term, cause })?;
-        tracing::info!(%term, %start, members = committee.members().len(), "the committee of a term is fixed");
-        schedule.insert(committee);
+        if block.time.saturating_add(block.freeze_delay.get()) >= start {
+            tracing::info!(%term, %start, members = committee.members().len(), "the committee of a term is final");
+            schedule.insert(committee);
+            open = term.next();
+        } else {
+            schedule.expect(committee);
+        }
         term = term.next();
     }
     schedule.set_horizon(contracts.term_start(term, at).await?);
-    Ok(term)
+    Ok(open)
 }

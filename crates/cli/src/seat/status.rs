@@ -32,6 +32,8 @@ struct Status {
     committee: usize,
     /// From when the bond is free; 0: the seat has not asked to leave.
     withdrawable_at: u64,
+    /// When a fault froze the seat; 0: none did.
+    frozen_at: u64,
     /// What to do.
     next: String,
 }
@@ -56,6 +58,9 @@ impl Status {
                     format!("{duty}; it leaves, its bond is free in {} s", self.withdrawable_at - self.l1_time)
                 }
             };
+        }
+        if self.frozen_at > 0 {
+            return format!("a fault froze this seat for good; leave with what is left: surety seat exit; {duty}");
         }
         if self.bond < self.par_bond {
             let missing = self.par_bond.saturating_sub(self.bond);
@@ -112,6 +117,7 @@ async fn read(l1: &dyn L1, chain: &ChainFile, registration: &Registration) -> Re
         status.owner = seat.owner;
         status.bond = U256::from(seat.bond);
         status.withdrawable_at = seat.withdrawableAt;
+        status.frozen_at = seat.frozenAt;
         status.keys_match = seat.voteKey == registration.vote_key && seat.peerKey == registration.peer_key;
     }
     status.next = status.advice();
@@ -143,6 +149,9 @@ pub(super) async fn run(l1: &dyn L1, chain: &ChainFile, registration: &Registrat
     if status.withdrawable_at > 0 {
         let wait = status.withdrawable_at.saturating_sub(status.l1_time);
         row("leaving", format!("bond free at {} (in {wait} s)", status.withdrawable_at));
+    }
+    if status.frozen_at > 0 {
+        row("frozen", format!("at {}", status.frozen_at));
     }
     println!("next: {}", status.next);
     Ok(())
@@ -176,6 +185,7 @@ mod tests {
         says(|_| (), "keep the sequencer running");
         says(|s| s.seat = None, "surety seat register");
         says(|s| s.bond = U256::from(30), "surety seat top-up");
+        says(|s| (s.frozen_at, s.bond) = (900, U256::from(30)), "froze this seat");
         says(|s| s.keys_match = false, "newest keys");
         says(|s| (s.member, s.member_next) = (false, Some(true)), "have the sequencer running by then");
         says(|s| s.withdrawable_at = 1_060, "free in 60 s");

@@ -86,7 +86,7 @@ impl Admission {
     fn peers(&self, committee: &Committee) -> Peers {
         let mut peers = Peers::default();
         let term = committee.term();
-        let next = self.schedule.committee(term.next());
+        let next = self.schedule.expected(term.next());
         let last = self.schedule.committee(term.saturating_sub(1));
         let others = next.iter().chain(&last).map(|committee| &**committee);
         for (place, committee) in std::iter::once(committee).chain(others).enumerate() {

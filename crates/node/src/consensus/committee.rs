@@ -1,7 +1,8 @@
 //! Who votes in a term, and when terms begin.
 //!
-//! The schedule is filled from outside (the L1 follower reads the registry, an epoch ahead, two terms at least); consensus
-//! only reads it. A block's child belongs to the term that contains the block's timestamp, if that is later than the block's own term:
+//! The schedule is filled from outside (the L1 follower reads the registry, an epoch ahead); consensus only reads it. When a
+//! term begins is known an epoch ahead, and so is whom to expect in it; who votes is final shortly before it begins, since
+//! a fault may still freeze a seat (protocol §15.1). A block's child belongs to the term that contains the block's timestamp, if that is later than the block's own term:
 //! so the last block of a term is the first whose timestamp is at or after the start of the next (protocol §15.1), and a
 //! term during whose whole time no block was made has no blocks.
 
@@ -157,7 +158,8 @@ pub struct TermSchedule {
 
 #[derive(Debug)]
 struct ScheduleInner {
-    terms: RwLock<BTreeMap<Term, Arc<Committee>>>,
+    /// Each term's committee, and whether it is final.
+    terms: RwLock<BTreeMap<Term, (Arc<Committee>, bool)>>,
     /// No term but those above begins before this time, if L1 said so.
     horizon: RwLock<Option<Seconds>>,
     changed: watch::Sender<()>,
@@ -176,17 +178,36 @@ impl TermSchedule {
         Self { inner: Arc::new(ScheduleInner { terms: RwLock::default(), horizon: RwLock::default(), changed }) }
     }
 
-    /// Adds (or repeats) a term's committee. Called when L1's registry has fixed it: an epoch ahead.
+    /// Adds (or repeats) a term's committee that nothing can change any more.
     pub fn insert(&self, committee: Committee) {
-        self.inner.terms.write().insert(committee.term, Arc::new(committee));
-        self.inner.changed.send_replace(());
+        self.put(committee, true);
+    }
+
+    /// Adds (or corrects) a term whose committee may still lose members (by freezing). When it begins is known by that, who
+    /// will vote in it is not: only [`TermSchedule::expected`] gives it.
+    pub fn expect(&self, committee: Committee) {
+        self.put(committee, false);
+    }
+
+    /// What is final stays.
+    fn put(&self, committee: Committee, is_final: bool) {
+        let mut terms = self.inner.terms.write();
+        let same = terms.get(&committee.term).is_some_and(|(old, was_final)| {
+            (*was_final && !is_final) || (*was_final == is_final && **old == committee)
+        });
+        if !same {
+            terms.insert(committee.term, (Arc::new(committee), is_final));
+            drop(terms);
+            self.inner.changed.send_replace(());
+        }
     }
 
     /// Says until when the terms inserted so far are all there are: the start of the first one that is missing. Without it
     /// the distance of terms tells, which needs two of them in a row.
     pub fn set_horizon(&self, start: Seconds) {
-        *self.inner.horizon.write() = Some(start);
-        self.inner.changed.send_replace(());
+        if self.inner.horizon.write().replace(start) != Some(start) {
+            self.inner.changed.send_replace(());
+        }
     }
 
     /// Forgets terms before this one.
@@ -195,9 +216,14 @@ impl TermSchedule {
         *terms = terms.split_off(&term);
     }
 
-    /// The committee of a term, if it is known.
+    /// The committee of a term, if it is known for good.
     pub fn committee(&self, term: Term) -> Option<Arc<Committee>> {
-        self.inner.terms.read().get(&term).cloned()
+        self.inner.terms.read().get(&term).filter(|(_, is_final)| *is_final).map(|(committee, _)| committee.clone())
+    }
+
+    /// The committee of a term as far as it is known: it may still lose members.
+    pub fn expected(&self, term: Term) -> Option<Arc<Committee>> {
+        self.inner.terms.read().get(&term).map(|(committee, _)| committee.clone())
     }
 
     /// Tells of every insertion.
@@ -224,21 +250,21 @@ impl TermSchedule {
     /// the newest term in the schedule had not run for a whole epoch. An epoch is the least time between two terms in it.
     pub fn known_term_after(&self, term: Term, timestamp: Seconds) -> Option<Term> {
         let terms = self.inner.terms.read();
-        let (newest, committee) = terms.last_key_value()?;
+        let (newest, (committee, _)) = terms.last_key_value()?;
         let horizon = *self.inner.horizon.read();
         let horizon = match horizon.filter(|horizon| *horizon > committee.start) {
             Some(horizon) => horizon,
             None => {
                 let pairs = terms.iter().zip(terms.iter().skip(1));
                 let adjacent = pairs.filter(|((term, _), (next, _))| **next == term.next());
-                let epoch = adjacent.map(|((_, a), (_, b))| b.start.since(a.start)).min()?;
+                let epoch = adjacent.map(|((_, (a, _)), (_, (b, _)))| b.start.since(a.start)).min()?;
                 committee.start.saturating_add(epoch)
             }
         };
         if *newest < term || timestamp >= horizon {
             return None;
         }
-        let begun = terms.range(term.next()..).take_while(|(_, committee)| committee.start <= timestamp);
+        let begun = terms.range(term.next()..).take_while(|(_, (committee, _))| committee.start <= timestamp);
         Some(begun.last().map_or(term, |(next, _)| *next))
     }
 
@@ -308,6 +334,26 @@ mod tests {
         assert_eq!(after(5, 360), None);
         schedule.insert(one(6));
         assert_eq!(after(5, 360), Some(6), "a horizon that was passed counts no more");
+    }
+
+    #[test]
+    fn a_committee_may_lose_a_member_until_it_is_final() {
+        let schedule = TermSchedule::new();
+        let of = |seats: u64| {
+            let members = (0..seats).map(|seat| member(seat, peer(seat + 1))).collect();
+            Committee::new(Term::new(2), Seconds::new(120), members).unwrap()
+        };
+        schedule.expect(of(5));
+        schedule.set_horizon(Seconds::new(180));
+        let term = Term::new(2);
+        assert!(schedule.committee(term).is_none(), "nobody votes by it yet");
+        assert_eq!(schedule.expected(term).unwrap().members().len(), 5);
+        let after = schedule.known_term_after(Term::new(1), Seconds::new(130));
+        assert_eq!(after, Some(term), "when it begins is known");
+        schedule.insert(of(4));
+        assert_eq!(schedule.committee(term).unwrap().members().len(), 4);
+        schedule.expect(of(5));
+        assert_eq!(schedule.committee(term).unwrap().members().len(), 4, "what is final stays");
     }
 
     #[test]
