@@ -129,12 +129,14 @@ pub(crate) struct QuotasSection {
     pub(crate) backfill: NonZeroU32,
     pub(crate) transactions: NonZeroU32,
     pub(crate) statements: NonZeroU32,
+    pub(crate) evidence: NonZeroU32,
 }
 
 impl Default for QuotasSection {
     fn default() -> Self {
-        let Quotas { votes, certificates, resolver, blocks, backfill, transactions, statements } = Quotas::default();
-        Self { votes, certificates, resolver, blocks, backfill, transactions, statements }
+        let Quotas { votes, certificates, resolver, blocks, backfill, transactions, statements, evidence } =
+            Quotas::default();
+        Self { votes, certificates, resolver, blocks, backfill, transactions, statements, evidence }
     }
 }
 
@@ -273,9 +275,9 @@ impl Config {
 
     /// The bounds of the peer-to-peer network.
     pub(crate) const fn network_limits(&self) -> NetworkLimits {
-        let QuotasSection { votes, certificates, resolver, blocks, backfill, transactions, statements } =
+        let QuotasSection { votes, certificates, resolver, blocks, backfill, transactions, statements, evidence } =
             self.p2p.quotas;
-        let quotas = Quotas { votes, certificates, resolver, blocks, backfill, transactions, statements };
+        let quotas = Quotas { votes, certificates, resolver, blocks, backfill, transactions, statements, evidence };
         NetworkLimits { quotas, max_peers: self.p2p.max_peers }
     }
 

@@ -10,6 +10,7 @@ use crate::{
     follower::{Messages, Notice, Status},
 };
 use std::{sync::Arc, time::Duration};
+use surety_contracts::Parameters;
 use surety_l1::{
     BlockAt, L1,
     contracts::{Addresses, Contracts},
@@ -96,21 +97,14 @@ pub(crate) async fn l1_time(
     }
 }
 
-/// Keeps the schedule of terms up to date, for ever; asks L1 this often.
-pub(crate) async fn terms(
-    l1: Arc<dyn L1>,
-    addresses: Addresses,
-    schedule: TermSchedule,
-    mut next: Term,
-    depth: Depth,
-    period: Duration,
-) {
+/// Keeps the schedule of terms up to date, for ever.
+pub(crate) async fn terms(l1: Arc<dyn L1>, addresses: Addresses, schedule: TermSchedule, mut next: Term, depth: Depth) {
     loop {
         match read(&*l1, addresses, &schedule, next, depth).await {
             Ok(term) => next = term,
             Err(error) => tracing::warn!(%error, "the next term's committee is not known yet; asking again"),
         }
-        tokio::time::sleep(period).await;
+        tokio::time::sleep(depth.period).await;
     }
 }
 
@@ -121,6 +115,19 @@ pub(crate) struct Depth {
     pub(crate) blocks: u64,
     /// How long before a term's start its committee is final.
     pub(crate) freeze_delay: Seconds,
+    /// How often L1 is asked.
+    pub(crate) period: Duration,
+}
+
+impl Depth {
+    /// As a chain's parameters say; L1 is asked four times a slot, since the chain rests until it answers.
+    pub(crate) fn of(protocol: &Parameters) -> Self {
+        Self {
+            blocks: protocol.settled_depth,
+            freeze_delay: Seconds::new(protocol.freeze_delay()),
+            period: Duration::from_millis(protocol.slot_time.saturating_mul(250).clamp(200, 12_000)),
+        }
+    }
 }
 
 /// One reading, as of the newest block that is finalised or deep enough.

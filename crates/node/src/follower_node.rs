@@ -121,8 +121,7 @@ fn follow_feeds(
     let term = newest.and_then(|block| decode_aux(chain.parameters.rollup, &block.aux)).map(|c| c.term);
     let first = Term::new(1).max(term.unwrap_or_default().saturating_sub(TERMS_BACK));
     let schedule = TermSchedule::new();
-    let settled = (protocol.settled_depth, Seconds::new(protocol.force_delay / 2));
-    let terms = feed::terms(l1, chain.addresses, schedule.clone(), first, settled);
+    let terms = feed::terms(l1, chain.addresses, schedule.clone(), first, feed::Depth::of(protocol));
     let feeds: Vec<_> = urls.into_iter().map(FeedState::new).collect();
     let published = Arc::new(Feed::new());
     backend.publish(published.clone());

@@ -14,7 +14,8 @@ use crate::{
     backend::{BatchLog, NodeBackend},
     builder::{Blocks, Inbox, decode_aux},
     consensus::{
-        MAX_MEMBERS, PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, TermSchedule, Timing, byzantine::Misbehaviour,
+        MAX_MEMBERS, PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, TermSchedule, Timing,
+        byzantine::Misbehaviour,
     },
     evidence::{self, EvidencePool, PoolError},
     feed,
@@ -197,9 +198,9 @@ impl Sequencer {
             misbehaviour: config.misbehaviour,
         })?;
         let (stop, stopped) = watch::channel(false);
-        let depth = feed::Depth { blocks: protocol.settled_depth, freeze_delay: Seconds::new(protocol.freeze_delay()) };
+        let depth = feed::Depth::of(protocol);
         let first = Term::new(1).max(newest_term.unwrap_or_default().saturating_sub(TERMS_BACK));
-        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule.clone(), first, depth, config.poll);
+        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule.clone(), first, depth);
         let mut helpers = vec![
             tokio::spawn(feed::notices(received, inbox.clone(), messages.clone(), backend.clone())),
             tokio::spawn(feed::l1_time(status.clone(), inbox, messages, backend.clone())),

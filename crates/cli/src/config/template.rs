@@ -108,6 +108,7 @@ blocks = {blocks}
 backfill = {backfill}
 transactions = {transactions}
 statements = {statements}
+evidence = {evidence}
 ",
             listen = text(p2p.listen),
             peers_file = path(&p2p.peers_file),
@@ -120,6 +121,7 @@ statements = {statements}
             backfill = quotas.backfill,
             transactions = quotas.transactions,
             statements = quotas.statements,
+            evidence = quotas.evidence,
         )
     }
 

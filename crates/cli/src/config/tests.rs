@@ -45,7 +45,7 @@ fn what_init_writes_is_read_back_with_every_key_commented() {
     let text = config().to_commented_toml();
     let mut found = Vec::new();
     keys("", &toml::from_str(&text).unwrap(), &mut found);
-    assert_eq!(found.len(), 33, "{found:?}");
+    assert_eq!(found.len(), 34, "{found:?}");
     for key in found.iter().filter(|key| !key.starts_with("p2p.quotas")) {
         let last = key.rsplit('.').next().unwrap();
         assert!(text.contains(&format!("\n{last} = ")), "{key} is written out");
