@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
     #[command(flatten)]
-    run: Option<Run>,
+    run: Run,
 }
 
 #[derive(clap::Subcommand)]
@@ -42,10 +42,10 @@ enum Action {
 struct Common {
     /// The chain file.
     #[arg(long)]
-    chain: PathBuf,
+    chain: Option<PathBuf>,
     /// RPC endpoint of L1.
     #[arg(long)]
-    l1: String,
+    l1: Option<String>,
     /// Everything that lasts: what was heard, cases, the audit log, transactions underway.
     #[arg(long, default_value = "surety-watch")]
     data_dir: PathBuf,
@@ -96,8 +96,9 @@ struct Withdraw {
 
 impl Common {
     async fn connect(&self) -> Result<(ChainFile, Arc<dyn L1>)> {
-        let chain = read_chain(&self.chain)?;
-        let l1: Arc<dyn L1> = Arc::new(RpcL1::new(RpcConfig::new(&self.l1, Vec::<String>::new()), None)?);
+        let chain = read_chain(self.chain.as_deref().context("name the chain file with --chain")?)?;
+        let url = self.l1.as_deref().context("name an RPC endpoint of L1 with --l1")?;
+        let l1: Arc<dyn L1> = Arc::new(RpcL1::new(RpcConfig::new(url, Vec::<String>::new()), None)?);
         let found = l1.chain_id().await.context("L1 does not answer")?;
         ensure!(
             found == chain.l1_chain_id,
@@ -123,10 +124,9 @@ impl Common {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    match (arguments.action, arguments.run) {
-        (Some(Action::Withdraw(arguments)), _) => withdraw(arguments).await,
-        (None, Some(arguments)) => watch(arguments).await,
-        (None, None) => anyhow::bail!("name the chain file with --chain and L1 with --l1"),
+    match arguments.action {
+        Some(Action::Withdraw(arguments)) => withdraw(arguments).await,
+        None => watch(arguments.run).await,
     }
 }
 
