@@ -11,6 +11,7 @@ mod keys;
 mod l1;
 mod seat;
 mod sequencer;
+mod journal;
 mod status;
 mod watch;
 
@@ -54,6 +55,9 @@ enum Command {
     Deploy(deploy::Arguments),
     /// Run the embedded L1 alone.
     L1(l1::Arguments),
+    /// Move what a vote key has signed to another machine.
+    #[command(subcommand)]
+    Journal(journal::Command),
     /// Say where a chain stands.
     Status(status::Arguments),
     /// Measure.
@@ -100,6 +104,14 @@ fn main() -> Result<()> {
         match (arguments.command, config) {
             (Command::Sequencer(arguments), Some(config)) => sequencer::run(arguments, config).await,
             (command, _) => run(command).await,
+        match arguments.command {
+            Command::Dev(arguments) => dev::run(arguments).await,
+            Command::Follow(arguments) => follow::run(arguments).await,
+            Command::Drill(arguments) => drill::run(arguments).await,
+            Command::Watch(arguments) => watch::run(arguments).await,
+            Command::Journal(command) => journal::run(command),
+            Command::Status(arguments) => status::run(arguments).await,
+            Command::Bench(command) => bench::run(command).await,
         }
     });
     // Blocking reads that a cancelled task left behind must not hold the process.

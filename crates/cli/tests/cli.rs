@@ -37,3 +37,55 @@ fn an_l1_needs_its_beacon_api() {
     let text = refusal(&["dev", "--l1", "http://127.0.0.1:1"]);
     assert!(text.contains("--l1-beacon"), "{text}");
 }
+
+#[test]
+fn a_journal_moves_by_export_and_import_and_nothing_is_overwritten_or_read_while_it_is_in_use() {
+    let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("journal-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let path = |name: &str| dir.join(name).to_str().expect("a path in UTF-8").to_owned();
+    let (given, journal, export) = (path("given.json"), path("journal"), path("export.json"));
+    let hash = |byte: &str| format!("0x{}", byte.repeat(32));
+    let notarize = |block: &str| {
+        serde_json::json!({
+            "kind": "notarize", "rollup": 1, "term": 3, "genesis": hash("47"), "view": 7, "parentView": 6,
+            "blockHash": hash(block),
+        })
+    };
+    let write = |records: &[serde_json::Value]| {
+        let address = format!("0x{}", "11".repeat(20));
+        let file = serde_json::json!({
+            "version": 1, "domainSeparator": hash("22"), "address": address, "records": records,
+        });
+        std::fs::write(&given, file.to_string()).expect("written");
+        file
+    };
+    let missing = refusal(&["journal", "export", "--journal", &journal, "--to", &export]);
+    assert!(missing.contains("No such file"), "{missing}");
+
+    let floor = serde_json::json!({ "kind": "floor", "rollup": 1, "term": 3 });
+    let file = write(&[floor, notarize("01")]);
+    assert!(surety(&["journal", "import", "--journal", &journal, "--from", &given]).status.success());
+    assert!(surety(&["journal", "export", "--journal", &journal, "--to", &export]).status.success());
+    let read = std::fs::read(&export).expect("an export");
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&read).expect("JSON"), file);
+    let again = refusal(&["journal", "export", "--journal", &journal, "--to", &export]);
+    assert!(again.contains("cannot be made anew"), "{again}");
+
+    write(&[notarize("02")]);
+    let conflict = refusal(&["journal", "import", "--journal", &journal, "--from", &given]);
+    assert!(conflict.contains("do not sign with this key"), "{conflict}");
+    std::fs::write(&given, "{}").expect("written");
+    let nonsense = refusal(&["journal", "import", "--journal", &journal, "--from", &given]);
+    assert!(nonsense.contains("not an export"), "{nonsense}");
+
+    let held = std::fs::File::open(&journal).expect("a journal");
+    held.lock().expect("the lock is free");
+    let locked = refusal(&["journal", "export", "--journal", &journal, "--to", &path("other.json")]);
+    assert!(locked.contains("in use by another process"), "{locked}");
+    drop(held);
+    std::fs::write(&journal, b"SURETYJ1 and then nonsense, which is longer than any header of a journal could ever be")
+        .expect("written");
+    let damaged = refusal(&["journal", "export", "--journal", &journal, "--to", &path("other.json")]);
+    assert!(damaged.contains("is damaged at byte 0"), "{damaged}");
+    std::fs::remove_dir_all(&dir).expect("removed");
+}

@@ -31,6 +31,8 @@ pub struct Scenario {
     pub sides: Vec<bool>,
     /// The sides hear nothing of each other, but by twins, until the end: two worlds.
     pub apart: bool,
+    /// How long a seat that starts listens for its own key.
+    pub listen: Duration,
     /// Blocks that each honest seat must gain after healing.
     pub gain: u64,
 }
@@ -64,6 +66,7 @@ impl Scenario {
             heals: Duration::from_secs(3),
             sides: (0..seats).map(|seat| seat % 2 == 0).collect(),
             apart: false,
+            listen: Duration::ZERO,
             gain: 6,
         }
     }
@@ -79,6 +82,9 @@ impl Scenario {
             loss: choose(&[0, 0, 0, 2, 10]) as u8,
             ..Self::calm(seed, seats)
         };
+        if rng.random_bool(0.5) {
+            scenario.listen = Duration::from_millis(400);
+        }
         scenario.heals = Duration::from_millis(rng.random_range(3_500..5_500));
         let mut places: Vec<usize> = (0..seats).collect();
         places.shuffle(&mut rng);

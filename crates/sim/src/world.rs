@@ -393,17 +393,22 @@ impl World {
             let answer = if right { Ok(()) } else { Err(String::from("not my blocks")) };
             Box::pin(std::future::ready(answer))
         });
+        let guard = guard(&path, seat);
+        if copy.is_some() {
+            // A copy that means it does not care what its key says elsewhere.
+            guard.deafen();
+        }
         let copy = copy.unwrap_or_default();
         let parts = SeatParts {
             partition: format!("seat-{index}-{copy}-"),
             blocks: blocks.clone(),
             pool: pool.clone(),
-            guard: Some(guard(&path, seat)),
+            guard: Some(guard),
             schedule: self.schedule.clone(),
             beneficiary: Address::with_last_byte(index as u8 + 1),
             verifier: Some(verifier),
             evidence: evidence(&path),
-            timing: Timing::default(),
+            timing: Timing { listen: self.scenario.listen, ..Timing::default() },
             me: me.clone(),
         };
         let context = self.context.child("seat").with_attribute("index", index).with_attribute("start", self.starts);

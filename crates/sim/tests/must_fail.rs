@@ -1,5 +1,8 @@
 //! The checks, checked: worlds that break a promise, and must be caught.
 
+mod support;
+
+use support::L1;
 use surety_sim::{properties::Violation, scenario::Scenario, sins::Kind, world};
 
 /// Two of four run twice, and the other two hear nothing of each other: more than a third, so each side has a quorum.
@@ -19,6 +22,8 @@ fn more_than_a_third_split_the_chain_and_it_is_seen_and_their_guilt_is_on_record
     let forks = report.violations.iter().filter(|v| matches!(v, Violation::Fork { .. })).count();
     assert!(forks > 3, "{:?}", report.violations);
     assert_eq!(report.guilty, [0, 1], "f + 1 seats contradict themselves in a fork");
+    let judgement = L1::new(4).judge(&torn(), &report);
+    assert_eq!((judgement.wrong, judgement.slashed), (Vec::new(), vec![0, 1]));
 }
 
 #[test]
@@ -30,6 +35,8 @@ fn a_seat_taken_for_honest_that_votes_past_its_journal_is_caught() {
         let mistaken = Scenario { sinners: Vec::new(), ..scenario };
         let violations = surety_sim::properties::check(&mistaken, &report.seen);
         assert!(violations.iter().any(|v| matches!(v, Violation::Innocent { seat: 2, .. })), "{violations:?}");
+        let judgement = L1::new(4).judge(&mistaken, &report);
+        assert!(judgement.wrong.iter().any(|what| what.contains("seat 2 is honest and guilty")), "{judgement:?}");
     }
 }
 

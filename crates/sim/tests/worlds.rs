@@ -1,6 +1,8 @@
 //! Worlds by chance. `SURETY_SIM_SEEDS` says how many (8 by default), `SURETY_SIM_FIRST` which is the first (in CI it comes
 //! from the commit); both are printed, and a world that fails is repeated by its own seed.
 
+mod support;
+
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -10,6 +12,7 @@ use std::{
     },
     time::Instant,
 };
+use support::L1;
 use surety_sim::{properties::Violation, scenario::Scenario, sins::Kind, world};
 
 fn number(name: &str) -> Option<u64> {
@@ -34,6 +37,8 @@ fn worlds_by_chance_keep_all_promises() {
     let next = AtomicU64::new(0);
     let failed: Mutex<Vec<u64>> = Mutex::default();
     let acted: Mutex<BTreeMap<String, (u64, u64)>> = Mutex::default();
+    let chains: BTreeMap<usize, L1> = [4, 5, 7].into_iter().map(|seats| (seats, L1::new(seats))).collect();
+    let judged: Mutex<(usize, usize, u64)> = Mutex::default();
     let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -45,16 +50,26 @@ fn worlds_by_chance_keep_all_promises() {
                     }
                     let seed = first.wrapping_add(index);
                     let scenario = Scenario::by_chance(seed);
-                    let report = catch_unwind(AssertUnwindSafe(|| world::run(&scenario)));
+                    let report = catch_unwind(AssertUnwindSafe(|| {
+                        let report = world::run(&scenario);
+                        let judgement = chains[&scenario.seats].clone().judge(&scenario, &report);
+                        (report, judgement)
+                    }));
                     let broken = match report {
-                        Ok(report) => {
+                        Ok((report, judgement)) => {
+                            let mut judged = judged.lock().unwrap();
+                            judged.0 += judgement.refused;
+                            judged.1 += judgement.slashed.len();
+                            judged.2 = judged.2.max(judgement.gas);
+                            drop(judged);
                             for (seat, kind) in &scenario.sinners {
                                 let mut acted = acted.lock().unwrap();
                                 let entry = acted.entry(format!("{kind:?}")).or_default();
                                 entry.0 += 1;
                                 entry.1 += u64::from(report.guilty.contains(seat));
                             }
-                            report.violations.iter().map(|violation| format!("{violation:?}")).collect()
+                            let violations = report.violations.iter().map(|violation| format!("{violation:?}"));
+                            violations.chain(judgement.wrong).collect()
                         }
                         Err(_) => vec![String::from("a node panicked")],
                     };
@@ -74,6 +89,8 @@ fn worlds_by_chance_keep_all_promises() {
     for (sin, (worlds, guilty)) in acted.into_inner().unwrap() {
         println!("  {sin}: in {worlds} worlds, guilty on record in {guilty}");
     }
+    let (refused, slashed, gas) = judged.into_inner().unwrap();
+    println!("  by the contracts: {refused} pairs of honest seats refused, {slashed} seats slashed, {gas} gas at most");
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "worlds that broke a promise: {failed:?}");
 }
@@ -95,6 +112,10 @@ fn each_sin_that_contradicts_itself_is_acted_out_and_found() {
             assert_eq!(report.violations, [], "{kind:?}");
             assert!(report.seen.acts[1] > 0, "{kind:?} did nothing");
             assert_eq!(report.guilty, [1], "{kind:?}");
+            let judgement = L1::new(4).judge(&scenario, &report);
+            assert_eq!(judgement.wrong, [""; 0], "{kind:?}");
+            assert_eq!(judgement.slashed, [1], "{kind:?}");
+            assert!(judgement.refused > 50, "{kind:?}: {}", judgement.refused);
         }
     }
 }

@@ -20,6 +20,7 @@ use super::{
     status, transactions,
 };
 use crate::evidence::{EvidencePool, TermKey};
+use crate::signer::Guard;
 use commonware_consensus::{
     Reporters,
     simplex::{
@@ -97,6 +98,8 @@ pub struct Timing {
     pub retry: Duration,
     /// After how long without a sign of its leader a view is given up at once. More than the others.
     pub skip: Duration,
+    /// How long a node that starts signs nothing and listens for its own key ([`crate::signer`]). Several views.
+    pub listen: Duration,
 }
 
 impl Default for Timing {
@@ -106,6 +109,7 @@ impl Default for Timing {
             certification_timeout: Duration::from_millis(1_600),
             retry: Duration::from_secs(2),
             skip: Duration::from_secs(4),
+            listen: Duration::from_secs(2),
         }
     }
 }
@@ -166,6 +170,9 @@ where
         epochs.begin(boundary);
     }
     recall_executed(&shared)?;
+    if let Some(guard) = shared.guard.clone() {
+        listen(&context, guard, timing.listen);
+    }
     let cache = CacheRef::new(page_size(4_096), NZUsize!(256));
     let mut terms_seen = term.subscribe();
     terms_seen.mark_unchanged();
@@ -218,6 +225,18 @@ where
 
     terms.follow(terms_seen, admit).await;
     Ok(())
+}
+
+/// Keeps the vote key silent for a while.
+fn listen<E: Runtime>(context: &E, guard: Guard, time: Duration) {
+    if time.is_zero() {
+        return;
+    }
+    guard.listen();
+    context.child("listen").spawn(move |context| async move {
+        context.sleep(time).await;
+        guard.speak();
+    });
 }
 
 /// A node remembers what it committed: it may sign for that again.

@@ -35,7 +35,7 @@ use rand_core::CryptoRng;
 use std::sync::Arc;
 use surety_types::{
     RollupId,
-    signing::{self, Domain, Finalize, Notarize, Nullify},
+    signing::{self, Domain, Finalize, Notarize, Nullify, Statement},
 };
 
 /// A vote's signature: 64 bytes, EIP-2098.
@@ -154,14 +154,22 @@ impl Scheme {
         )
     }
 
-    /// The digest that is signed for a subject; `None` for a subject of another term, or one without a 32-byte payload.
-    fn digest<D: Digest>(&self, subject: &Subject<'_, D>) -> Option<B256> {
-        let domain = &self.inner.domain;
+    /// What is signed for a subject; `None` for a subject of another term, or one without a 32-byte payload.
+    fn statement<D: Digest>(&self, subject: &Subject<'_, D>) -> Option<Statement> {
         Some(match subject {
-            Subject::Notarize { proposal } => domain.digest(&self.notarize(proposal)?),
-            Subject::Finalize { proposal } => domain.digest(&self.finalize(proposal)?),
-            Subject::Nullify { round } => domain.digest(&self.nullify_of(round)?),
+            Subject::Notarize { proposal } => self.notarize(proposal)?.into(),
+            Subject::Finalize { proposal } => self.finalize(proposal)?.into(),
+            Subject::Nullify { round } => self.nullify_of(round)?.into(),
         })
+    }
+
+    /// Tells the guard of votes of its own key, which it may not know ([`Guard::heard`]).
+    fn hear(&self, statement: &Statement, mut signers: impl Iterator<Item = Participant>) {
+        if let Some((me, guard)) = &self.inner.guard
+            && signers.any(|signer| signer == *me)
+        {
+            guard.heard(statement);
+        }
     }
 
     fn of_this_term(&self, epoch: u64) -> Option<()> {
@@ -238,9 +246,13 @@ impl Verifier for Scheme {
         {
             return false;
         }
-        self.digest(&subject).is_some_and(|digest| {
-            signers.iter().zip(&certificate.signatures).all(|(signer, s)| self.check(&digest, signer, s))
-        })
+        let Some(statement) = self.statement(&subject) else { return false };
+        let digest = statement.digest(&self.inner.domain);
+        let valid = signers.iter().zip(&certificate.signatures).all(|(signer, s)| self.check(&digest, signer, s));
+        if valid {
+            self.hear(&statement, signers.iter());
+        }
+        valid
     }
 
     fn is_batchable() -> bool {
@@ -296,7 +308,12 @@ impl certificate::Scheme for Scheme {
         attestation: &Attestation<Self>,
         _: &impl Strategy,
     ) -> bool {
-        self.digest(&subject).is_some_and(|digest| self.check(&digest, attestation.signer, &attestation.signature))
+        let Some(statement) = self.statement(&subject) else { return false };
+        let valid = self.check(&statement.digest(&self.inner.domain), attestation.signer, &attestation.signature);
+        if valid {
+            self.hear(&statement, std::iter::once(attestation.signer));
+        }
+        valid
     }
 
     fn optimistic_assemble<'a, R, D, I, J>(

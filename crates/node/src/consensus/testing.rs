@@ -47,9 +47,14 @@ pub const EVIDENCE: u64 = 8;
 /// The rollup.
 pub const ROLLUP: RollupId = RollupId::new(75_873);
 
-/// The domain of all that is signed.
+/// The L1 chain.
+pub const L1_CHAIN: u64 = 1337;
+/// Who puts the contracts on L1, from nonce 0.
+pub const DEPLOYER: Address = Address::repeat_byte(0x52);
+
+/// The domain of all that is signed: that of the registry, which [`DEPLOYER`] creates first.
 pub fn domain() -> Domain {
-    Domain::new(1337, Address::repeat_byte(0x52))
+    Domain::new(L1_CHAIN, DEPLOYER.create(0))
 }
 
 /// Vote key of a seat.

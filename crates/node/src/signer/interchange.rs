@@ -1,6 +1,26 @@
 //! What a vote key has signed, as JSON, to move a seat to another machine (in the spirit of EIP-3076).
 //!
-//! The format is fixed now; the commands that use it come with the operator tools. Numbers are JSON numbers, hashes hex.
+//! ```json
+//! { "version": 1, "domainSeparator": "0x…", "address": "0x…", "records": [
+//!   { "kind": "floor", "rollup": 1, "term": 3 },
+//!   { "kind": "notarize", "rollup": 1, "term": 3, "genesis": "0x…", "view": 7, "parentView": 6, "blockHash": "0x…" } ] }
+//! ```
+//!
+//! Numbers are JSON numbers, hashes hex. `surety journal export` and `import` read and write it.
+//!
+//! # The rules of EIP-3076, for our kinds of message
+//!
+//! | there | here |
+//! |---|---|
+//! | a file is of one chain (`genesis_validators_root`), each entry of one key | a file is of one domain and one key; another's is refused |
+//! | no second block at a slot with another signing root | no second `Notarize`, `Finalize` at a view with another block or parent; no `Finalize` beside a `Nullify` of its view |
+//! | no second attestation to a target with other data | no second `Batch` of a last height with another hash or root; no second `Receipt` of a place |
+//! | no attestation that surrounds or is surrounded | – : no statement of ours covers a range |
+//! | nothing below the lowest message of the file, which may be cut off there | nothing of a term below a floor, nothing far below the highest view: a file is cut off there and nowhere else |
+//! | the same message may be signed again | likewise, and yields the same bytes |
+//! | importing merges; what contradicts must not make more signable | importing merges; what contradicts stays out, is counted, and ends with an error |
+//!
+//! The journal is what the EIP calls complete: it keeps every message, not only the newest.
 
 use super::{
     journal::{Journal, JournalError},
@@ -8,6 +28,7 @@ use super::{
 };
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use surety_types::signing::Domain;
 
 const VERSION: u32 = 1;
@@ -51,15 +72,49 @@ pub enum InterchangeError {
 }
 
 impl Interchange {
-    /// Everything that the journal holds.
+    /// Everything that a journal of this key under this domain holds.
+    ///
+    /// # Errors
+    /// [`JournalError::Foreign`] if it is another's.
     pub fn export(journal: &Journal, domain: &Domain, address: Address) -> Result<Self, JournalError> {
         journal.check_owner(domain, address)?;
-        Ok(Self {
-            version: VERSION,
-            domain_separator: domain.separator(),
-            address,
-            records: journal.entries().into_iter().map(Record::from).collect(),
-        })
+        Ok(Self::of(journal))
+    }
+
+    /// Everything that a journal holds, whosever it is.
+    pub fn of(journal: &Journal) -> Self {
+        let (domain_separator, address) = journal.owner();
+        let records = journal.entries().into_iter().map(Record::from).collect();
+        Self { version: VERSION, domain_separator, address, records }
+    }
+
+    /// How many records there are.
+    pub const fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether nothing was signed.
+    pub const fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The vote key's address.
+    pub const fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Adds the records to the journal at a path, which is made if it is not there.
+    ///
+    /// # Errors
+    /// As [`Self::import`].
+    pub fn import_at(&self, path: &Path) -> Result<(), InterchangeError> {
+        self.check_version()?;
+        let journal = Journal::open_for(path, &self.domain_separator, self.address)?;
+        self.add_to(&journal)
+    }
+
+    const fn check_version(&self) -> Result<(), InterchangeError> {
+        if self.version == VERSION { Ok(()) } else { Err(InterchangeError::Version(self.version)) }
     }
 
     /// Adds the records to a journal, which then refuses whatever contradicts them.
@@ -67,13 +122,15 @@ impl Interchange {
     /// # Errors
     /// See [`InterchangeError`]. On [`InterchangeError::Conflicts`] the records without conflict have been added.
     pub fn import(&self, journal: &Journal, domain: &Domain, address: Address) -> Result<(), InterchangeError> {
-        if self.version != VERSION {
-            return Err(InterchangeError::Version(self.version));
-        }
+        self.check_version()?;
         if self.domain_separator != domain.separator() || self.address != address {
             return Err(InterchangeError::Foreign);
         }
         journal.check_owner(domain, address)?;
+        self.add_to(journal)
+    }
+
+    fn add_to(&self, journal: &Journal) -> Result<(), InterchangeError> {
         let entries: Vec<Entry> = self.records.iter().map(Entry::from).collect();
         let refusals = journal.import(&entries)?;
         if refusals.is_empty() { Ok(()) } else { Err(InterchangeError::Conflicts(refusals)) }

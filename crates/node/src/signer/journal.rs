@@ -102,16 +102,38 @@ impl Journal {
     /// # Errors
     /// See [`JournalError`]. After an error the caller must not sign with the key.
     pub fn open(path: &Path, domain: &Domain, address: Address) -> Result<Self, JournalError> {
+        Self::open_of(path, Some(owner(&domain.separator(), address)))
+    }
+
+    /// Opens a journal that exists, whosever it is.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    pub fn open_existing(path: &Path) -> Result<Self, JournalError> {
+        Self::open_of(path, None)
+    }
+
+    /// Opens the journal of a vote key under the domain with this separator, or makes a new one.
+    pub(super) fn open_for(path: &Path, separator: &B256, address: Address) -> Result<Self, JournalError> {
+        Self::open_of(path, Some(owner(separator, address)))
+    }
+
+    /// Without an owner it must exist, and says itself whose it is.
+    fn open_of(path: &Path, owner: Option<[u8; 52]>) -> Result<Self, JournalError> {
         let io = |source| JournalError::Io { path: path.to_owned(), source };
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        let create = owner.is_some();
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path).map_err(io)?;
         lock(&file, path)?;
-        let owner = owner(domain, address);
         let length = file.metadata().map_err(io)?.len();
         if length > MAX_FILE {
             return Err(JournalError::Damaged { path: path.to_owned(), offset: MAX_FILE });
         }
         let mut bytes = Vec::with_capacity(length as usize);
         file.read_to_end(&mut bytes).map_err(io)?;
+        let named = bytes.get(MAGIC.len()..HEADER - CHECK).and_then(|named| named.try_into().ok());
+        let damaged = || JournalError::Damaged { path: path.to_owned(), offset: 0 };
+        let owner = owner.or(named).ok_or_else(damaged)?;
         let loaded = if bytes.len() < HEADER && is_torn_header(&bytes, &owner) {
             let (header, check) = header(&owner);
             file.set_len(0).map_err(io)?;
@@ -148,7 +170,17 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Foreign`] if not.
     pub fn check_owner(&self, domain: &Domain, address: Address) -> Result<(), JournalError> {
-        if self.owner == owner(domain, address) { Ok(()) } else { Err(JournalError::Foreign(self.path.clone())) }
+        if self.owner == owner(&domain.separator(), address) {
+            Ok(())
+        } else {
+            Err(JournalError::Foreign(self.path.clone()))
+        }
+    }
+
+    /// Separator of the domain and address of the key that it belongs to.
+    pub fn owner(&self) -> (B256, Address) {
+        let (separator, address) = self.owner.split_at(32);
+        (B256::from_slice(separator), Address::from_slice(address))
     }
 
     /// Takes statements down; when this returns, they are on disk and may be signed.
@@ -216,6 +248,17 @@ impl Journal {
         std::fs::rename(&temporary, &self.path).map_err(io)?;
         sync_directory(&self.path).map_err(io)?;
         Ok(file)
+    }
+
+    /// From now on the disk is full.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn fill_disk(&self) {
+        self.inner.lock().file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    }
+
+    /// What the record says to a statement: `Ok(false)` if it was signed here, `Ok(true)` if it could still be.
+    pub(super) fn check(&self, statement: &Statement) -> Result<bool, Refusal> {
+        self.inner.lock().book.check(&Entry::from(statement))
     }
 
     /// Everything that is recorded, for export.
@@ -329,9 +372,9 @@ fn load(bytes: &[u8], owner: &[u8; 52], path: &Path) -> Result<Loaded, JournalEr
     Ok(Loaded { book, check, length: offset as u64 })
 }
 
-fn owner(domain: &Domain, address: Address) -> [u8; 52] {
+fn owner(separator: &B256, address: Address) -> [u8; 52] {
     let mut owner = [0; 52];
-    owner[..32].copy_from_slice(domain.separator().as_slice());
+    owner[..32].copy_from_slice(separator.as_slice());
     owner[32..].copy_from_slice(address.as_slice());
     owner
 }

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `surety_node_journal_sync_seconds` | histogram | seconds | one sync of the journal, whatever the number of records in it |
 //! | `surety_node_journal_refused_total` | counter | statements | statements not signed, since they contradict what was |
+//! | `surety_node_journal_unknown_total` | counter | statements | votes of the own key that were heard and are not in the journal: a second copy, or an old disk |
 
 use metrics::{counter, histogram};
 use std::time::Duration;
@@ -14,4 +15,8 @@ pub(super) fn synced(took: Duration) {
 
 pub(super) fn refused() {
     counter!("surety_node_journal_refused_total").increment(1);
+}
+
+pub(super) fn unknown() {
+    counter!("surety_node_journal_unknown_total").increment(1);
 }

@@ -15,6 +15,16 @@
 //! | `Receipt` | another transaction or height was promised at this place of this view; the view is notarised already |
 //!
 //! Refusing is always safe: it costs one vote. Views far below the highest one signed are refused without looking.
+//!
+//! # A second copy, an old disk
+//!
+//! The journal knows all that its key has signed, unless the disk is an old one or another node runs with the key. So a
+//! node listens for its own key ([`Guard::heard`]): every vote of its own in a certificate or from a peer, checked like any
+//! other, is looked up. If one is unknown, the journal's floor rises to the next term: this node signs nothing more of
+//! the vote's term or an earlier one, restarts or not. That holds all the time; and at a start a node signs nothing
+//! ([`Guard::listen`]) for [`crate::consensus::Timing::listen`], in which peers that are ahead send it their certificates.
+//! The wait has a fixed length, whatever is heard, so a committee that starts at once comes alive at once. What it cannot see is
+//! a vote that stands in no certificate that reaches this node; journals must not be copied all the same.
 
 mod executed;
 mod interchange;
@@ -29,8 +39,14 @@ pub use rules::Refusal;
 
 use alloy_primitives::{Address, B256};
 use k256::ecdsa::SigningKey;
-use std::sync::Arc;
-use surety_types::signing::{self, Batch, Domain, Finalize, Notarize, Nullify, Receipt, Signature, Statement};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use surety_types::{
+    RollupId, Term,
+    signing::{self, Batch, Domain, Finalize, Notarize, Nullify, Receipt, Signature, Statement},
+};
 
 /// A vote key, wherever it is kept. Knows nothing of what it signs: [`Guard`] decides that.
 pub trait Signer: Send + Sync + 'static {
@@ -111,6 +127,8 @@ struct GuardInner {
     journal: Journal,
     executed: ExecutedBlocks,
     domain: Domain,
+    listening: AtomicBool,
+    deaf: AtomicBool,
 }
 
 impl core::fmt::Debug for Guard {
@@ -132,6 +150,8 @@ impl Guard {
                 journal,
                 executed: ExecutedBlocks::default(),
                 domain,
+                listening: AtomicBool::new(false),
+                deaf: AtomicBool::new(false),
             }),
         })
     }
@@ -154,6 +174,48 @@ impl Guard {
     /// The journal, for compaction and export.
     pub fn journal(&self) -> &Journal {
         &self.inner.journal
+    }
+
+    /// Signs nothing from now on, until [`Self::speak`].
+    pub fn listen(&self) {
+        self.inner.listening.store(true, Ordering::SeqCst);
+    }
+
+    /// Listening is over.
+    pub fn speak(&self) {
+        self.inner.listening.store(false, Ordering::SeqCst);
+    }
+
+    /// Somebody showed a statement with a right signature of this key. If it was not signed by way of this journal, nothing
+    /// of its term is signed here any more.
+    pub fn heard(&self, statement: &Statement) {
+        if self.inner.deaf.load(Ordering::SeqCst) {
+            return;
+        }
+        match self.inner.journal.check(statement) {
+            // Of a term that is over for this node, or so old that nobody knows.
+            Ok(false) | Err(Refusal::BelowFloor { .. } | Refusal::TooOld { .. }) => {}
+            Ok(true) | Err(_) => {
+                let (term, next) = (statement.term(), Term::new(statement.term().saturating_add(1)));
+                tracing::error!(
+                    term, kind = ?statement.kind(), place = statement.place(), key = %self.address(),
+                    "a vote of this key is not in the signing journal: another node runs with this key, or the disk is an \
+                     old copy. Nothing is signed before term {next}. Stop the other node, or it will cost the bond"
+                );
+                metrics::unknown();
+                let rollup = RollupId::new(statement.rollup());
+                if let Err(error) = self.inner.journal.raise_floor(rollup, next) {
+                    // A journal that failed signs nothing at all.
+                    tracing::error!(%error, "the signing journal");
+                }
+            }
+        }
+    }
+
+    /// Hears nothing of its own key any more: for Byzantine copies in simulations.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn deafen(&self) {
+        self.inner.deaf.store(true, Ordering::SeqCst);
     }
 
     /// Signs a vote for a proposal.
@@ -196,6 +258,7 @@ impl Guard {
     /// # Errors
     /// See [`SignError`]; if one is refused, none is signed.
     pub fn receipts(&self, messages: &[Receipt]) -> Result<Vec<Signature>, SignError> {
+        self.must_not_listen()?;
         let statements: Vec<_> = messages.iter().cloned().map(Statement::Receipt).collect();
         self.inner.journal.record(&statements)?;
         messages.iter().map(|m| Ok(self.inner.signer.sign(&self.inner.domain.digest(m))?)).collect()
@@ -205,7 +268,12 @@ impl Guard {
         if self.inner.executed.contains(&hash) { Ok(()) } else { Err(Refusal::NotExecuted(hash)) }
     }
 
+    fn must_not_listen(&self) -> Result<(), Refusal> {
+        if self.inner.listening.load(Ordering::SeqCst) { Err(Refusal::Listening) } else { Ok(()) }
+    }
+
     fn record_and_sign(&self, statement: Statement, digest: B256) -> Result<Signature, SignError> {
+        self.must_not_listen()?;
         self.inner.journal.record(std::slice::from_ref(&statement))?;
         Ok(self.inner.signer.sign(&digest)?)
     }

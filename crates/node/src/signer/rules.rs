@@ -7,6 +7,9 @@ use surety_types::signing::Statement;
 /// Why a statement is not signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// The node has just started and listens for its own key first.
+    #[error("this node has just started and listens for votes of its own key; it signs when that is over")]
+    Listening,
     /// The block was not executed here.
     #[error("block {0} was not executed by this node; wait until it is")]
     NotExecuted(B256),

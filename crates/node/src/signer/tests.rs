@@ -1,3 +1,5 @@
+mod eip3076;
+
 use super::*;
 use proptest::prelude::*;
 use std::{fs, path::PathBuf};
@@ -159,6 +161,103 @@ fn a_second_process_is_refused() {
     let bench = Bench::new();
     let _guard = bench.open().unwrap();
     assert!(matches!(bench.open(), Err(JournalError::Locked(_))));
+}
+
+/// What [`another_process_on_the_journal_signs_nothing`] runs as its other process.
+#[test]
+#[ignore = "a part of another test"]
+fn other_process() {
+    let path = PathBuf::from(std::env::var_os("SURETY_TEST_JOURNAL").unwrap());
+    match Journal::open(&path, &domain(), key().address()) {
+        Err(JournalError::Locked(_)) => println!("it is locked"),
+        other => println!("it is open: {}", other.is_ok()),
+    }
+}
+
+#[test]
+fn another_process_on_the_journal_signs_nothing() {
+    let bench = Bench::new();
+    let ask = || {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "signer::tests::other_process", "--ignored", "--nocapture"]);
+        let out = command.env("SURETY_TEST_JOURNAL", bench.path()).output().unwrap();
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let guard = bench.open().unwrap();
+    assert!(ask().contains("it is locked"));
+    // Nor once the journal was written anew under the same name.
+    guard.journal().raise_floor(RollupId::new(7), Term::new(2)).unwrap();
+    assert!(ask().contains("it is locked"));
+    drop(guard);
+    assert!(ask().contains("it is open: true"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_signs_nothing_says_so_and_forgets_nothing() {
+    let bench = Bench::new();
+    let guard = bench.open().unwrap();
+    guard.notarize(&notarize(1, 1, 0, 1)).unwrap();
+    guard.journal().fill_disk();
+    let error = guard.notarize(&notarize(1, 2, 1, 2)).unwrap_err().to_string();
+    assert!(error.contains("No space left") && error.contains("until the disk is right"), "{error}");
+    for statement in [Statement::from(nullify(1, 3)), notarize(1, 1, 0, 1).into()] {
+        let error = sign(&guard, &statement).unwrap_err().to_string();
+        assert!(error.contains("restart the node once the disk is right"), "{error}");
+    }
+    drop(guard);
+    let guard = bench.open().unwrap();
+    guard.notarize(&notarize(1, 1, 0, 1)).unwrap();
+    assert!(guard.notarize(&notarize(1, 1, 0, 9)).is_err(), "what was signed before is known");
+    guard.notarize(&notarize(1, 2, 1, 2)).unwrap();
+}
+
+#[test]
+fn a_vote_of_the_own_key_that_the_journal_does_not_know_ends_the_term() {
+    let bench = Bench::new();
+    let guard = bench.open().unwrap();
+    guard.notarize(&notarize(3, 1, 0, 1)).unwrap();
+    // Its own, again and again; and one of a term long over.
+    guard.heard(&notarize(3, 1, 0, 1).into());
+    guard.notarize(&notarize(3, 2, 1, 2)).unwrap();
+    let unknown: [Statement; 4] =
+        [notarize(3, 9, 8, 1).into(), notarize(3, 1, 0, 7).into(), nullify(3, 4).into(), finalize(3, 2, 1, 9).into()];
+    for statement in unknown {
+        let bench = Bench::new();
+        let guard = bench.open().unwrap();
+        guard.notarize(&notarize(3, 1, 0, 1)).unwrap();
+        guard.heard(&statement);
+        let refused = |guard: &Guard| match guard.notarize(&notarize(3, 1, 0, 1)) {
+            Err(SignError::Refused(Refusal::BelowFloor { term: 3, floor: 4 })) => {}
+            other => panic!("{other:?}"),
+        };
+        refused(&guard);
+        drop(guard);
+        let guard = bench.open().unwrap();
+        refused(&guard);
+        guard.notarize(&notarize(4, 1, 0, 1)).unwrap();
+        // Of the term that is over for it: nothing new.
+        guard.heard(&statement);
+        guard.notarize(&notarize(4, 2, 1, 2)).unwrap();
+    }
+}
+
+#[test]
+fn nothing_is_signed_while_it_listens() {
+    let bench = Bench::new();
+    let guard = bench.open().unwrap();
+    guard.listen();
+    let statements: [Statement; 4] =
+        [notarize(1, 1, 0, 1).into(), finalize(1, 1, 0, 1).into(), nullify(1, 2).into(), batch(1, 5, 1, 1).into()];
+    for statement in &statements {
+        assert!(matches!(sign(&guard, statement), Err(SignError::Refused(Refusal::Listening))));
+    }
+    assert!(guard.receipts(&[receipt(1, 7, 0, 1)]).is_err());
+    guard.speak();
+    for statement in &statements {
+        sign(&guard, statement).unwrap();
+    }
+    guard.receipts(&[receipt(1, 7, 0, 1)]).unwrap();
 }
 
 #[test]

@@ -60,6 +60,9 @@ struct World {
     seats: Vec<Option<Seat>>,
     starts: u32,
     liar: Option<u64>,
+    listen: Duration,
+    /// Part of the names of the library's partitions: another number is another disk.
+    disks: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -75,6 +78,8 @@ struct Conditions {
     liar: Option<u64>,
     /// A seat that the test plays itself.
     played: Option<u64>,
+    /// How long a seat that starts listens for its own key.
+    listen: Duration,
 }
 
 const CALM: Conditions = Conditions {
@@ -85,6 +90,7 @@ const CALM: Conditions = Conditions {
     terms: &[],
     liar: None,
     played: None,
+    listen: Duration::ZERO,
 };
 
 fn run<F: Future<Output = ()>>(conditions: Conditions, test: impl FnOnce(World) -> F) {
@@ -125,7 +131,17 @@ fn run<F: Future<Output = ()>>(conditions: Conditions, test: impl FnOnce(World) 
             schedule.insert(committee(term, GENESIS_TIME + start, SEATS));
         }
         let dir = tempfile::tempdir().unwrap();
-        let mut world = World { context, oracle, dir, schedule, seats: Vec::new(), starts: 0, liar: conditions.liar };
+        let mut world = World {
+            context,
+            oracle,
+            dir,
+            schedule,
+            seats: Vec::new(),
+            starts: 0,
+            liar: conditions.liar,
+            listen: conditions.listen,
+            disks: 0,
+        };
         for seat in 0..SEATS {
             let seat = if conditions.played == Some(seat) { None } else { Some(world.start(seat).await) };
             world.seats.push(seat);
@@ -167,7 +183,7 @@ impl World {
         }
         let evidence = testing::evidence(&path);
         let parts = SeatParts {
-            partition: format!("seat-{index}-"),
+            partition: format!("seat-{index}-{}", self.disks),
             blocks: blocks.clone(),
             pool: pool.clone(),
             guard: Some(guard(&path, index)),
@@ -175,7 +191,7 @@ impl World {
             beneficiary: Address::with_last_byte(index as u8 + 1),
             verifier: Some(verifier),
             evidence: evidence.clone(),
-            timing: Timing::default(),
+            timing: Timing { listen: self.listen, ..Timing::default() },
             me: me.clone(),
         };
         let context = self.context.child("seat").with_attribute("index", index).with_attribute("start", self.starts);
@@ -477,4 +493,85 @@ fn a_dead_leader_costs_less_than_a_second() {
         // Once it is known to be gone its views are skipped.
         assert!(gaps[20..].iter().all(|gap| *gap <= 300), "{gaps:?}");
     });
+}
+
+/// Blocks between two heights that a seat led.
+fn led(world: &World, seat: u8, heights: std::ops::Range<u64>) -> usize {
+    let mine = Address::with_last_byte(seat + 1);
+    heights.filter(|height| world.block(*height).block.header.beneficiary == mine).count()
+}
+
+const LISTENING: Conditions = Conditions { listen: Duration::from_secs(2), ..CALM };
+
+#[test]
+fn a_new_committee_that_listens_first_comes_alive() {
+    run(Conditions { seed: 91, ..LISTENING }, |world| async move {
+        world.context.sleep(Duration::from_millis(1_900)).await;
+        assert_eq!(world.heights(), [0; SEATS as usize], "nobody signs while it listens");
+        world.reach(10, Duration::from_secs(8)).await;
+    });
+}
+
+#[test]
+fn a_whole_committee_that_restarts_and_listens_comes_alive_and_no_seat_takes_itself_for_another() {
+    run(Conditions { seed: 92, ..LISTENING }, |mut world| async move {
+        let before = world.reach(10, Duration::from_secs(30)).await;
+        for index in 0..SEATS as usize {
+            world.crash(index).await;
+        }
+        for index in 0..SEATS {
+            let seat = world.start(index).await;
+            world.seats[index as usize] = Some(seat);
+        }
+        let head = world.heights()[0];
+        let after = world.reach(head + 20, Duration::from_secs(20)).await;
+        assert_eq!(after[..=10], before);
+        for seat in 0..SEATS as u8 {
+            assert!(led(&world, seat, head + 1..head + 20) > 0, "seat {seat} signs again in the same term");
+        }
+    });
+}
+
+#[test]
+fn a_seat_that_restarts_listens_and_then_takes_its_turn_in_the_same_term() {
+    run(Conditions { seed: 93, ..LISTENING }, |mut world| async move {
+        world.reach(8, Duration::from_secs(30)).await;
+        world.crash(2).await;
+        let seat = world.start(2).await;
+        world.seats[2] = Some(seat);
+        let head = world.heights()[0];
+        world.reach(head + 40, Duration::from_secs(60)).await;
+        assert!(led(&world, 2, head + 20..head + 40) > 0);
+    });
+}
+
+#[test]
+fn a_seat_on_an_old_disk_hears_itself_and_is_silent_until_the_next_term() {
+    for (seed, listen) in [(94, LISTENING.listen), (95, Duration::from_millis(300))] {
+        run(Conditions { seed, listen, terms: &[20], ..CALM }, |mut world| async move {
+            world.reach(5, Duration::from_secs(30)).await;
+            let path = world.dir.path().join("seat-2");
+            let journal = path.join("journal-2");
+            let old = std::fs::read(&journal).unwrap();
+            let head = world.heights()[0];
+            world.reach(head + 15, Duration::from_secs(30)).await;
+            world.crash(2).await;
+            // The journal of some seconds ago, and nothing of the rest: the chain is synced again.
+            std::fs::write(&journal, &old).unwrap();
+            std::fs::remove_dir_all(path.join("store")).unwrap();
+            world.disks += 1;
+            let seat = world.start(2).await;
+            world.seats[2] = Some(seat);
+            let (head, term) = (world.heights()[0], Term::new(1));
+            world.reach(head + 30, Duration::from_secs(60)).await;
+            assert_eq!(context_of(&world.block(head + 30)).term, term);
+            assert_eq!(led(&world, 2, head + 1..head + 30), 0, "it says nothing more in this term");
+            let end = UNIX_EPOCH + Duration::from_secs(GENESIS_TIME + 22);
+            world.context.sleep_until(end).await;
+            let head = world.heights()[0];
+            assert_eq!(context_of(&world.block(head)).term, Term::new(2));
+            world.reach(head + 20, Duration::from_secs(60)).await;
+            assert!(led(&world, 2, head + 1..head + 20) > 0, "and takes its turn in the next");
+        });
+    }
 }
