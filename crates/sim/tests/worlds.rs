@@ -1,4 +1,4 @@
-//! Worlds by chance. `SURETY_SIM_SEEDS` says how many (8 by default), `SURETY_SIM_FIRST` which is the first (in CI it comes
+//! Worlds by chance. `SURETY_SIM_SEEDS` says how many (8 by default, 200 in CI), `SURETY_SIM_FIRST` which is the first (in CI it comes
 //! from the commit); both are printed, and a world that fails is repeated by its own seed.
 
 mod support;
@@ -30,9 +30,13 @@ fn first_seed() -> u64 {
     })
 }
 
+fn default_count() -> u64 {
+    if std::env::var_os("CI").is_some() { 200 } else { 8 }
+}
+
 #[test]
 fn worlds_by_chance_keep_all_promises() {
-    let (first, count) = (first_seed(), number("SURETY_SIM_SEEDS").unwrap_or(8));
+    let (first, count) = (first_seed(), number("SURETY_SIM_SEEDS").unwrap_or_else(default_count));
     println!("{count} worlds from seed {first}");
     let next = AtomicU64::new(0);
     let failed: Mutex<Vec<u64>> = Mutex::default();

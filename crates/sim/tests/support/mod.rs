@@ -31,7 +31,7 @@ const REPORTER: Address = Address::repeat_byte(0x77);
 
 /// An L1 with the contracts of one rollup on it, and its registry open.
 #[derive(Clone)]
-pub struct L1 {
+pub(crate) struct L1 {
     db: CacheDB<EmptyDB>,
     addresses: Addresses,
     time: u64,
@@ -40,20 +40,20 @@ pub struct L1 {
 
 /// What the contracts made of a world.
 #[derive(Debug, Default)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// Pairs of honest seats that were refused.
-    pub refused: usize,
+    pub(crate) refused: usize,
     /// Seats slashed.
-    pub slashed: Vec<usize>,
+    pub(crate) slashed: Vec<usize>,
     /// Most gas of a report.
-    pub gas: u64,
+    pub(crate) gas: u64,
     /// What should not be.
-    pub wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
 }
 
 impl L1 {
     /// Deploys the contracts, with the simulation's seats as founders.
-    pub fn new(seats: usize) -> Self {
+    pub(crate) fn new(seats: usize) -> Self {
         let registry = DEPLOYER.create(0);
         assert_eq!(domain().separator(), surety_types::signing::Domain::new(L1_CHAIN, registry).separator());
         let seats: Vec<_> = (0..seats as u64)
@@ -128,7 +128,7 @@ impl L1 {
     }
 
     /// Offers everything that the honest seats signed, pair by pair, and reports what the others did.
-    pub fn judge(&mut self, scenario: &Scenario, report: &Report) -> Judgement {
+    pub(crate) fn judge(&mut self, scenario: &Scenario, report: &Report) -> Judgement {
         let mut judgement = Judgement::default();
         let mut found = Vec::new();
         for seat in 0..scenario.seats {
@@ -148,7 +148,7 @@ impl L1 {
             self.report(seat, first, second, &mut judgement);
         }
         for seat in 0..scenario.seats {
-            let stake = self.view(self.addresses.registry, &SequencerRegistry::stakeCall { seat: seat as u64 + 1 });
+            let stake = self.view(self.addresses.registry, &SequencerRegistry::stakeCall { id: seat as u64 + 1 });
             let whole = U256::from(stake.bond) == self.bond && stake.frozenAt.is_zero();
             if whole == judgement.slashed.contains(&seat) {
                 judgement
