@@ -7,11 +7,11 @@ mod dev;
 mod drill;
 mod follow;
 mod init;
+mod journal;
 mod keys;
 mod l1;
 mod seat;
 mod sequencer;
-mod journal;
 mod status;
 mod watch;
 
@@ -104,14 +104,6 @@ fn main() -> Result<()> {
         match (arguments.command, config) {
             (Command::Sequencer(arguments), Some(config)) => sequencer::run(arguments, config).await,
             (command, _) => run(command).await,
-        match arguments.command {
-            Command::Dev(arguments) => dev::run(arguments).await,
-            Command::Follow(arguments) => follow::run(arguments).await,
-            Command::Drill(arguments) => drill::run(arguments).await,
-            Command::Watch(arguments) => watch::run(arguments).await,
-            Command::Journal(command) => journal::run(command),
-            Command::Status(arguments) => status::run(arguments).await,
-            Command::Bench(command) => bench::run(command).await,
         }
     });
     // Blocking reads that a cancelled task left behind must not hold the process.
@@ -133,6 +125,7 @@ async fn run(command: Command) -> Result<()> {
         Command::L1(arguments) => l1::run(arguments).await,
         Command::Drill(arguments) => drill::run(arguments).await,
         Command::Watch(arguments) => watch::run(arguments).await,
+        Command::Journal(command) => journal::run(command),
         Command::Status(arguments) => status::run(arguments).await,
         Command::Bench(command) => bench::run(command).await,
     }
