@@ -3,9 +3,9 @@
 use alloy_primitives::{Address, B256};
 use k256::ecdsa::SigningKey;
 use std::{path::Path, sync::Arc, time::Duration};
-use surety_contracts::{ChainFile, Parameters, Profile, genesis::L2Genesis};
+use surety_contracts::{ChainFile, FoundingSeat, Parameters, Profile, genesis::L2Genesis};
 use surety_devnet::{
-    deploy::{DeployRequest, SeatKeys, deploy},
+    deploy::{DeployRequest, chain_parameters, deploy, predict},
     l1::{Config, EmbeddedL1, EmbeddedL1Handle, ReorgPolicy, dev_accounts},
 };
 use surety_l1::{
@@ -14,7 +14,7 @@ use surety_l1::{
     submit::{SubmitConfig, Submitter},
 };
 use surety_types::{
-    ChainParameters, Gas, Milliseconds, RollupId, Seconds,
+    Seconds,
     evidence::{Equivocation, SignedStatement},
     signing::{Domain, Finalize, Nullify, Signature, Statement},
 };
@@ -47,30 +47,17 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let keys = dev_accounts().unwrap();
         let protocol = Parameters { slot_time: 1, ..Parameters::of(Profile::Ci, ROLLUP) };
+        let there = predict(&*client, keys[9].address()).await.unwrap();
+        let proved = |seed: u8| {
+            let (owner, peer) = (keys[usize::from(seed)].address(), B256::repeat_byte(seed));
+            FoundingSeat::prove(there.l1_chain_id, there.addresses.registry, owner, &key(seed), peer).unwrap()
+        };
         let request = DeployRequest {
             deployer: keys[9].clone(),
-            parameters: ChainParameters {
-                rollup: RollupId::new(ROLLUP),
-                genesis_time: Seconds::new(l1.control().now() - 1),
-                genesis_hash: B256::ZERO,
-                block_time: Milliseconds::new(200),
-                gas_limit: Gas::new(30_000_000),
-                base_fee_denominator: 250,
-                base_fee_elasticity: 2,
-                min_base_fee: 1_000_000,
-                l1_base_fee_scalar: 10_000,
-                l1_blob_base_fee_scalar: 1_100_000,
-                da_footprint_gas_scalar: 10,
-            },
+            parameters: chain_parameters(&protocol, Seconds::new(l1.control().now() - 1)),
+            seats: (1..=4).map(proved).collect(),
             protocol,
             genesis: L2Genesis::new(ROLLUP),
-            seats: (1..=4u8)
-                .map(|seed| SeatKeys {
-                    owner: keys[usize::from(seed)].address(),
-                    vote_key: key(seed),
-                    peer_key: B256::repeat_byte(seed),
-                })
-                .collect(),
             journal: directory.path().join("deployer"),
         };
         let chain = deploy(client.clone(), request).await.unwrap();
