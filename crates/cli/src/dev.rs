@@ -128,8 +128,8 @@ fn print_table(network: &Network, directory: &Directory) {
     let chain = network.chain();
     let (l1, beacon) = network.l1_urls();
     let l2 = network.l2_urls();
-    let row = |name: &str, value: String| println!("  {name:<16} {value}");
-    println!("\nSurety development network\n");
+    let row = |name: &str, value: String| say!("  {name:<16} {value}");
+    say!("\nSurety development network\n");
     row("L1 RPC", format!("{l1}   (chain id {})", chain.l1_chain_id));
     row("L1 beacon API", beacon.to_owned());
     if let Some(url) = l2.first() {
@@ -139,21 +139,22 @@ fn print_table(network: &Network, directory: &Directory) {
         row("follower RPC", format!("{url}   (from L1 data alone)"));
     }
     row("chain file", directory.path.join("chain.json").display().to_string());
-    println!();
+    say!("");
     row("registry", chain.addresses.registry.to_string());
     row("inbox", chain.addresses.inbox.to_string());
     row("claims", chain.addresses.claims.to_string());
     row("bridge", chain.addresses.bridge.to_string());
-    println!();
+    row("slasher", chain.addresses.slasher.to_string());
+    say!("");
     let bond = chain.protocol.bond / alloy_primitives::U256::from(10).pow(alloy_primitives::U256::from(18));
     row("seats", format!("{} with {bond} ETH bonded each", network.seats().len()));
     row("mnemonic", DEV_MNEMONIC.to_owned());
     let ether = L2_BALANCE / alloy_primitives::U256::from(10).pow(alloy_primitives::U256::from(18));
-    println!("\n  accounts with ether on both layers ({ether} ETH each on L2)");
+    say!("\n  accounts with ether on both layers ({ether} ETH each on L2)");
     for (index, account) in network.accounts().iter().enumerate() {
-        println!("  {index:>2}  {account}");
+        say!("  {index:>2}  {account}");
     }
-    println!("\n  ready. Ctrl-C ends it.\n");
+    say!("\n  ready. Ctrl-C ends it.\n");
 }
 
 /// Shows the status until a part of the network fails.

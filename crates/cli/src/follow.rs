@@ -71,7 +71,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let mut node = FollowerNode::start(config).await?;
     let address = SocketAddr::new(arguments.host, arguments.rpc_port);
     let server = surety_rpc::serve(node.backend(), surety_rpc::Config { address, ..Default::default() }).await?;
-    println!("following; RPC on http://{}", server.address());
+    say!("following; RPC on http://{}", server.address());
     let outcome = tokio::select! {
         ended = node.ended() => ended.context("the follower has stopped"),
         interrupt = interrupted() => interrupt,

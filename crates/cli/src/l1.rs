@@ -34,9 +34,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         ..Default::default()
     };
     let l1 = EmbeddedL1::start(config).await?;
-    println!("L1 RPC     {}", l1.rpc_url());
-    println!("beacon API {}", l1.beacon_url());
-    println!("mnemonic   {DEV_MNEMONIC}");
+    say!("L1 RPC     {}", l1.rpc_url());
+    say!("beacon API {}", l1.beacon_url());
+    say!("mnemonic   {DEV_MNEMONIC}");
     interrupted().await?;
     l1.stop().await;
     Ok(())

@@ -1,5 +1,13 @@
 //! The one binary, `surety`.
 
+/// Prints a line of a server, which goes on when nobody reads it any more (`println!` would panic).
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        drop(writeln!(std::io::stdout(), $($line)*));
+    }};
+}
+
 mod bench;
 mod config;
 mod deploy;

@@ -196,7 +196,7 @@ async fn serve(config: &Config, chain: &ChainFile, l1: &Arc<dyn L1>, password: &
                 ..Default::default()
             };
             let server = surety_rpc::serve(sequencer.backend(), settings).await.context("key rpc.listen")?;
-            println!("serving; RPC on http://{}", server.address());
+            say!("serving; RPC on http://{}", server.address());
             Some(server)
         }
         false => None,

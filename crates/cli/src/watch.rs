@@ -170,10 +170,10 @@ async fn show(mut entries: broadcast::Receiver<Entry>, json: bool) {
     loop {
         match entries.recv().await {
             Ok(entry) if json => match serde_json::to_string(&entry) {
-                Ok(line) => println!("{line}"),
+                Ok(line) => say!("{line}"),
                 Err(error) => tracing::error!(%error, "an entry cannot be shown"),
             },
-            Ok(entry) => println!("{}", line(&entry)),
+            Ok(entry) => say!("{}", line(&entry)),
             // The file has all of them.
             Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => return,

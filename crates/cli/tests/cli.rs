@@ -33,6 +33,35 @@ fn a_node_that_does_not_answer_is_said_to_be_down() {
 }
 
 #[test]
+fn a_server_goes_on_when_nobody_reads_what_it_prints() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut l1 = Command::new(env!("CARGO_BIN_EXE_surety"))
+        .args(["l1", "--port", &port.to_string(), "--beacon-port", "0"])
+        .stdout(writer)
+        .spawn()
+        .expect("the program starts");
+    let status = ["status", "--rpc", &format!("http://127.0.0.1:{port}")];
+    let mut answers = false;
+    for _ in 0..100 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let text = String::from_utf8_lossy(&surety(&status).stderr).into_owned();
+        // An L1 has no seats to ask for, so anything but silence is an answer.
+        answers = !text.contains("is the node running");
+        if answers || l1.try_wait().expect("a child").is_some() {
+            break;
+        }
+    }
+    // It may answer before it prints.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let ended = l1.try_wait().expect("a child");
+    l1.kill().expect("it can be ended");
+    l1.wait().expect("it ends");
+    assert!(answers && ended.is_none(), "answers: {answers}, ended: {ended:?}");
+}
+
+#[test]
 fn an_l1_needs_its_beacon_api() {
     let text = refusal(&["dev", "--l1", "http://127.0.0.1:1"]);
     assert!(text.contains("--l1-beacon"), "{text}");
