@@ -1,7 +1,7 @@
 // Every drill on the embedded L1, and the slashing ones on anvil: what the drill says is read again from L1 by cast. Each has
 // a control, the same run with honest behaviour, which must not pass.
 
-import { test, before, after } from "node:test";
+import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -47,63 +47,66 @@ async function drill(name, { control = false, anvil } = {}, look = () => {}) {
   }
 }
 
-for (const name of SLASHING) {
-  test(`${name}: the sinner is punished, nobody else, and L1 says the same`, async () => {
-    const { report, code } = await drill(name, {}, verify);
-    assert.equal(report.passed, true, JSON.stringify(report));
-    assert.ok(report.gas_used < 120_000, `${report.gas_used} gas`);
-    assert.ok(report.l1_blocks_to_slash <= 1);
-    assert.equal(code, 0);
-  });
-}
-
-for (const name of [...SLASHING, "crash"]) {
-  test(`${name}, control: with honest seats it does not pass`, async () => {
-    const { report, code } = await drill(name, { control: true }, verify);
-    assert.equal(report.passed, false);
-    assert.equal(report.seats_slashed, 0);
-    assert.equal(code, 1);
-  });
-}
-
-test("crash: seats stop and come back, nobody is punished", async () => {
-  const { report, code } = await drill("crash", {}, verify);
-  assert.equal(report.passed, true, JSON.stringify(report));
-  assert.equal(code, 0);
-});
-
-test("on anvil: the sinner is punished and L1 says the same", async (t) => {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+// They wait for L1's blocks and terms most of the time.
+describe("drills", { concurrency: 3 }, () => {
   for (const name of SLASHING) {
-    await t.test(name, async () => {
-      const args = ["--port", `${port}`, "--block-time", "2", "--slots-in-an-epoch", "2", "--hardfork", "osaka", "--chain-id", "1337", "--mnemonic", MNEMONIC, "--silent"];
-      const anvil = new Process(`anvil-${name}`, ANVIL, args, place.directory);
-      try {
-        await until("anvil answers", 30, () => rpc(url, "eth_chainId"));
-        const { report, code } = await drill(name, { anvil: url }, verify);
-        assert.equal(report.passed, true, JSON.stringify(report));
-        assert.equal(code, 0);
-      } finally {
-        await anvil.stop();
-      }
+    test(`${name}: the sinner is punished, nobody else, and L1 says the same`, async () => {
+      const { report, code } = await drill(name, {}, verify);
+      assert.equal(report.passed, true, JSON.stringify(report));
+      assert.ok(report.gas_used < 120_000, `${report.gas_used} gas`);
+      assert.ok(report.l1_blocks_to_slash <= 1);
+      assert.equal(code, 0);
     });
   }
-});
 
-test("there is a list, and an unknown drill is refused", async () => {
-  const run = (...args) =>
-    new Promise((resolve) => {
-      const child = spawn(SURETY, args);
-      let text = "";
-      child.stdout.on("data", (data) => (text += data));
-      child.stderr.on("data", (data) => (text += data));
-      child.on("exit", (code) => resolve({ code, text }));
+  for (const name of [...SLASHING, "crash"]) {
+    test(`${name}, control: with honest seats it does not pass`, async () => {
+      const { report, code } = await drill(name, { control: true }, verify);
+      assert.equal(report.passed, false);
+      assert.equal(report.seats_slashed, 0);
+      assert.equal(code, 1);
     });
-  const list = await run("drill", "--list");
-  assert.equal(list.code, 0);
-  for (const name of [...SLASHING, "crash"]) assert.match(list.text, new RegExp(name));
-  const unknown = await run("drill", "nonsense");
-  assert.notEqual(unknown.code, 0);
-  assert.match(unknown.text, /equivocation/);
+  }
+
+  test("crash: seats stop and come back, nobody is punished", async () => {
+    const { report, code } = await drill("crash", {}, verify);
+    assert.equal(report.passed, true, JSON.stringify(report));
+    assert.equal(code, 0);
+  });
+
+  test("on anvil: the sinner is punished and L1 says the same", async (t) => {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    for (const name of SLASHING) {
+      await t.test(name, async () => {
+        const args = ["--port", `${port}`, "--block-time", "2", "--slots-in-an-epoch", "2", "--hardfork", "osaka", "--chain-id", "1337", "--mnemonic", MNEMONIC, "--silent"];
+        const anvil = new Process(`anvil-${name}`, ANVIL, args, place.directory);
+        try {
+          await until("anvil answers", 30, () => rpc(url, "eth_chainId"));
+          const { report, code } = await drill(name, { anvil: url }, verify);
+          assert.equal(report.passed, true, JSON.stringify(report));
+          assert.equal(code, 0);
+        } finally {
+          await anvil.stop();
+        }
+      });
+    }
+  });
+
+  test("there is a list, and an unknown drill is refused", async () => {
+    const run = (...args) =>
+      new Promise((resolve) => {
+        const child = spawn(SURETY, args);
+        let text = "";
+        child.stdout.on("data", (data) => (text += data));
+        child.stderr.on("data", (data) => (text += data));
+        child.on("exit", (code) => resolve({ code, text }));
+      });
+    const list = await run("drill", "--list");
+    assert.equal(list.code, 0);
+    for (const name of [...SLASHING, "crash"]) assert.match(list.text, new RegExp(name));
+    const unknown = await run("drill", "nonsense");
+    assert.notEqual(unknown.code, 0);
+    assert.match(unknown.text, /equivocation/);
+  });
 });

@@ -48,14 +48,14 @@ fn root() -> PathBuf {
 }
 
 fn main() -> Result<()> {
-    let root = root();
+    let shell = tools::Shell::loud(root());
     match Arguments::parse().command {
-        Command::Test { all, only } => suite::test(&root, all, &only),
-        Command::Tools => tools::install(&root),
+        Command::Test { all, only } => suite::test(&shell, all, &only),
+        Command::Tools => tools::install(&shell),
         Command::Artifacts { check } => {
-            tools::npm(&root, "contracts")?;
-            suite::artifacts(&root, check).context("compile the contracts")
+            tools::npm(&shell, "contracts")?;
+            suite::artifacts(&shell, check).context("compile the contracts")
         }
-        Command::Riscv => riscv::check(&root),
+        Command::Riscv => riscv::check(&shell),
     }
 }

@@ -3,7 +3,7 @@
 //! A RISC-V target without compare-and-swap needs the standard library built from source. Where rustup has `rust-src`,
 //! that compiler is taken; elsewhere Debian's web build of Rust, whose source is a package.
 
-use crate::tools::{self, run_with};
+use crate::tools::{self, Shell};
 use anyhow::{Context, Result};
 use std::{
     ffi::{OsStr, OsString},
@@ -38,13 +38,14 @@ fn find() -> Option<Toolchain> {
 }
 
 /// Installs a compiler with sources, if none is here.
-pub(crate) fn install() -> Result<()> {
-    if find().is_some() { Ok(()) } else { tools::debian(&DEBIAN) }
+pub(crate) fn install(shell: &Shell) -> Result<()> {
+    if find().is_some() { Ok(()) } else { tools::debian(shell, &DEBIAN) }
 }
 
 /// Compiles the two crates for the program's machine.
-pub(crate) fn check(root: &Path) -> Result<()> {
-    install()?;
+pub(crate) fn check(shell: &Shell) -> Result<()> {
+    install(shell)?;
+    let root = &shell.root;
     let toolchain = find().context("no compiler with library sources: install rustup's rust-src")?;
     let target_spec = root.join("guest/riscv64im-surety-elf.json");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from).join("riscv");
@@ -57,7 +58,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         ("CARGO_ENCODED_RUSTFLAGS", flags.into()),
     ];
     let environment: Vec<(&str, &OsStr)> = environment.iter().map(|(k, v)| (*k, v.as_os_str())).collect();
-    run_with(
+    shell.run_with(
         root,
         &toolchain.cargo.to_string_lossy(),
         &[

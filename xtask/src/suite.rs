@@ -1,55 +1,85 @@
-//! The suites of `cargo xtask test`, in the order in which a mistake is cheapest to find.
+//! The suites of `cargo xtask test`. Those that cargo does not build run beside the others, since their compiler uses one
+//! core; within each of the two rows, the order is that in which a mistake is cheapest to find.
 
-use crate::tools::{self, run, run_with};
-use anyhow::{Result, bail};
-use std::{ffi::OsStr, path::Path, time::Instant};
+use crate::tools::{self, Shell};
+use anyhow::{Context, Result, bail};
+use std::{ffi::OsStr, thread, time::Instant};
 
-/// One suite: a name, when it runs, and how.
+/// One suite: a name, when and beside what it runs, and how.
 pub(crate) struct Suite {
     name: &'static str,
     nightly: bool,
-    run: fn(&Path) -> Result<()>,
+    /// In the second row; its output is shown when it is over.
+    beside: bool,
+    run: fn(&Shell) -> Result<()>,
 }
 
 const SUITES: &[Suite] = &[
-    Suite { name: "format", nightly: false, run: |root| run(root, "cargo", &["fmt", "--all", "--check"]) },
-    Suite { name: "artifacts", nightly: false, run: |root| artifacts(root, true) },
-    Suite { name: "contracts", nightly: false, run: contracts },
-    Suite { name: "lint", nightly: false, run: lint },
-    Suite { name: "docs", nightly: false, run: docs },
-    Suite { name: "rust", nightly: false, run: rust },
-    Suite { name: "riscv", nightly: false, run: crate::riscv::check },
-    Suite { name: "end-to-end", nightly: false, run: end_to_end },
+    Suite {
+        name: "format",
+        nightly: false,
+        beside: false,
+        run: |shell| shell.run(&shell.root, "cargo", &["fmt", "--all", "--check"]),
+    },
+    Suite { name: "artifacts", nightly: false, beside: true, run: |shell| artifacts(shell, true) },
+    Suite { name: "contracts", nightly: false, beside: true, run: contracts },
+    Suite { name: "riscv", nightly: false, beside: true, run: crate::riscv::check },
+    Suite { name: "lint", nightly: false, beside: false, run: lint },
+    Suite { name: "docs", nightly: false, beside: false, run: docs },
+    Suite { name: "rust", nightly: false, beside: false, run: rust },
+    Suite { name: "end-to-end", nightly: false, beside: false, run: end_to_end },
 ];
 
+/// What came of one suite.
+struct Outcome {
+    name: &'static str,
+    error: Option<anyhow::Error>,
+    seconds: u64,
+}
+
+/// Runs suites one after the other.
+fn row(shell: &Shell, suites: &[&'static Suite]) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for suite in suites {
+        shell.say(&format!("\n== {}", suite.name));
+        let start = Instant::now();
+        let error = (suite.run)(shell).err();
+        if let Some(error) = &error {
+            shell.say(&format!("{}: {error:#}", suite.name));
+        }
+        outcomes.push(Outcome { name: suite.name, error, seconds: start.elapsed().as_secs() });
+    }
+    outcomes
+}
+
 /// Installs the tools and runs the suites; gives how many passed and how many failed.
-fn run_all(root: &Path, all: bool, only: &[String]) -> Result<(usize, usize)> {
-    tools::install(root)?;
+fn run_all(shell: &Shell, all: bool, only: &[String]) -> Result<(usize, usize)> {
+    tools::install(shell)?;
     let chosen = |s: &&Suite| if only.is_empty() { all || !s.nightly } else { only.iter().any(|o| o == s.name) };
     if let Some(unknown) = only.iter().find(|o| SUITES.iter().all(|s| s.name != o.as_str())) {
         let names: Vec<_> = SUITES.iter().map(|s| s.name).collect();
         bail!("there is no suite {unknown:?}; there are: {}", names.join(", "));
     }
-    let mut failures = Vec::new();
-    let mut lines = Vec::new();
-    for suite in SUITES.iter().filter(chosen) {
-        eprintln!("\n== {}", suite.name);
-        let start = Instant::now();
-        let outcome = (suite.run)(root);
-        let word = if outcome.is_ok() { "ok" } else { "FAILED" };
-        lines.push(format!("{:<12} {word:<7} {:>5} s", suite.name, start.elapsed().as_secs()));
-        if let Err(error) = outcome {
-            eprintln!("{}: {error:#}", suite.name);
-            failures.push(suite.name);
-        }
+    let (beside, first): (Vec<_>, Vec<_>) = SUITES.iter().filter(chosen).partition(|suite| suite.beside);
+    let second = Shell::quiet(shell.root.clone())?;
+    let outcomes = thread::scope(|scope| {
+        let second_row = scope.spawn(|| row(&second, &beside));
+        let mut outcomes = row(shell, &first);
+        outcomes.extend(second_row.join().map_err(|_| anyhow::anyhow!("the second row of suites panicked"))?);
+        anyhow::Ok(outcomes)
+    })?;
+    second.show().context("show the output of the second row")?;
+    println!();
+    for Outcome { name, error, seconds } in &outcomes {
+        println!("{name:<12} {:<7} {seconds:>5} s", if error.is_none() { "ok" } else { "FAILED" });
     }
-    println!("\n{}", lines.join("\n"));
-    Ok((lines.len() - failures.len(), failures.len()))
+    let failed = outcomes.iter().filter(|outcome| outcome.error.is_some()).count();
+    Ok((outcomes.len() - failed, failed))
 }
 
 /// Runs the suites and prints their counts as the last line.
-pub(crate) fn test(root: &Path, all: bool, only: &[String]) -> Result<()> {
-    let (passed, failed) = run_all(root, all, only)?;
+pub(crate) fn test(shell: &Shell, all: bool, only: &[String]) -> Result<()> {
+    let (passed, failed) = run_all(shell, all, only)?;
     println!("suites: {passed} passed, {failed} failed");
     if failed > 0 {
         std::process::exit(1);
@@ -58,29 +88,29 @@ pub(crate) fn test(root: &Path, all: bool, only: &[String]) -> Result<()> {
 }
 
 /// Compiles the contracts and writes the committed artifacts, or compares with them.
-pub(crate) fn artifacts(root: &Path, check: bool) -> Result<()> {
+pub(crate) fn artifacts(shell: &Shell, check: bool) -> Result<()> {
     let mut arguments = vec!["artifacts.mjs"];
     if check {
         arguments.push("--check");
     }
-    run(&root.join("contracts"), "node", &arguments)
+    shell.run(&shell.root.join("contracts"), "node", &arguments)
 }
 
-fn contracts(root: &Path) -> Result<()> {
-    run(&root.join("contracts"), "npx", &["--no-install", "forge", "test"])
+fn contracts(shell: &Shell) -> Result<()> {
+    shell.run(&shell.root.join("contracts"), "npx", &["--no-install", "forge", "test"])
 }
 
-fn lint(root: &Path) -> Result<()> {
-    run(
-        root,
+fn lint(shell: &Shell) -> Result<()> {
+    shell.run(
+        &shell.root,
         "cargo",
         &["clippy", "--locked", "--workspace", "--all-targets", "--profile", "ci", "--", "--deny", "warnings"],
     )
 }
 
-fn docs(root: &Path) -> Result<()> {
-    run_with(
-        root,
+fn docs(shell: &Shell) -> Result<()> {
+    shell.run_with(
+        &shell.root,
         "cargo",
         &["doc", "--locked", "--workspace", "--no-deps", "--document-private-items", "--profile", "ci"],
         &[("RUSTDOCFLAGS", OsStr::new("-Dwarnings"))],
@@ -89,28 +119,28 @@ fn docs(root: &Path) -> Result<()> {
 
 /// Builds or runs all Rust tests. The tests of `surety` need the program, so this builds it too, with the same features
 /// of its dependencies: nothing is compiled twice.
-fn nextest(root: &Path, last: &[&str]) -> Result<()> {
-    let path = tools::nextest(root)?.map(|bin| tools::with_path(&bin));
+fn nextest(shell: &Shell, last: &[&str]) -> Result<()> {
+    let path = tools::nextest(shell)?.map(|bin| tools::with_path(&bin));
     let environment: Vec<(&str, &OsStr)> = path.iter().map(|p| ("PATH", p.as_os_str())).collect();
     let mut arguments = vec!["nextest", "run", "--locked", "--workspace", "--cargo-profile", "ci", "--profile", "ci"];
     arguments.extend_from_slice(last);
-    run_with(root, "cargo", &arguments, &environment)
+    shell.run_with(&shell.root, "cargo", &arguments, &environment)
 }
 
-fn rust(root: &Path) -> Result<()> {
-    nextest(root, &[])?;
-    run(root, "cargo", &["test", "--locked", "--workspace", "--profile", "ci", "--doc"])
+fn rust(shell: &Shell) -> Result<()> {
+    nextest(shell, &[])?;
+    shell.run(&shell.root, "cargo", &["test", "--locked", "--workspace", "--profile", "ci", "--doc"])
 }
 
-fn end_to_end(root: &Path) -> Result<()> {
-    nextest(root, &["--no-run"])?;
+fn end_to_end(shell: &Shell) -> Result<()> {
+    nextest(shell, &["--no-run"])?;
     let binary = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root.join("target"), std::path::PathBuf::from)
+        .map_or_else(|| shell.root.join("target"), std::path::PathBuf::from)
         .join("ci/surety");
-    run_with(
-        &root.join("e2e"),
+    shell.run_with(
+        &shell.root.join("e2e"),
         "node",
-        &["--test", "--test-concurrency=1", "--test-reporter=spec", "tests/"],
+        &["--test", "--test-concurrency=2", "--test-reporter=spec", "tests/"],
         &[("SURETY", binary.as_os_str())],
     )
 }

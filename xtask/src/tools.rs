@@ -3,6 +3,8 @@
 use anyhow::{Context, Result, bail};
 use std::{
     ffi::OsStr,
+    fs::File,
+    io::{Seek as _, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -10,30 +12,79 @@ use std::{
 /// The release of nextest that the project is tested with.
 const NEXTEST: &str = "0.9.143";
 
-/// Runs a command in a folder, showing what it prints.
-pub(crate) fn run<S: AsRef<OsStr>>(directory: &Path, program: &str, arguments: &[S]) -> Result<()> {
-    run_with(directory, program, arguments, &[])
+/// Runs commands, and shows what they print now or keeps it for later.
+pub(crate) struct Shell {
+    /// The root of the project.
+    pub(crate) root: PathBuf,
+    /// Where output goes; `None`: to this process's own.
+    log: Option<File>,
 }
 
-/// As [`run`], with environment variables.
-pub(crate) fn run_with<S: AsRef<OsStr>>(
-    directory: &Path,
-    program: &str,
-    arguments: &[S],
-    environment: &[(&str, &OsStr)],
-) -> Result<()> {
-    let mut command = Command::new(program);
-    command.current_dir(directory).args(arguments).stdin(Stdio::null());
-    for (name, value) in environment {
-        command.env(name, value);
+impl Shell {
+    /// Shows what commands print.
+    pub(crate) const fn loud(root: PathBuf) -> Self {
+        Self { root, log: None }
     }
-    let shown: Vec<_> = arguments.iter().map(|a| a.as_ref().to_string_lossy()).collect();
-    eprintln!("$ {program} {}", shown.join(" "));
-    let status = command.status().with_context(|| format!("start {program}: is it installed?"))?;
-    if !status.success() {
-        bail!("{program} {} ended with {status}", shown.join(" "));
+
+    /// Keeps what commands print, for [`Shell::show`].
+    pub(crate) fn quiet(root: PathBuf) -> Result<Self> {
+        let file = tempfile::tempfile().context("make a file for the output of the suites that run beside others")?;
+        Ok(Self { root, log: Some(file) })
     }
-    Ok(())
+
+    /// Shows a line.
+    pub(crate) fn say(&self, line: &str) {
+        match self.log.as_ref() {
+            // The output is shown even if a line of it is lost.
+            Some(log) => drop(writeln!(&*log, "{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// Shows what was kept.
+    pub(crate) fn show(self) -> Result<()> {
+        if let Some(mut log) = self.log {
+            log.rewind()?;
+            std::io::copy(&mut log, &mut std::io::stderr())?;
+        }
+        Ok(())
+    }
+
+    fn output(&self) -> Result<Stdio> {
+        Ok(self.log.as_ref().map_or_else(|| Ok(Stdio::inherit()), |log| log.try_clone().map(Stdio::from))?)
+    }
+
+    /// Runs a command in a folder.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, directory: &Path, program: &str, arguments: &[S]) -> Result<()> {
+        self.run_with(directory, program, arguments, &[])
+    }
+
+    /// As [`Shell::run`], with environment variables.
+    pub(crate) fn run_with<S: AsRef<OsStr>>(
+        &self,
+        directory: &Path,
+        program: &str,
+        arguments: &[S],
+        environment: &[(&str, &OsStr)],
+    ) -> Result<()> {
+        let mut command = Command::new(program);
+        command
+            .current_dir(directory)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(self.output()?)
+            .stderr(self.output()?);
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        let shown: Vec<_> = arguments.iter().map(|a| a.as_ref().to_string_lossy()).collect();
+        self.say(&format!("$ {program} {}", shown.join(" ")));
+        let status = command.status().with_context(|| format!("start {program}: is it installed?"))?;
+        if !status.success() {
+            bail!("{program} {} ended with {status}", shown.join(" "));
+        }
+        Ok(())
+    }
 }
 
 /// Whether a program answers `--version`.
@@ -47,35 +98,38 @@ pub(crate) fn exists(program: &str) -> bool {
 }
 
 /// Installs Debian packages, as root, or says what to install.
-pub(crate) fn debian(packages: &[&str]) -> Result<()> {
+pub(crate) fn debian(shell: &Shell, packages: &[&str]) -> Result<()> {
     let root = Path::new("/");
     if !exists("apt-get") {
         bail!("install these by hand: {}", packages.join(" "));
     }
     let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
     arguments.extend_from_slice(packages);
-    run(root, "apt-get", &["update", "--quiet"])
-        .and_then(|()| run_with(root, "apt-get", &arguments, &[("DEBIAN_FRONTEND", OsStr::new("noninteractive"))]))
+    shell
+        .run(root, "apt-get", &["update", "--quiet"])
+        .and_then(|()| {
+            shell.run_with(root, "apt-get", &arguments, &[("DEBIAN_FRONTEND", OsStr::new("noninteractive"))])
+        })
         .with_context(|| format!("install as root: apt-get install {}", packages.join(" ")))
 }
 
 /// `npm ci` in a folder of the project, unless its lock file is what was installed last.
-pub(crate) fn npm(root: &Path, folder: &str) -> Result<()> {
+pub(crate) fn npm(shell: &Shell, folder: &str) -> Result<()> {
     if !exists("npm") {
-        debian(&["nodejs", "npm"])?;
+        debian(shell, &["nodejs", "npm"])?;
     }
-    let directory = root.join(folder);
+    let directory = shell.root.join(folder);
     let lock = std::fs::read(directory.join("package-lock.json")).context("read package-lock.json")?;
     let stamp = directory.join("node_modules/.installed-lock");
     if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
-    run(&directory, "npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund"])?;
+    shell.run(&directory, "npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund"])?;
     std::fs::write(stamp, lock).context("note what is installed")
 }
 
 /// Sees to `cargo nextest`; returns the folder to put before `PATH`, if it had to be installed.
-pub(crate) fn nextest(root: &Path) -> Result<Option<PathBuf>> {
+pub(crate) fn nextest(shell: &Shell) -> Result<Option<PathBuf>> {
     let answers = |path: Option<&Path>| {
         let mut command = Command::new("cargo");
         command.args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -87,12 +141,12 @@ pub(crate) fn nextest(root: &Path) -> Result<Option<PathBuf>> {
     if answers(None) {
         return Ok(None);
     }
-    let tools = root.join(".tools");
+    let tools = shell.root.join(".tools");
     let bin = tools.join("bin");
     if !answers(Some(&bin)) {
         let root_argument = tools.as_os_str();
-        run(
-            root,
+        shell.run(
+            &shell.root,
             "cargo",
             &["install", "--locked", "cargo-nextest", "--version", NEXTEST, "--root"]
                 .map(OsStr::new)
@@ -112,9 +166,9 @@ pub(crate) fn with_path(first: &Path) -> std::ffi::OsString {
 }
 
 /// Everything that the suites need.
-pub(crate) fn install(root: &Path) -> Result<()> {
-    npm(root, "contracts")?;
-    npm(root, "e2e")?;
-    nextest(root)?;
-    crate::riscv::install()
+pub(crate) fn install(shell: &Shell) -> Result<()> {
+    npm(shell, "contracts")?;
+    npm(shell, "e2e")?;
+    nextest(shell)?;
+    crate::riscv::install(shell)
 }
