@@ -1,6 +1,10 @@
 //! `surety watch`: a watchtower, and the rewards it earned.
 
-use crate::{dev::read_chain, interrupted};
+use crate::{
+    dev::read_chain,
+    interrupted,
+    keys::{Password, load_signing},
+};
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, utils::format_ether};
 use anyhow::{Context, Result, ensure};
@@ -49,6 +53,12 @@ struct Common {
     /// Everything that lasts: what was heard, cases, the audit log, transactions underway.
     #[arg(long, default_value = "surety-watch")]
     data_dir: PathBuf,
+    /// Keystore of the account that pays for reports and earns the rewards; it needs ether on L1.
+    #[arg(long, conflicts_with = "dev_account")]
+    keystore: Option<PathBuf>,
+    /// File with the keystore's password; otherwise the file that SURETY_PASSWORD_FILE names, or it is asked for.
+    #[arg(long, requires = "keystore")]
+    password_file: Option<PathBuf>,
     /// Use this account of the well-known test mnemonic (development networks only).
     #[arg(long)]
     dev_account: Option<usize>,
@@ -109,6 +119,11 @@ impl Common {
     }
 
     fn signer(&self) -> Result<Option<PrivateKeySigner>> {
+        if let Some(keystore) = &self.keystore {
+            let password = Password::read(self.password_file.as_deref(), None)?;
+            let (key, _) = load_signing(keystore, &password)?;
+            return Ok(Some(PrivateKeySigner::from(key)));
+        }
         let Some(index) = self.dev_account else { return Ok(None) };
         let accounts = dev_accounts()?;
         let account = accounts.get(index).cloned();
@@ -116,7 +131,7 @@ impl Common {
     }
 
     async fn submitter(&self, chain: &ChainFile, l1: &Arc<dyn L1>) -> Result<Submitter> {
-        let signer = self.signer()?.context("no key to report with: name --dev-account, or use --dry-run")?;
+        let signer = self.signer()?.context("no key to report with: name a --keystore, or use --dry-run")?;
         let slot = Duration::from_secs(chain.protocol.slot_time.max(1));
         let settings = SubmitConfig::new(self.data_dir.join("transactions")).for_slot_time(slot);
         Ok(Submitter::open(l1.clone(), Arc::new(signer), settings).await?)
