@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -24,10 +24,14 @@ import {
   keccak256,
   parseAbi,
   parseEther,
+  parseSignature,
+  serializeCompactSignature,
+  signatureToCompactSignature,
+  toHex,
   toRlp,
 } from "viem";
-import { mnemonicToAccount } from "viem/accounts";
-import { CAST, MNEMONIC, SURETY, rpc, scratch, startFollower, startNetwork, until } from "../harness.mjs";
+import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
+import { CAST, MNEMONIC, Process, SURETY, rpc, scratch, startFollower, startNetwork, until } from "../harness.mjs";
 
 const require = createRequire(import.meta.url);
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -335,6 +339,56 @@ for (const l1 of ["embedded", "anvil"]) {
       assert.ok(receipt.blockNumber > before.number);
       await until("its block reaches L1", 90, async () =>
         (await l1Public.readContract({ address: contracts.inbox, abi: inboxAbi, functionName: "lastHeight" })) >= receipt.blockNumber);
+    });
+
+    test("a watchtower of its own has a seat punished that contradicted itself, and takes the reward", async () => {
+      const seat = privateKeyToAccount(keccak256(toHex("surety dev vote key 3")));
+      const registryAbi = artifact("SequencerRegistry").abi;
+      const slasherAbi = artifact("Slasher").abi;
+      const term = await l1Public.readContract({ address: contracts.registry, abi: registryAbi, functionName: "currentTerm" });
+      // Two blocks of one view under one key: a file as somebody might have found it.
+      const rollup = BigInt(network.chain.parameters.rollup);
+      const notarize = async (blockHash) => {
+        const message = { rollup, term, genesis: keccak256("0x01"), view: 999_999n, parentView: 999_998n, blockHash };
+        const fields = { rollup: "uint64", term: "uint64", genesis: "bytes32", view: "uint64", parentView: "uint64", blockHash: "bytes32" };
+        const signature = await seat.signTypedData({
+          domain: { name: "Surety", version: "1", chainId: network.chain.l1ChainId, verifyingContract: contracts.registry },
+          types: { Notarize: Object.entries(fields).map(([name, type]) => ({ name, type })) },
+          primaryType: "Notarize",
+          message,
+        });
+        const numbers = Object.fromEntries(["rollup", "term", "view", "parentView"].map((name) => [name, toHex(message[name])]));
+        return { kind: "notarize", ...message, ...numbers, signature: serializeCompactSignature(signatureToCompactSignature(parseSignature(signature))) };
+      };
+      const found = { first: await notarize(keccak256("0x02")), second: await notarize(keccak256("0x03")) };
+      const path = (name) => join(place.directory, name);
+      writeFileSync(path("evidence.jsonl"), `${JSON.stringify(found)}\n`);
+      const reporter = ethers.HDNodeWallet.fromPhrase(MNEMONIC, undefined, "m/44'/60'/0'/0/6");
+      writeFileSync(path("reporter.json"), await reporter.encrypt("a long password", { scrypt: { N: 1 << 12 } }), { mode: 0o600 });
+      writeFileSync(path("password"), "a long password\n", { mode: 0o600 });
+      const common = ["--chain", network.chainFile, "--l1", network.l1Url, "--data-dir", path("watch"), "--keystore", path("reporter.json"), "--password-file", path("password")];
+      const watch = new Process("watch", SURETY, ["watch", ...common, "--feed", network.l2Url.replace("http", "ws"), "--evidence", path("evidence.jsonl"), "--json"], place.directory);
+      network.processes.push(watch);
+      const events = () => l1Public.getContractEvents({ address: contracts.slasher, abi: slasherAbi, eventName: "Slashed", fromBlock: 0n });
+      const [slashed] = await until("the seat is punished", 60, async () => (watch.assertRunning(), (await events()).length && events()));
+      assert.equal(slashed.args.reporter, reporter.address);
+      const id = await l1Public.readContract({ address: contracts.registry, abi: registryAbi, functionName: "seatOfVoteKey", args: [seat.address] });
+      assert.equal(slashed.args.seat, id);
+      assert.equal(slashed.args.penalty, parseEther("1.6"), "a lone accident costs 5 % of 32 ether");
+      assert.equal(slashed.args.reward, parseEther("0.08"));
+      assert.equal((await watch.stop()).code, 0, watch.output().slice(-2000));
+      const before = await l1Public.getBalance({ address: contracts.registry });
+      const withdrawn = JSON.parse(execFileSync(SURETY, ["watch", "withdraw", ...common, "--json"], { encoding: "utf8" }));
+      assert.equal(BigInt(withdrawn.withdrawn), slashed.args.reward);
+      assert.equal(before - (await l1Public.getBalance({ address: contracts.registry })), slashed.args.reward);
+      await until("the next term begins without the seat, and the chain goes on", 150, async () => {
+        const now = await l1Public.readContract({ address: contracts.registry, abi: registryAbi, functionName: "currentTerm" });
+        const members = await l1Public.readContract({ address: contracts.registry, abi: registryAbi, functionName: "committee", args: [now] });
+        return members.length === 3 && members.every((member) => member.seat !== id);
+      });
+      const head = await l2Public.getBlockNumber();
+      await until("blocks of three seats", 60, async () => (await l2Public.getBlockNumber({ cacheTime: 0 })) > head + 10n);
+      assert.equal((await events()).length, 1, "nobody else was punished, and nobody twice");
     });
 
     test("the network ends cleanly", async () => {
