@@ -364,7 +364,9 @@ for (const l1 of ["embedded", "anvil"]) {
       const path = (name) => join(place.directory, name);
       writeFileSync(path("evidence.jsonl"), `${JSON.stringify(found)}\n`);
       const reporter = ethers.HDNodeWallet.fromPhrase(MNEMONIC, undefined, "m/44'/60'/0'/0/6");
-      writeFileSync(path("reporter.json"), await reporter.encrypt("a long password", { scrypt: { N: 1 << 12 } }), { mode: 0o600 });
+      // Ethers writes the field of the format with a capital letter, as few others do.
+      const { Crypto: crypto, ...keystore } = JSON.parse(await ethers.encryptKeystoreJson(reporter, "a long password", { scrypt: { N: 1 << 12 } }));
+      writeFileSync(path("reporter.json"), JSON.stringify({ ...keystore, crypto }), { mode: 0o600 });
       writeFileSync(path("password"), "a long password\n", { mode: 0o600 });
       const common = ["--chain", network.chainFile, "--l1", network.l1Url, "--data-dir", path("watch"), "--keystore", path("reporter.json"), "--password-file", path("password")];
       const watch = new Process("watch", SURETY, ["watch", ...common, "--feed", network.l2Url.replace("http", "ws"), "--evidence", path("evidence.jsonl"), "--json"], place.directory);

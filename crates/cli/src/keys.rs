@@ -159,6 +159,7 @@ pub(crate) fn load(path: &Path, password: &Password) -> Result<B256> {
 fn check_form(json: &Value) -> Result<()> {
     ensure!(json["version"] == 3, "its version is not 3");
     let crypto = &json["crypto"];
+    ensure!(crypto.is_object(), "it has no field crypto (some tools write Crypto: rename it)");
     ensure!(crypto["cipher"] == "aes-128-ctr", "its cipher is not aes-128-ctr");
     let bytes = |value: &Value| value.as_str().map_or(0, |hex| hex.len() / 2);
     ensure!(bytes(&crypto["cipherparams"]["iv"]) == 16, "its initialisation vector is not of 16 bytes");
