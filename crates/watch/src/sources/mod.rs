@@ -3,7 +3,7 @@
 //! | source | brings |
 //! |---|---|
 //! | [`feed`] | a seat's or follower's public feed: evidence, and the votes in certificates |
-//! | [`file`] | evidence in files, one JSON object a line, read as they grow |
+//! | [`mod@file`] | evidence in files, one JSON object a line, read as they grow |
 //! | [`l1`] | the batch statements that L1 keeps, with the signatures that came along |
 
 pub mod feed;
