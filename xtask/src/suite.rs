@@ -28,6 +28,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "docs", nightly: false, beside: false, run: docs },
     Suite { name: "rust", nightly: false, beside: false, run: rust },
     Suite { name: "end-to-end", nightly: false, beside: false, run: end_to_end },
+    Suite { name: "nightly", nightly: true, beside: false, run: nightly },
 ];
 
 /// What came of one suite.
@@ -132,15 +133,29 @@ fn rust(shell: &Shell) -> Result<()> {
     shell.run(&shell.root, "cargo", &["test", "--locked", "--workspace", "--profile", "ci", "--doc"])
 }
 
+/// Where the program is after [`nextest`] has built it.
+fn program(shell: &Shell) -> std::path::PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell.root.join("target"), Into::into);
+    target.join("ci/surety")
+}
+
 fn end_to_end(shell: &Shell) -> Result<()> {
     nextest(shell, &["--no-run"])?;
-    let binary = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| shell.root.join("target"), std::path::PathBuf::from)
-        .join("ci/surety");
     shell.run_with(
         &shell.root.join("e2e"),
         "node",
         &["--test", "--test-concurrency=2", "--test-reporter=spec", "tests/"],
-        &[("SURETY", binary.as_os_str())],
+        &[("SURETY", program(shell).as_os_str())],
+    )
+}
+
+/// What takes too long for each run, or is known to fail at times.
+fn nightly(shell: &Shell) -> Result<()> {
+    nextest(shell, &["--no-run"])?;
+    shell.run_with(
+        &shell.root.join("e2e"),
+        "node",
+        &["--test", "--test-name-pattern=crash", "--test-reporter=spec", "tests/drills.test.mjs"],
+        &[("SURETY", program(shell).as_os_str()), ("SURETY_NIGHTLY", OsStr::new("1"))],
     )
 }
