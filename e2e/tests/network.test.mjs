@@ -233,6 +233,8 @@ for (const l1 of ["embedded", "anvil"]) {
       const other = `0x01${"5a".repeat(31)}`;
       const [parent, siblings, signers, signatures, data] = [0, 1, 2, 3, 4];
       const committee = await l1Public.readContract({ address: contracts.registry, abi: registryAbi, functionName: "committee", args: [honest.args[0].term] });
+      // Within `OVERLAP` the honest poster's term is the one before.
+      const current = await l1Public.readContract({ address: contracts.registry, abi: registryAbi, functionName: "currentTerm", blockNumber: log.blockNumber });
       const refusals = {
         "another blob": ["WrongData", (c) => (c.blobs[0] = other)],
         "a blob more": ["WrongData", (c) => c.blobs.push(other)],
@@ -255,7 +257,7 @@ for (const l1 of ["embedded", "anvil"]) {
         "a second earlier": ["SignatureInvalid", (c) => (c.statement.lastBlockTime -= 1n)],
         "another rollup": ["WrongRollup", (c) => (c.statement.rollup += 1n)],
         "an old committee": ["TermMayNotPost", (c) => (c.time = timestamp + 2n * BigInt(network.chain.protocol.epochLength))],
-        "a committee to come": ["TermMayNotPost", (c) => (c.statement.term += 1n)],
+        "a committee to come": ["TermMayNotPost", (c) => (c.statement.term = current + 1n)],
         "another genesis of the term": ["SignatureInvalid", (c) => (c.statement.genesis = other)],
         "a signature from elsewhere": ["SignatureInvalid", (c) => (c.rest[signatures] = c.rest[signatures].slice(0, -2) + "00")],
         "a signature short": ["SignaturesLengthWrong", (c) => (c.rest[signatures] = c.rest[signatures].slice(0, -128))],

@@ -73,7 +73,11 @@ impl World {
 
     /// A view made final and given up by one key.
     fn pair(&self, seed: u8) -> Equivocation {
-        let (rollup, term, genesis, view) = (ROLLUP, 1, B256::repeat_byte(7), 5);
+        self.pair_of(seed, 1)
+    }
+
+    fn pair_of(&self, seed: u8, term: u64) -> Equivocation {
+        let (rollup, genesis, view) = (ROLLUP, B256::repeat_byte(7), 5);
         let block = B256::repeat_byte(8);
         let finalize = Finalize { rollup, term, genesis, view, parentView: 4, blockHash: block };
         let first = self.sign(seed, finalize);
@@ -177,6 +181,19 @@ async fn of_two_watchtowers_one_is_paid_and_the_other_loses_a_transaction_at_mos
     let (paid, _) = court.withdraw(&submitter, to).await.unwrap().expect("there is a reward");
     assert_eq!(world.client.balance(to).await.unwrap(), paid);
     assert!(court.withdraw(&submitter, to).await.unwrap().is_none(), "once");
+    world.l1.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_there_before_the_start_is_heard_whatever_its_term() {
+    let world = World::start().await;
+    // A clock ahead of L1's has begun the second term.
+    let pair = world.pair_of(SINNER, 2);
+    world.bring(&[&pair.first, &pair.second]);
+    let (tower, mut says) = world.tower(None).await;
+    let found = until(&mut says, |happened| matches!(happened, Happened::Found { .. })).await;
+    assert_eq!((found.about.seat, found.about.term), (u64::from(SINNER), 2));
+    tower.stop().await;
     world.l1.stop().await;
 }
 

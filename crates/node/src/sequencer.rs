@@ -197,19 +197,8 @@ impl Sequencer {
             threads: 1,
             misbehaviour: config.misbehaviour,
         })?;
-        let (stop, stopped) = watch::channel(false);
-        let depth = feed::Depth::of(protocol);
-        let first = Term::new(1).max(newest_term.unwrap_or_default().saturating_sub(TERMS_BACK));
-        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule.clone(), first, depth);
-        let mut helpers = vec![
-            tokio::spawn(feed::notices(received, inbox.clone(), messages.clone(), backend.clone())),
-            tokio::spawn(feed::l1_time(status.clone(), inbox, messages, backend.clone())),
-            tokio::spawn(terms),
-            tokio::spawn(backend.clone().announce_pool()),
-            tokio::spawn(announce(seat.finalized(), backend.clone())),
-            tokio::spawn(feed::evidence(evidence, published)),
-        ];
-        if let Some(submitter) = config.submitter {
+        // All that can fail comes before the first task: a start that failed must leave nobody holding the store.
+        let poster = if let Some(submitter) = config.submitter {
             let slot = Duration::from_secs(protocol.slot_time.max(1));
             let poster = Poster::new(
                 poster::Config {
@@ -223,8 +212,31 @@ impl Sequencer {
                     vote_address: Some(vote_address),
                     directory: config.directory.join("poster"),
                 },
-                Sources { chain: derived, follower: status.clone(), schedule, signatures: seat.batches(), submitter },
+                Sources {
+                    chain: derived,
+                    follower: status.clone(),
+                    schedule: schedule.clone(),
+                    signatures: seat.batches(),
+                    submitter,
+                },
             )?;
+            Some(poster)
+        } else {
+            None
+        };
+        let (stop, stopped) = watch::channel(false);
+        let depth = feed::Depth::of(protocol);
+        let first = Term::new(1).max(newest_term.unwrap_or_default().saturating_sub(TERMS_BACK));
+        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule, first, depth);
+        let mut helpers = vec![
+            tokio::spawn(feed::notices(received, inbox.clone(), messages.clone(), backend.clone())),
+            tokio::spawn(feed::l1_time(status.clone(), inbox, messages, backend.clone())),
+            tokio::spawn(terms),
+            tokio::spawn(backend.clone().announce_pool()),
+            tokio::spawn(announce(seat.finalized(), backend.clone())),
+            tokio::spawn(feed::evidence(evidence, published)),
+        ];
+        if let Some(poster) = poster {
             let stopped = stopped.clone();
             helpers.push(tokio::spawn(async move {
                 if let Err(error) = poster.run(stopped).await {

@@ -17,17 +17,15 @@ use alloy_primitives::{Address, B256};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use surety_types::{
     RollupId, Term,
     evidence::{Equivocation, SignedStatement},
     signing::{Domain, Signature},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 /// Statements that one source may have kept, of all keys together.
 const PER_SOURCE: usize = 262_144;
@@ -93,18 +91,29 @@ impl Accused {
     }
 }
 
-/// The newest term that may have signatures: the one after the current one. Set by who reads L1.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Terms(Arc<AtomicU64>);
+/// The newest term that may have signatures. Set by who reads L1; while L1 cannot be read, terms are counted on by the
+/// clock, so that nothing is lost that is heard meanwhile.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    /// The term that was current, and when.
+    read: Arc<Mutex<(Term, Instant)>>,
+    epoch: Duration,
+}
 
 impl Terms {
+    pub(crate) fn new(epoch: Duration) -> Self {
+        Self { read: Arc::new(Mutex::new((Term::default(), Instant::now()))), epoch: epoch.max(Duration::from_secs(1)) }
+    }
+
     pub(crate) fn set_current(&self, term: Term) {
-        self.0.store(term.get(), Ordering::Relaxed);
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = (term, Instant::now());
     }
 
     /// A clock that is ahead of L1's may have begun the next term.
     fn may_have_begun(&self, term: u64) -> bool {
-        term <= self.0.load(Ordering::Relaxed).saturating_add(1)
+        let (current, at) = *self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = at.elapsed().as_secs().checked_div(self.epoch.as_secs()).unwrap_or(0);
+        term <= current.get().saturating_add(begun).saturating_add(1)
     }
 }
 

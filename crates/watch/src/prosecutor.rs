@@ -29,7 +29,7 @@ use crate::{
 use alloy_primitives::{Address, keccak256};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use surety_contracts::ChainFile;
+use surety_contracts::{Addresses, ChainFile};
 use surety_l1::{
     Advice, BlockAt, L1, L1Error,
     contracts::Contracts,
@@ -64,6 +64,8 @@ pub struct Status {
 
 /// L1 as the watchtower reads it.
 pub(crate) struct Reader {
+    l1: Arc<dyn L1>,
+    addresses: Addresses,
     follower: Follower,
     /// Reads ahead once, at the start.
     scout: Option<Follower>,
@@ -96,16 +98,26 @@ impl Reader {
             None => (None, VoteKeys::default()),
         };
         let follower = Follower::new(l1.clone(), config, checkpoint.clone())?;
-        let scout = Follower::new(l1, config, checkpoint)?;
-        Ok(Self { follower, scout: Some(scout), path, keys, terms: Terms::default(), saved: 0 })
+        let scout = Follower::new(l1.clone(), config, checkpoint)?;
+        Ok(Self {
+            l1,
+            addresses: chain.addresses,
+            follower,
+            scout: Some(scout),
+            path,
+            keys,
+            terms: Terms::new(Duration::from_secs(protocol.epoch_length)),
+            saved: 0,
+        })
     }
 
-    /// Reads L1 up to its head for the keys alone, so that the collector can tell seats' statements from others' when the
-    /// sources begin. Batches are read again afterwards.
+    /// Reads L1 up to its head for the keys and the current term alone, so that the collector can tell seats' statements of
+    /// today from others when the sources begin. Batches are read again afterwards.
     ///
     /// # Errors
     /// L1.
-    pub(crate) async fn learn_keys(&mut self) -> Result<(), WatchError> {
+    pub(crate) async fn look_ahead(&mut self) -> Result<(), WatchError> {
+        self.look_at_terms().await.map_err(FollowError::from)?;
         let Some(mut scout) = self.scout.take() else { return Ok(()) };
         loop {
             let update = scout.poll().await?;
@@ -126,6 +138,13 @@ impl Reader {
 
     pub(crate) fn terms(&self) -> Terms {
         self.terms.clone()
+    }
+
+    /// Asks L1 for the current term.
+    async fn look_at_terms(&self) -> Result<(), L1Error> {
+        let term = Contracts::new(&*self.l1, self.addresses).current_term(BlockAt::Latest).await?;
+        self.terms.set_current(term);
+        Ok(())
     }
 
     /// Reads one range of blocks and hands statements to the collector.
@@ -283,7 +302,9 @@ impl Prosecutor {
         let Read { heads, reverted } = read;
         let moved = reverted || heads.read.number.get() != self.head;
         self.head = heads.read.number.get();
-        self.look_at_terms().await;
+        if let Err(error) = self.parts.reader.look_at_terms().await {
+            tracing::debug!(%error, "the current term is not known; terms are counted by the clock");
+        }
         if let Some(submitter) = self.parts.submitter.clone()
             && let Err(error) = submitter.step().await
         {
@@ -316,13 +337,6 @@ impl Prosecutor {
             open_cases,
         });
         Ok(())
-    }
-
-    async fn look_at_terms(&self) {
-        match Contracts::new(&*self.parts.l1, self.parts.chain.addresses).current_term(BlockAt::Latest).await {
-            Ok(term) => self.parts.reader.terms.set_current(term),
-            Err(error) => tracing::debug!(%error, "the current term is not known"),
-        }
     }
 
     /// Whether a reorg took the penalty back (or that cannot be told now); then the case goes on. A report of ours that was thrown out is sent again by

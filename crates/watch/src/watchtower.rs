@@ -118,7 +118,7 @@ impl Watchtower {
         let audit = Arc::new(Audit::open(directory.join("audit.jsonl"))?);
         let cases = Cases::open(directory.join("cases.json"))?;
         let mut reader = Reader::open(l1.clone(), &chain, directory.join("position.json"))?;
-        reader.learn_keys().await?;
+        reader.look_ahead().await?;
         let (collector, found) =
             Collector::open(rollup, domain, reader.keys(), reader.terms(), &directory.join("seen"), &sources)?;
         let (pairs, pairs_taken) = mpsc::unbounded_channel();

@@ -132,6 +132,20 @@ impl Node {
         Self { importer, feeds, feed, backend, blocks, schedule, dir }
     }
 
+    /// An importer beside the node's own, over another chain, other terms or other feeds.
+    fn importer_of(&self, blocks: &Blocks, schedule: &TermSchedule, feeds: &[Arc<FeedState>]) -> Importer {
+        Importer::new(ImporterParts {
+            blocks: blocks.clone(),
+            schedule: schedule.clone(),
+            domain: domain(),
+            limits: BlockLimits { rollup: ROLLUP, max_bytes: 1 << 20 },
+            backend: self.backend.clone(),
+            feed: self.feed.clone(),
+            conflicts: self.dir.path().join("conflicts.jsonl"),
+            feeds: feeds.to_vec(),
+        })
+    }
+
     fn height(&self) -> u64 {
         self.backend.tags().latest.number
     }
@@ -297,16 +311,7 @@ fn messages_and_committees_that_l1_has_not_told_of_yet_are_waited_for() {
     let mut node = Node::new();
     // A node whose L1 is a little behind.
     let blocks = chain(None);
-    node.importer = Importer::new(ImporterParts {
-        blocks: blocks.clone(),
-        schedule: TermSchedule::new(),
-        domain: domain(),
-        limits: BlockLimits { rollup: ROLLUP, max_bytes: 1 << 20 },
-        backend: node.backend.clone(),
-        feed: node.feed.clone(),
-        conflicts: node.dir.path().join("conflicts.jsonl"),
-        feeds: node.feeds.clone(),
-    });
+    node.importer = node.importer_of(&blocks, &TermSchedule::new(), &node.feeds);
     for block in &sent {
         node.importer.offer(0, block.clone());
     }
@@ -315,16 +320,7 @@ fn messages_and_committees_that_l1_has_not_told_of_yet_are_waited_for() {
 
     let mut node = Node::new();
     let late = chain(None);
-    node.importer = Importer::new(ImporterParts {
-        blocks: late.clone(),
-        schedule: node.schedule.clone(),
-        domain: domain(),
-        limits: BlockLimits { rollup: ROLLUP, max_bytes: 1 << 20 },
-        backend: node.backend.clone(),
-        feed: node.feed.clone(),
-        conflicts: node.dir.path().join("conflicts.jsonl"),
-        feeds: node.feeds.clone(),
-    });
+    node.importer = node.importer_of(&late, &node.schedule, &node.feeds);
     for block in &sent {
         node.importer.offer(0, block.clone());
     }
@@ -375,16 +371,7 @@ async fn a_node_follows_feeds_over_the_network_and_passes_transactions_on() {
 
     let node = Node::new();
     let feeds: Vec<_> = urls.into_iter().map(FeedState::new).collect();
-    let importer = Importer::new(ImporterParts {
-        blocks: node.blocks.clone(),
-        schedule: node.schedule.clone(),
-        domain: domain(),
-        limits: BlockLimits { rollup: ROLLUP, max_bytes: 1 << 20 },
-        backend: node.backend.clone(),
-        feed: node.feed.clone(),
-        conflicts: node.dir.path().join("conflicts.jsonl"),
-        feeds: feeds.clone(),
-    });
+    let importer = node.importer_of(&node.blocks, &node.schedule, &feeds);
     let task = tokio::spawn(run(importer, feeds.clone()));
     let reach = async |height: u64| {
         for _ in 0..400 {

@@ -4,6 +4,7 @@ use k256::ecdsa::SigningKey;
 use surety_types::signing::{Finalize, Nullify, Statement, vote_address};
 
 const ROLLUP: RollupId = RollupId::new(75_873);
+const EPOCH: Duration = Duration::from_secs(60);
 
 fn domain() -> Domain {
     Domain::new(1337, Address::repeat_byte(0xa1))
@@ -38,9 +39,13 @@ fn sources() -> Vec<Source> {
 
 /// A collector that knows the keys 1 to 4 as seats, in term 1.
 fn open(directory: &Path) -> (Collector, Vec<Pair>) {
-    let seats = (1..=4u8).map(|seed| (vote_address(&key(seed)), u64::from(seed))).collect();
-    let terms = Terms::default();
+    let terms = Terms::new(EPOCH);
     terms.set_current(Term::new(1));
+    open_at(terms, directory)
+}
+
+fn open_at(terms: Terms, directory: &Path) -> (Collector, Vec<Pair>) {
+    let seats = (1..=4u8).map(|seed| (vote_address(&key(seed)), u64::from(seed))).collect();
     let keys = VoteKeys::restore(Registered(seats));
     Collector::open(ROLLUP, domain(), keys, terms, directory, &sources()).unwrap()
 }
@@ -74,6 +79,15 @@ fn what_is_of_no_seat_or_bent_or_of_another_time_is_dropped() {
     let dropped = vec![finalize(9, 1, 5, 1), nullify(9, 1, 5), bent, high, foreign_rollup, nullify(1, 3, 5)];
     assert!(collector.take(&bundle(2, dropped)).unwrap().is_empty());
     assert!(collector.slots.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn terms_that_begin_while_l1_cannot_be_read_are_heard() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut collector, _) = open(directory.path());
+    assert!(collector.take(&bundle(1, vec![finalize(1, 3, 5, 1), nullify(1, 3, 5)])).unwrap().is_empty(), "to come");
+    tokio::time::advance(EPOCH).await;
+    assert_eq!(collector.take(&bundle(1, vec![finalize(1, 3, 5, 1), nullify(1, 3, 5)])).unwrap().len(), 1);
 }
 
 #[test]

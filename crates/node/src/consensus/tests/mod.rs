@@ -213,6 +213,17 @@ impl World {
         self.context.sleep(Duration::from_millis(100)).await;
     }
 
+    /// Pulls everybody's plug, then starts everybody again.
+    async fn restart_all(&mut self) {
+        for index in 0..SEATS as usize {
+            self.crash(index).await;
+        }
+        for index in 0..SEATS {
+            let seat = self.start(index).await;
+            self.seats[index as usize] = Some(seat);
+        }
+    }
+
     fn heights(&self) -> Vec<u64> {
         self.seats.iter().flatten().map(|seat| seat.blocks.store().committed().number).collect()
     }
@@ -302,13 +313,7 @@ fn a_seat_that_crashes_comes_back_to_the_same_chain() {
 fn all_seats_crash_at_once_and_go_on() {
     run(Conditions { seed: 21, ..CALM }, |mut world| async move {
         let before = world.reach(10, Duration::from_secs(30)).await;
-        for index in 0..SEATS as usize {
-            world.crash(index).await;
-        }
-        for index in 0..SEATS {
-            let seat = world.start(index).await;
-            world.seats[index as usize] = Some(seat);
-        }
+        world.restart_all().await;
         let after = world.reach(20, Duration::from_secs(60)).await;
         assert_eq!(after[..=10], before);
     });
@@ -516,13 +521,7 @@ fn a_new_committee_that_listens_first_comes_alive() {
 fn a_whole_committee_that_restarts_and_listens_comes_alive_and_no_seat_takes_itself_for_another() {
     run(Conditions { seed: 92, ..LISTENING }, |mut world| async move {
         let before = world.reach(10, Duration::from_secs(30)).await;
-        for index in 0..SEATS as usize {
-            world.crash(index).await;
-        }
-        for index in 0..SEATS {
-            let seat = world.start(index).await;
-            world.seats[index as usize] = Some(seat);
-        }
+        world.restart_all().await;
         let head = world.heights()[0];
         let after = world.reach(head + 20, Duration::from_secs(20)).await;
         assert_eq!(after[..=10], before);
