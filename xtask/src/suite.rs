@@ -38,19 +38,21 @@ struct Outcome {
     seconds: u64,
 }
 
-/// Runs suites one after the other.
-fn row(shell: &Shell, suites: &[&'static Suite]) -> Vec<Outcome> {
+/// Runs suites one after the other. Of a suite that passed and whose output was kept, only the end is kept on: whoever looks
+/// for a failure finds nothing else.
+fn row(shell: &Shell, suites: &[&'static Suite]) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for suite in suites {
         shell.say(&format!("\n== {}", suite.name));
-        let start = Instant::now();
+        let (start, from) = (Instant::now(), shell.kept()?);
         let error = (suite.run)(shell).err();
-        if let Some(error) = &error {
-            shell.say(&format!("{}: {error:#}", suite.name));
+        match &error {
+            Some(error) => shell.say(&format!("{}: {error:#}", suite.name)),
+            None => shell.shorten(from)?,
         }
         outcomes.push(Outcome { name: suite.name, error, seconds: start.elapsed().as_secs() });
     }
-    outcomes
+    Ok(outcomes)
 }
 
 /// Installs the tools and runs the suites; gives how many passed and how many failed.
@@ -65,8 +67,8 @@ fn run_all(shell: &Shell, all: bool, only: &[String]) -> Result<(usize, usize)> 
     let second = Shell::quiet(shell.root.clone())?;
     let outcomes = thread::scope(|scope| {
         let second_row = scope.spawn(|| row(&second, &beside));
-        let mut outcomes = row(shell, &first);
-        outcomes.extend(second_row.join().map_err(|_| anyhow::anyhow!("the second row of suites panicked"))?);
+        let mut outcomes = row(shell, &first)?;
+        outcomes.extend(second_row.join().map_err(|_| anyhow::anyhow!("the second row of suites panicked"))??);
         anyhow::Ok(outcomes)
     })?;
     second.show().context("show the output of the second row")?;

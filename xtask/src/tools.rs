@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::{
     ffi::OsStr,
     fs::File,
-    io::{Seek as _, Write as _},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -39,6 +39,26 @@ impl Shell {
             Some(log) => drop(writeln!(&*log, "{line}")),
             None => eprintln!("{line}"),
         }
+    }
+
+    /// Of what was kept since `from`, keeps the last lines only: a suite that passed has little to say.
+    pub(crate) fn shorten(&self, from: u64) -> Result<()> {
+        const KEPT: usize = 4;
+        let Some(mut log) = self.log.as_ref() else { return Ok(()) };
+        let mut said = String::new();
+        log.seek(SeekFrom::Start(from))?;
+        log.read_to_string(&mut said)?;
+        let mut last: Vec<_> = said.lines().rev().filter(|line| !line.is_empty()).take(KEPT).collect();
+        last.reverse();
+        log.set_len(from)?;
+        log.seek(SeekFrom::Start(from))?;
+        writeln!(log, "{}", last.join("\n"))?;
+        Ok(())
+    }
+
+    /// How much was kept.
+    pub(crate) fn kept(&self) -> Result<u64> {
+        Ok(self.log.as_ref().map_or(Ok(0), |mut log| log.stream_position())?)
     }
 
     /// Shows what was kept.
