@@ -12,7 +12,7 @@
 use crate::{
     context::Rpc,
     error::RpcError,
-    eth::subscribe::follow,
+    eth::subscribe::{asked, follow},
     metrics::OpenSubscription,
     params::{Args, Quantity},
     server::{Methods, Registered, answer},
@@ -226,12 +226,9 @@ pub(crate) fn register(methods: &mut Methods) -> Registered {
         "surety_subscription",
         "surety_unsubscribe",
         |params, pending, rpc, _| async move {
-            match Args::new(&params, 2).and_then(|args| Topic::read(&args)) {
-                Ok(topic) => run(&rpc, topic, pending).await,
-                Err(error) => {
-                    pending.reject(error).await;
-                    Ok(())
-                }
+            match asked(&params, pending, Topic::read).await {
+                Some((topic, pending)) => run(&rpc, topic, pending).await,
+                None => Ok(()),
             }
         },
     )?;

@@ -19,7 +19,7 @@ use alloy_rpc_types_eth::Filter;
 use jsonrpsee::{
     core::{SubscriptionError, traits::IdProvider},
     server::{PendingSubscriptionSink, SubscriptionSink},
-    types::SubscriptionId,
+    types::{Params, SubscriptionId},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -84,18 +84,30 @@ impl Topic {
     }
 }
 
+/// What a subscription is to, of at most two arguments; refuses it when they cannot be read.
+pub(crate) async fn asked<T>(
+    params: &Params<'_>,
+    pending: PendingSubscriptionSink,
+    read: impl FnOnce(&Args<'_>) -> Result<T, RpcError>,
+) -> Option<(T, PendingSubscriptionSink)> {
+    match Args::new(params, 2).and_then(|args| read(&args)) {
+        Ok(topic) => Some((topic, pending)),
+        Err(error) => {
+            pending.reject(error).await;
+            None
+        }
+    }
+}
+
 pub(crate) fn register(methods: &mut Methods) -> Registered {
     methods.module.register_subscription(
         "eth_subscribe",
         "eth_subscription",
         "eth_unsubscribe",
         |params, pending, rpc, _| async move {
-            match Args::new(&params, 2).and_then(|args| Topic::read(&args)) {
-                Ok(topic) => run(&rpc, topic, pending).await,
-                Err(error) => {
-                    pending.reject(error).await;
-                    Ok(())
-                }
+            match asked(&params, pending, Topic::read).await {
+                Some((topic, pending)) => run(&rpc, topic, pending).await,
+                None => Ok(()),
             }
         },
     )?;

@@ -125,31 +125,29 @@ impl Hand {
         Some(Attestation { signer: self.me, signature: VoteSignature(self.sign(&statement.into())?).into() })
     }
 
-    /// A vote for a proposal.
-    pub fn notarize(&self, proposal: Proposal<Digest>) -> Option<Vote> {
+    /// What a vote for a proposal says.
+    fn about(&self, proposal: &Proposal<Digest>) -> Option<signing::Notarize> {
         let term = proposal.epoch().get();
-        let attestation = self.attest(signing::Notarize {
+        Some(signing::Notarize {
             rollup: ROLLUP.get(),
             term,
             genesis: *self.genesis.lock().get(&term)?,
             view: proposal.view().get(),
             parentView: proposal.parent.get(),
             blockHash: B256::from(proposal.payload.0),
-        })?;
+        })
+    }
+
+    /// A vote for a proposal.
+    pub fn notarize(&self, proposal: Proposal<Digest>) -> Option<Vote> {
+        let attestation = self.attest(self.about(&proposal)?)?;
         Some(types::Vote::Notarize(types::Notarize { proposal, attestation }))
     }
 
     /// A vote to make a proposal final.
     pub fn finalize(&self, proposal: Proposal<Digest>) -> Option<Vote> {
-        let term = proposal.epoch().get();
-        let attestation = self.attest(signing::Finalize {
-            rollup: ROLLUP.get(),
-            term,
-            genesis: *self.genesis.lock().get(&term)?,
-            view: proposal.view().get(),
-            parentView: proposal.parent.get(),
-            blockHash: B256::from(proposal.payload.0),
-        })?;
+        let signing::Notarize { rollup, term, genesis, view, parentView, blockHash } = self.about(&proposal)?;
+        let attestation = self.attest(signing::Finalize { rollup, term, genesis, view, parentView, blockHash })?;
         Some(types::Vote::Finalize(types::Finalize { proposal, attestation }))
     }
 
