@@ -151,9 +151,32 @@ fn end_to_end(shell: &Shell) -> Result<()> {
     )
 }
 
+/// Worlds of the nightly simulation. `SURETY_SIM_SEEDS` says otherwise.
+const WORLDS: &str = "10000";
+
 /// What takes too long for each run, or is known to fail at times.
 fn nightly(shell: &Shell) -> Result<()> {
     nextest(shell, &["--no-run"])?;
+    // Many worlds, in a profile whose code is worth its compiler's time for so many.
+    let worlds = std::env::var_os("SURETY_SIM_SEEDS").unwrap_or_else(|| WORLDS.into());
+    shell.run_with(
+        &shell.root,
+        "cargo",
+        &[
+            "test",
+            "--locked",
+            "--workspace",
+            "--profile",
+            "ci",
+            "--test",
+            "worlds",
+            "--",
+            "--nocapture",
+            "--exact",
+            "worlds_by_chance_keep_all_promises",
+        ],
+        &[("SURETY_SIM_SEEDS", &worlds)],
+    )?;
     shell.run_with(
         &shell.root.join("e2e"),
         "node",

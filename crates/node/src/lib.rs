@@ -17,6 +17,7 @@
 
 pub mod backend;
 pub mod builder;
+pub mod clock;
 pub mod consensus;
 pub mod evidence;
 mod feed;

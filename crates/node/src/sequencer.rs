@@ -13,6 +13,7 @@
 use crate::{
     backend::{BatchLog, NodeBackend},
     builder::{Blocks, Inbox, decode_aux},
+    clock::Clock,
     consensus::{
         MAX_MEMBERS, PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, TermSchedule, Timing,
         byzantine::Misbehaviour,
@@ -134,6 +135,14 @@ impl Sequencer {
     /// # Errors
     /// See [`SequencerError`].
     pub async fn start(config: SequencerConfig<impl Signer>) -> Result<Self, SequencerError> {
+        Self::start_by(config, Clock::system()).await
+    }
+
+    /// Starts a sequencer whose blocks and batches go by this clock.
+    ///
+    /// # Errors
+    /// As [`Sequencer::start`].
+    pub async fn start_by(config: SequencerConfig<impl Signer>, clock: Clock) -> Result<Self, SequencerError> {
         let chain = &config.chain;
         let store = open_store(chain, &config.directory)?;
         let protocol = &chain.protocol;
@@ -175,7 +184,7 @@ impl Sequencer {
         })?;
         let published = Arc::new(Feed::new());
         backend.publish(published.clone());
-        let seat = Seat::start(SeatConfig {
+        let seat = SeatConfig {
             directory: config.directory.join("consensus"),
             listen: config.listen,
             peer_key: config.peer_key,
@@ -196,7 +205,8 @@ impl Sequencer {
             max_block_bytes: MAX_BLOCK_BYTES,
             threads: 1,
             misbehaviour: config.misbehaviour,
-        })?;
+        };
+        let seat = Seat::start_by(seat, clock.clone())?;
         // All that can fail comes before the first task: a start that failed must leave nobody holding the store.
         let poster = if let Some(submitter) = config.submitter {
             let slot = Duration::from_secs(protocol.slot_time.max(1));
@@ -211,6 +221,7 @@ impl Sequencer {
                     gather: slot.saturating_mul(2),
                     vote_address: Some(vote_address),
                     directory: config.directory.join("poster"),
+                    clock,
                 },
                 Sources {
                     chain: derived,

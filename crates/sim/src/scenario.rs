@@ -35,6 +35,8 @@ pub struct Scenario {
     pub listen: Duration,
     /// Blocks that each honest seat must gain after healing.
     pub gain: u64,
+    /// How many seconds each seat's clock is ahead, or behind, until it is set right at healing. Empty: all are right.
+    pub clocks: Vec<i64>,
 }
 
 /// Something that goes wrong.
@@ -68,6 +70,7 @@ impl Scenario {
             apart: false,
             listen: Duration::ZERO,
             gain: 6,
+            clocks: Vec::new(),
         }
     }
 
@@ -120,6 +123,18 @@ impl Scenario {
             }
         }
         scenario.faults.sort_by_key(|(at, _)| *at);
+        if rng.random_bool(0.25) {
+            let wrong = [0, 0, 0, -3_600, 3_600, -90, 90, 1];
+            scenario.clocks = (0..seats).map(|_| wrong[rng.random_range(0..wrong.len())]).collect();
+            // A quorum whose clocks are ahead takes the chain's time along: then the others wait until theirs are there.
+            let mut early = seats - most - 1 - sinners;
+            for ahead in scenario.clocks.iter_mut().filter(|ahead| **ahead > 1) {
+                match early.checked_sub(1) {
+                    Some(fewer) => early = fewer,
+                    None => *ahead = 0,
+                }
+            }
+        }
         scenario
     }
 

@@ -25,17 +25,23 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::Write as _,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, UNIX_EPOCH},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use surety_node::{
     builder::{
         Blocks, decode_aux,
         testing::{GENESIS_TIME, account, chain, deposit, transfer},
     },
+    clock::Clock,
     consensus::{
         BatchVerifier, TermSchedule, Timing,
-        testing::{CHANNELS, ROLLUP, RunningSeat, SeatParts, committee, evidence, guard, peer_key, start, vote_key},
+        testing::{
+            CHANNELS, ROLLUP, RunningSeat, SeatParts, Steady, committee, evidence, guard, peer_key, start_by, vote_key,
+        },
     },
     pool::{Origin, Pool, PoolConfig},
     signer::Signer as _,
@@ -241,6 +247,8 @@ struct World {
     faults: std::vec::IntoIter<(Duration, Fault)>,
     starts: u32,
     asked: u64,
+    /// How many seconds each seat's clock is ahead.
+    clocks: Vec<Arc<AtomicI64>>,
 }
 
 impl World {
@@ -277,6 +285,9 @@ impl World {
             cut: scenario.apart.then(|| scenario.sides.clone()),
             starts: 0,
             asked: 0,
+            clocks: (0..scenario.seats)
+                .map(|seat| Arc::new(AtomicI64::new(scenario.clocks.get(seat).copied().unwrap_or_default())))
+                .collect(),
             scenario,
         };
         world.link(world.scenario.loss).await;
@@ -413,8 +424,23 @@ impl World {
         };
         let context = self.context.child("seat").with_attribute("index", index).with_attribute("start", self.starts);
         let context = context.with_attribute("copy", copy);
-        let running = start(context, parts, channels, self.oracle.manager(), self.oracle.control(me));
+        let (oracle, control) = (self.oracle.manager(), self.oracle.control(me));
+        let clock = self.clock(index);
+        let time = Clock::new(clock.clone());
+        let runtime = self.context.child("elapsed");
+        let elapsed = move || runtime.current().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let running = start_by(time, Steady::new(context, clock, elapsed), parts, channels, oracle, control);
         self.seats.insert((index, copy), Seat { running, blocks, pool });
+    }
+
+    /// A seat's clock, which may be wrong.
+    fn clock(&self, seat: usize) -> impl Fn() -> SystemTime + Clone + Send + Sync + 'static {
+        let (runtime, ahead) = (Arc::new(self.context.child("clock")), self.clocks[seat].clone());
+        move || {
+            let (now, ahead) = (runtime.current(), ahead.load(Ordering::SeqCst));
+            let shift = Duration::from_secs(ahead.unsigned_abs());
+            if ahead < 0 { now - shift } else { now + shift }
+        }
     }
 
     fn begins(&self, seat: usize, term: u64, genesis: B256) {
@@ -535,6 +561,9 @@ impl World {
             self.cut = None;
         }
         self.link(0).await;
+        for clock in &self.clocks {
+            clock.store(0, Ordering::SeqCst);
+        }
         self.context.sleep(OFF).await;
         for seat in 0..self.scenario.seats {
             if !self.seats.contains_key(&(seat, 0)) {

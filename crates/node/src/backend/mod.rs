@@ -10,6 +10,7 @@ mod convert;
 pub use batches::{BatchLog, BatchLogError};
 
 use crate::{
+    clock,
     follower::DerivedBatch,
     pool::{Origin, Pool},
     soft::Forwarder,
@@ -17,18 +18,15 @@ use crate::{
 use alloy_primitives::{Address, B256, U64};
 use futures::{FutureExt as _, future::BoxFuture};
 use parking_lot::{Mutex, RwLock};
-use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{SystemTime, UNIX_EPOCH},
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
 };
 use surety_rpc::{
     Backend, ChainKind, Feed, Finality, FinalityLevel, HeadChange, PoolContent, Submission, SubmitError, Tags,
 };
 use surety_state::{BlockRef, Store, StoredBlock, Tag};
-use surety_types::{ChainParameters, L2Height, Milliseconds, Recovered, Seconds, Transaction};
+use surety_types::{ChainParameters, L2Height, Recovered, Seconds, Transaction};
 use tokio::sync::broadcast;
 
 /// Blocks announced at once at most; a node that was behind by more announces the newest ones.
@@ -54,12 +52,6 @@ impl core::fmt::Debug for NodeBackend {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("NodeBackend").field("store", &self.store.head()).finish_non_exhaustive()
     }
-}
-
-/// Unix time.
-pub fn now() -> Milliseconds {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Milliseconds::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl NodeBackend {
@@ -193,7 +185,8 @@ impl Backend for NodeBackend {
                 return forwarder.submit(&submission).await;
             };
             let expected = self.chain.chain_id();
-            pool.add(submission.transaction, Origin::User, now()).map_err(|error| convert::refused(error, expected))
+            pool.add(submission.transaction, Origin::User, clock::now())
+                .map_err(|error| convert::refused(error, expected))
         }
         .boxed()
     }

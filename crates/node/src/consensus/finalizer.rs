@@ -5,7 +5,7 @@
 //! wrong means that its execution differs from two thirds of the seats: it stops here and says so, and commits nothing.
 
 use super::{
-    application::{Shared, blocking, execute, now, report},
+    application::{Shared, blocking, execute, report},
     block::ConsensusBlock,
     epochs::{Boundary, Epochs},
     metrics,
@@ -205,11 +205,11 @@ impl<E: Clock + Spawner> Finalizer<E> {
             }
         }
         let Some(head) = new.last() else { return };
-        metrics::finalized(head.header().number, head.context().map(|c| c.milliseconds), now(&self.context));
+        metrics::finalized(head.header().number, head.context().map(|c| c.milliseconds), self.shared.clock.now());
         let followed = store.view(head.hash()).and_then(|state| {
             let count = surety_stf::execute::op::L1Attributes::read(&state)?.message_count;
             self.shared.blocks.inbox().prune(count);
-            self.shared.pool.set_head(head.header(), state, &included, Vec::new(), now(&self.context))
+            self.shared.pool.set_head(head.header(), state, &included, Vec::new(), self.shared.clock.now())
         });
         if let Err(error) = followed {
             report("bringing the pool to the new head", &error.into());

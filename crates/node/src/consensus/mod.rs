@@ -29,6 +29,7 @@ mod scheme;
 mod seat;
 mod statements;
 mod status;
+mod steady;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]

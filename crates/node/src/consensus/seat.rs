@@ -13,10 +13,13 @@ use super::{
     epochs::Boundary,
     scheme::Scheme,
     statements::{self, BatchSignatures, BatchVerifier, Statements},
-    status, transactions,
+    status,
+    steady::Steady,
+    transactions,
 };
 use crate::{
     builder::Blocks,
+    clock::Clock as TimeOfDay,
     evidence::{self, EvidencePool},
     pool::Pool,
     signer::Guard,
@@ -267,6 +270,14 @@ impl Seat {
     /// # Errors
     /// See [`SeatError`]. What fails later ends the seat: see [`SeatHandle::ended`].
     pub fn start(config: SeatConfig) -> Result<SeatHandle, SeatError> {
+        Self::start_by(config, TimeOfDay::system())
+    }
+
+    /// Starts a seat whose blocks go by this clock.
+    ///
+    /// # Errors
+    /// As [`Seat::start`].
+    pub fn start_by(config: SeatConfig, clock: TimeOfDay) -> Result<SeatHandle, SeatError> {
         let key = PrivateKey::decode(Copying(config.peer_key.as_slice())).map_err(|_| SeatError::PeerKey)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let (end, ended) = watch::channel(false);
@@ -283,6 +294,7 @@ impl Seat {
             receipts: receipts.clone(),
             max_block_bytes: config.max_block_bytes,
             misbehaviour: config.misbehaviour.clone(),
+            clock,
         });
         let core = Core {
             partition: String::new(),
@@ -305,6 +317,7 @@ impl Seat {
                     .with_tcp_nodelay(Some(true)),
             );
             let result = runner.start(|context| async move {
+                let context = Steady::system(context);
                 let network = connect(&context, &config, key);
                 let engine = context.child("seat").spawn(|context| engine::run(context, core, network));
                 tokio::select! {
@@ -346,13 +359,13 @@ fn largest(limits: &BlockLimits) -> u32 {
     ])
 }
 
-type Outgoing = lookup::Sender<PublicKey, runtime::Context>;
+type Outgoing = lookup::Sender<PublicKey, Steady<runtime::Context>>;
 type Incoming = lookup::Receiver<PublicKey>;
 type Oracle = lookup::Oracle<PublicKey>;
 
 /// Opens the network. Only members of tracked committees are let in.
 fn connect(
-    context: &runtime::Context,
+    context: &Steady<runtime::Context>,
     config: &SeatConfig,
     key: PrivateKey,
 ) -> Network<Outgoing, Incoming, Oracle, Oracle> {

@@ -2,7 +2,6 @@
 //!
 //! What runs here is the code of a running node ([`super::seat`]) without its threads and sockets.
 
-pub use super::scheme::Signature as VoteSignature;
 use super::{
     application::{Shared, SignedReceipt},
     block::BlockLimits,
@@ -11,8 +10,10 @@ use super::{
     epochs::Boundary,
     statements::{BatchSignatures, BatchVerifier, Statements},
 };
+pub use super::{scheme::Signature as VoteSignature, steady::Steady};
 use crate::{
     builder::Blocks,
+    clock::Clock as TimeOfDay,
     evidence::{self, EvidencePool},
     pool::Pool,
     signer::{Guard, Journal, LocalSigner, Signer},
@@ -138,8 +139,28 @@ pub struct RunningSeat {
     pub feed: Arc<Feed>,
 }
 
-/// Starts a seat's consensus. `channels` are its ends of channels 0 to [`CHANNELS`].
+/// Starts a seat's consensus on a machine whose clock is right. `channels` are its ends of channels 0 to [`CHANNELS`].
 pub fn start<E, S, R, P, B>(
+    context: E,
+    parts: SeatParts,
+    channels: [(S, R); CHANNELS as usize],
+    peers: P,
+    blocker: B,
+) -> RunningSeat
+where
+    E: CryptoRng + Clock + Spawner + Storage + Metrics,
+    S: Sender<PublicKey = PublicKey>,
+    R: Receiver<PublicKey = PublicKey>,
+    P: Provider<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+{
+    let runtime = context.child("clock");
+    start_by(TimeOfDay::new(move || runtime.current()), context, parts, channels, peers, blocker)
+}
+
+/// Starts a seat's consensus on a machine with this clock, which the runtime should follow as a [`Steady`] one does.
+pub fn start_by<E, S, R, P, B>(
+    clock: TimeOfDay,
     context: E,
     parts: SeatParts,
     channels: [(S, R); CHANNELS as usize],
@@ -167,6 +188,7 @@ where
         receipts: receipts.clone(),
         max_block_bytes: MAX_BLOCK_BYTES,
         misbehaviour: None,
+        clock,
     });
     let core = Core {
         partition: parts.partition,

@@ -4,7 +4,7 @@
 //! own users sent, never what peers sent: all seats are connected to each other.
 
 use super::{
-    application::{Shared, blocking, now},
+    application::{Shared, blocking},
     engine::Runtime,
 };
 use crate::pool::{Origin, PoolTransaction};
@@ -67,7 +67,7 @@ where
     context.child("transactions_in").spawn(|context| async move {
         while let Ok((_, message)) = receiver.recv().await {
             let shared = shared.clone();
-            let time = now(&context);
+            let time = shared.clock.now();
             let work = move || {
                 // One bad transaction spoils the message: a seat checks what it sends.
                 let transactions = decode(message.as_ref())?;

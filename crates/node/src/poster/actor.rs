@@ -7,6 +7,7 @@ use super::{
     terms,
 };
 use crate::{
+    clock::Clock,
     consensus::{BatchSignatures, TermSchedule},
     follower::{ApplyError, Chain, DerivedBatch, Status},
 };
@@ -43,6 +44,8 @@ pub struct Config {
     pub vote_address: Option<Address>,
     /// Where signed batches are kept.
     pub directory: PathBuf,
+    /// The time of day, for turns.
+    pub clock: Clock,
 }
 
 /// What a poster works with.
@@ -216,7 +219,7 @@ impl Poster {
             Err(error) => return Ok(Err(Round::Trouble(error.to_string()))),
         };
         let duty = Duty { members: standing.members, place: standing.place, step: self.config.turn };
-        if since(whole_at) < duty.wait(L2Height::new(proposal.statement.lastHeight)) {
+        if since(&self.config.clock, whole_at) < duty.wait(L2Height::new(proposal.statement.lastHeight)) {
             return Ok(Err(Round::Idle));
         }
         if let Some(before) = before.filter(|before| before.statement.lastHash == proposal.statement.lastHash) {
@@ -363,8 +366,7 @@ pub(crate) fn on_l1(s: &Batch) -> Inbox::Batch {
     }
 }
 
-/// Time since a block, by this machine's clock.
-fn since(time: Milliseconds) -> Duration {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(time.get()))
+/// Time since a block; none while a clock that is behind says that it is yet to come.
+fn since(clock: &Clock, time: Milliseconds) -> Duration {
+    Duration::from_millis(clock.now().since(time))
 }

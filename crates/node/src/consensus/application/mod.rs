@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     builder::{Blocks, MachineError, Parent},
+    clock::Clock as TimeOfDay,
     pool::Pool,
     signer::Guard,
 };
@@ -42,11 +43,7 @@ use commonware_p2p::Recipients;
 use commonware_runtime::{Clock, Spawner};
 use commonware_utils::channel::{fallible::OneshotExt, oneshot};
 use parking_lot::Mutex;
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, sync::Arc, time::UNIX_EPOCH};
 use surety_types::{Milliseconds, Seconds, Term, signing};
 use tokio::sync::broadcast;
 
@@ -79,6 +76,8 @@ pub(super) struct Shared {
     pub(super) max_block_bytes: usize,
     /// What this seat does wrong in a drill.
     pub(super) misbehaviour: Option<Misbehaviour>,
+    /// The time of day.
+    pub(super) clock: TimeOfDay,
 }
 
 impl Shared {
@@ -128,14 +127,10 @@ pub(super) async fn blocking<E: Spawner, T: Send + 'static>(
     context.child("blocking").shared(true).spawn(move |_| async move { work() }).await.ok()
 }
 
-/// A clock's time in Unix milliseconds.
+/// A runtime's time in milliseconds: for measuring, not the time of day.
 pub(super) fn now(clock: &impl Clock) -> Milliseconds {
     let since = clock.current().duration_since(UNIX_EPOCH).unwrap_or_default();
     Milliseconds::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-fn at(time: Milliseconds) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_millis(time.get())).unwrap_or(UNIX_EPOCH)
 }
 
 /// Reports a failure of the machine; the caller then stays silent.

@@ -1,6 +1,6 @@
 //! Making a block while its time runs.
 
-use super::{Application, SignedReceipt, at, blocking, now, report};
+use super::{Application, SignedReceipt, blocking, report};
 use crate::{
     builder::{Appended, MachineError, Parent, Workshop},
     consensus::{
@@ -34,8 +34,8 @@ impl<E: Clock + Spawner> Application<E> {
         }
         let block_time = self.shared.blocks.parameters().block_time.get();
         let earliest = parent.milliseconds().saturating_add(block_time);
-        self.shared.blocks.wait_unsettled(earliest.max(now(&*self.context)).to_seconds()).await;
-        let start = now(&*self.context);
+        self.shared.blocks.wait_unsettled(earliest.max(self.shared.clock.now()).to_seconds()).await;
+        let start = self.shared.clock.now();
         let time = earliest.max(start);
         let deadline = time.max(start.saturating_add(block_time / LATE_BLOCK));
         let place = ConsensusContext {
@@ -47,7 +47,7 @@ impl<E: Clock + Spawner> Application<E> {
         };
         match self.fill(parent, place, deadline).await {
             Ok(block) => {
-                metrics::built(start, now(&*self.context));
+                metrics::built(start, self.shared.clock.now());
                 if let Some(misbehaviour) = &self.shared.misbehaviour {
                     misbehaviour.built(place.rollup.get(), self.term.genesis, &block);
                 }
@@ -95,13 +95,13 @@ impl<E: Clock + Spawner> Application<E> {
                 self.finish(promised).await;
             }
             promises = self.promise(&place, workshop.height(), round.appended);
-            if now(&*self.context) >= deadline {
+            if self.shared.clock.now() >= deadline {
                 break;
             }
             if round.exhausted {
                 tokio::select! {
                     biased;
-                    () = self.context.sleep_until(at(deadline)) => {}
+                    () = self.context.sleep(self.shared.clock.until(deadline)) => {}
                     _ = arrivals.changed() => {}
                 }
             }

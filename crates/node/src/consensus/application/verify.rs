@@ -1,6 +1,6 @@
 //! Judging what others propose.
 
-use super::{Application, at, blocking, now, report, view};
+use super::{Application, blocking, now, report, view};
 use crate::{
     builder::{InvalidBlock, MachineError, Parent, Verdict},
     consensus::{
@@ -45,8 +45,9 @@ impl<E: Clock + Spawner> Application<E> {
         }
         // A block from the future is not wrong but early.
         let time = block.context()?.milliseconds;
-        if time > now(&*self.context) {
-            self.context.sleep_until(at(time)).await;
+        let early = self.shared.clock.until(time);
+        if !early.is_zero() {
+            self.context.sleep(early).await;
         }
         self.shared.blocks.wait_unsettled(time.to_seconds()).await;
         match self.shared.blocks.check_messages(&parent, block.header(), block.messages().len()) {
