@@ -13,6 +13,11 @@ const SEAT = "seat(uint64)((address,uint64,address,uint96,bytes32,uint64))";
 const cast = (...args) => execFileSync(CAST, args, { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } }).trim();
 const word = (data, place) => BigInt(`0x${data.slice(2 + 64 * place, 2 + 64 * (place + 1))}`);
 
+function bondOf(registry, seat, block, at) {
+  const fields = cast("call", registry, SEAT, `${seat}`, "--block", `${block}`, ...at);
+  return BigInt(fields.replace(/[()]/g, "").split(",")[3].trim().split(" ")[0]);
+}
+
 /** Throws unless every figure of the report is what L1 says. Returns what L1 says. */
 export function verify(report, chain, l1Url) {
   const { slasher, registry, equivocation } = chain.addresses;
@@ -24,6 +29,16 @@ export function verify(report, chain, l1Url) {
     assert.equal(report.report_tx, null);
     assert.equal(report.slashed_at_block, null);
     assert.equal(report.passed && report.drill !== "crash", false, "passed without a penalty");
+    if (report.drill === "crash") {
+      // Nobody's bond has changed: their sum is one bond a seat.
+      const seats = BigInt(cast("call", registry, "seatCount()(uint64)", ...at).split(" ")[0]);
+      let sum = 0n;
+      for (let seat = 1n; seat <= seats; seat++) sum += bondOf(registry, seat, "latest", at);
+      assert.ok(seats >= 4n, `${seats} seats`);
+      assert.equal(sum, seats * BigInt(chain.protocol.bond), "the sum of the bonds");
+      assert.equal(sum.toString(), report.bond_before, "bonds before");
+      assert.equal(sum.toString(), report.bond_after, "bonds after");
+    }
     return { logs };
   }
   const [log] = logs;
@@ -42,10 +57,7 @@ export function verify(report, chain, l1Url) {
   assert.equal(receipt.to.toLowerCase(), slasher.toLowerCase(), "the report went to the slasher");
   assert.equal(Number(BigInt(receipt.gasUsed)), report.gas_used, "gas");
 
-  const bond = (block) => {
-    const fields = cast("call", registry, SEAT, seat, "--block", `${block}`, ...at);
-    return BigInt(fields.replace(/[()]/g, "").split(",")[3].trim().split(" ")[0]);
-  };
+  const bond = (block) => bondOf(registry, seat, block, at);
   assert.equal(bond(report.offence_at_block).toString(), report.bond_before, "bond before");
   assert.equal(bond(report.slashed_at_block).toString(), report.bond_after, "bond after");
   assert.equal(BigInt(report.bond_before) - BigInt(report.bond_after), penalty, "the penalty left the bond");

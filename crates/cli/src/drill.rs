@@ -10,6 +10,7 @@ use std::{
 use surety_devnet::{
     drill::{self, Drill, DrillConfig, Finished, Line, Report, Timeline},
     network::L1Choice,
+    processes::Program,
 };
 use tokio::{io::AsyncReadExt as _, sync::mpsc};
 
@@ -80,6 +81,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         honest: arguments.control.is_some(),
         l1,
         directory: directory.path().to_owned(),
+        program: Program::running()?,
         chain_file: arguments.chain_file,
     };
     let (timeline, lines) = Timeline::new();

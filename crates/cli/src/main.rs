@@ -81,8 +81,10 @@ fn configured(command: &Command) -> Result<Option<config::Config>> {
     }
 }
 
-fn start_log(filter: Option<EnvFilter>, config: Option<&config::Config>) -> Result<()> {
-    let (usual, json) = config.map_or(("warn", false), |config| (&config.log.filter, config.log.json));
+fn start_log(filter: Option<EnvFilter>, config: Option<&config::Config>, drill: bool) -> Result<()> {
+    // In a drill, seats go away on purpose: that their feeds break off is no news.
+    let usual = if drill { "warn,surety_watch::sources::feed=error" } else { "warn" };
+    let (usual, json) = config.map_or((usual, false), |config| (&config.log.filter, config.log.json));
     let filter = filter.map_or_else(|| usual.parse(), Ok).context("log.filter")?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if json {
@@ -101,7 +103,7 @@ fn serve_metrics(at: SocketAddr) -> Result<()> {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let config = configured(&arguments.command)?;
-    start_log(arguments.log, config.as_ref())?;
+    start_log(arguments.log, config.as_ref(), matches!(arguments.command, Command::Drill(_)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let metrics = config.as_ref().map(|config| &config.metrics).filter(|metrics| metrics.enabled);

@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// File whose first line is the password of the keystores; goes before the configuration's.
     #[arg(long)]
     password_file: Option<PathBuf>,
+    /// Stop when standard input ends: for a program that starts seats and must not leave them behind, whatever becomes of it.
+    #[arg(long)]
+    until_input_ends: bool,
 }
 
 /// How a sequencer that was started came to its end.
@@ -58,17 +61,33 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> Result<()> {
     fs::create_dir_all(&config.data_dir).with_context(|| format!("make data_dir {}", config.data_dir.display()))?;
     let _lock = lock(&config.data_dir)?;
     let l1 = connect_l1(&config, &chain).await?;
+    let mut abandoned = std::pin::pin!(input_ended(arguments.until_input_ends));
     loop {
         if let Some(next) = next_keys(&config)
             && in_committee(&*l1, &chain, next.vote_key).await?
         {
             promote(&config, &next)?;
         }
-        match serve(&config, &chain, &l1, &password).await? {
+        match serve(&config, &chain, &l1, &password, abandoned.as_mut()).await? {
             End::Interrupted => return Ok(()),
             End::Rotated => tracing::info!("a committee with this seat's new keys has begun: going on with them"),
         }
     }
+}
+
+/// Waits for the end of standard input, or for ever. A thread of its own reads, because such a read holds up the end of the
+/// runtime, and nothing can cancel it.
+async fn input_ended(wanted: bool) {
+    if !wanted {
+        return std::future::pending().await;
+    }
+    let (end, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // Whatever comes is of no interest, nor whether anybody still waits.
+        drop(std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()));
+        let _ = end.send(());
+    });
+    let _ = ended.await;
 }
 
 /// Holds the data directory for this process; the lock goes with it.
@@ -160,7 +179,13 @@ fn promote(config: &Config, next: &Registration) -> Result<()> {
     Ok(())
 }
 
-async fn serve(config: &Config, chain: &ChainFile, l1: &Arc<dyn L1>, password: &Password) -> Result<End> {
+async fn serve(
+    config: &Config,
+    chain: &ChainFile,
+    l1: &Arc<dyn L1>,
+    password: &Password,
+    abandoned: impl Future<Output = ()>,
+) -> Result<End> {
     let (vote_key, vote_address) = keys::load_signing(&config.keystore("vote.json"), password)?;
     let peer_key = keys::load(&config.keystore("peer.json"), password)?;
     let peers = PeerAddresses::default();
@@ -204,6 +229,7 @@ async fn serve(config: &Config, chain: &ChainFile, l1: &Arc<dyn L1>, password: &
     let outcome = tokio::select! {
         () = sequencer.ended() => Err(anyhow::anyhow!("the sequencer has stopped: the log says why")),
         interrupt = interrupted() => interrupt.map(|()| End::Interrupted),
+        () = abandoned => Ok(End::Interrupted),
         () = follow_peers(&config.p2p.peers_file, &peers) => Ok(End::Interrupted),
         () = rotated(config, chain, l1) => Ok(End::Rotated),
     };

@@ -5,9 +5,11 @@
 //! | [`l1`] | an Ethereum node of our own, to develop and test against |
 //! | [`deploy`] | a rollup's contracts onto any L1, and its chain file |
 //! | [`network`] | all of it together |
+//! | [`processes`] | seats as processes of their own, which can be killed |
 //! | [`drill`] | a network in which a seat does wrong, and what becomes of it |
 
 pub mod deploy;
 pub mod drill;
 pub mod l1;
 pub mod network;
+pub mod processes;

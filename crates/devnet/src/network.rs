@@ -20,7 +20,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use surety_contracts::{
     ChainFile, ChainFileError, FoundingSeat, Parameters, Profile,
@@ -61,8 +61,6 @@ const DEPOSIT_FEE: U256 = uint!(10_000_000_000_000_000_U256);
 const DEPOSIT_GAS: u64 = 100_000;
 /// How long the first deposits may take.
 const FUNDED_WITHIN: Duration = Duration::from_secs(120);
-/// How long a seat that was stopped may take to let go of its files.
-const RESTART_WITHIN: Duration = Duration::from_secs(15);
 /// The file of the directory in which the watchtower looks for evidence that people bring.
 pub const EVIDENCE: &str = "evidence.jsonl";
 /// The dev account that deploys and pays: the last one, which people use least.
@@ -220,7 +218,6 @@ pub struct Network {
     servers: Vec<Server>,
     watchtower: Option<Watchtower>,
     misbehaviour: Option<Misbehaviour>,
-    starts: Starts,
     accounts: Vec<Address>,
 }
 
@@ -242,23 +239,7 @@ impl Network {
                 DevSeat::new(place, owner).ok_or(NetworkError::Key(place))
             })
             .collect::<Result<_, _>>()?;
-        let l1 = match &config.l1 {
-            L1Choice::Embedded { rpc, beacon } => {
-                let settings = L1Config {
-                    data_dir: Some(config.directory.join("l1")),
-                    rpc: surety_rpc::Config { address: *rpc, ..Default::default() },
-                    beacon_address: *beacon,
-                    ..Default::default()
-                };
-                Some(EmbeddedL1::start(settings).await?)
-            }
-            L1Choice::External { .. } => None,
-        };
-        let (l1_rpc, l1_beacon) = match (&l1, &config.l1) {
-            (Some(handle), _) => (handle.rpc_url(), handle.beacon_url()),
-            (None, L1Choice::External { rpc, beacon }) => (rpc.clone(), beacon.clone()),
-            (None, L1Choice::Embedded { .. }) => (String::new(), String::new()),
-        };
+        let (l1, l1_rpc, l1_beacon) = start_l1(&config.l1, &config.directory).await?;
         let client: Arc<dyn L1> = Arc::new(RpcL1::new(RpcConfig::new(&l1_rpc, [l1_beacon.clone()]), None)?);
         let chain = found(&config, &client, &accounts, &seats).await?;
         if let Some(path) = &config.chain_file {
@@ -294,9 +275,11 @@ impl Network {
         if let Some(address) = config.follower_rpc {
             servers.push(surety_rpc::serve(follower.backend(), serve(address)).await?);
         }
-        let watchtower = if config.watch { Some(watch(&config, &chain, &client, &servers).await?) } else { None };
+        let feeds = servers.first().map(|server| format!("ws://{}", server.address())).into_iter().collect();
+        let watchtower =
+            if config.watch { Some(watch(&config.directory, &chain, &client, feeds).await?) } else { None };
         let accounts = accounts.iter().map(|a| a.address()).collect();
-        Ok(Self { chain, l1, l1_rpc, l1_beacon, seats, follower, servers, watchtower, misbehaviour, starts, accounts })
+        Ok(Self { chain, l1, l1_rpc, l1_beacon, seats, follower, servers, watchtower, misbehaviour, accounts })
     }
 
     /// The chain.
@@ -342,32 +325,6 @@ impl Network {
     /// Accounts that have ether on both layers.
     pub fn accounts(&self) -> &[Address] {
         &self.accounts
-    }
-
-    /// Stops a seat and starts it again after a while.
-    ///
-    /// # Errors
-    /// It does not start; the network goes on without it.
-    pub async fn restart_seat(&mut self, place: usize, away: Duration) -> Result<(), NetworkError> {
-        if place < self.seats.len() {
-            if let Err(error) = self.seats.remove(place).stop().await {
-                tracing::error!(seat = place, %error, "the seat had failed");
-            }
-            tokio::time::sleep(away).await;
-            let end = Instant::now() + RESTART_WITHIN;
-            let seat = loop {
-                match self.starts.start(place).await {
-                    // In one process, a reader may hold the store for a moment longer.
-                    Err(error) if Instant::now() < end => {
-                        tracing::debug!(seat = place, %error, "not started yet");
-                        tokio::time::sleep(Duration::from_millis(200)).await;
-                    }
-                    other => break other?,
-                }
-            };
-            self.seats.insert(place, seat);
-        }
-        Ok(())
     }
 
     /// Waits until a part of the network has failed; says which.
@@ -422,21 +379,42 @@ async fn ended(watchtower: Option<&mut Watchtower>) -> Result<(), WatchError> {
     }
 }
 
-/// A watchtower that hears the first seat's public feed.
-async fn watch(
-    config: &NetworkConfig,
+/// Starts the embedded L1, unless another was chosen; returns the URLs of its RPC server and beacon API.
+pub(crate) async fn start_l1(
+    choice: &L1Choice,
+    directory: &Path,
+) -> Result<(Option<EmbeddedL1Handle>, String, String), NetworkError> {
+    match choice {
+        L1Choice::Embedded { rpc, beacon } => {
+            let settings = L1Config {
+                data_dir: Some(directory.join("l1")),
+                rpc: surety_rpc::Config { address: *rpc, ..Default::default() },
+                beacon_address: *beacon,
+                ..Default::default()
+            };
+            let l1 = EmbeddedL1::start(settings).await?;
+            let (rpc, beacon) = (l1.rpc_url(), l1.beacon_url());
+            Ok((Some(l1), rpc, beacon))
+        }
+        L1Choice::External { rpc, beacon } => Ok((None, rpc.clone(), beacon.clone())),
+    }
+}
+
+/// A watchtower that hears these public feeds and reports.
+pub(crate) async fn watch(
+    directory: &Path,
     chain: &ChainFile,
     l1: &Arc<dyn L1>,
-    servers: &[Server],
+    feeds: Vec<String>,
 ) -> Result<Watchtower, NetworkError> {
     let key = watcher().ok_or(NetworkError::Key(0))?;
-    let submitter = submitter(l1, key, config.directory.join("keys/watch"), chain).await?;
+    let submitter = submitter(l1, key, directory.join("keys/watch"), chain).await?;
     let watchtower = Watchtower::start(WatchConfig {
         chain: chain.clone(),
         l1: l1.clone(),
-        feeds: servers.first().map(|server| format!("ws://{}", server.address())).into_iter().collect(),
-        files: vec![config.directory.join(EVIDENCE)],
-        directory: config.directory.join("watch"),
+        feeds,
+        files: vec![directory.join(EVIDENCE)],
+        directory: directory.join("watch"),
         submitter: Some(Arc::new(submitter)),
         policy: Policy::default(),
         poll: poll(chain),
@@ -445,7 +423,7 @@ async fn watch(
 }
 
 /// The account that reports.
-fn watcher() -> Option<PrivateKeySigner> {
+pub(crate) fn watcher() -> Option<PrivateKeySigner> {
     PrivateKeySigner::from_bytes(&keccak256("surety dev watchtower key")).ok()
 }
 
@@ -582,7 +560,7 @@ fn free_port() -> Result<SocketAddr, NetworkError> {
         .map_err(|cause| NetworkError::System { what: "find a free port".into(), cause })
 }
 
-/// What it takes to start a seat, again if need be.
+/// What it takes to start a seat.
 struct Starts {
     directory: PathBuf,
     chain: ChainFile,

@@ -1,5 +1,6 @@
 //! Measurements: `surety bench …`. Figures are printed as one JSON object on the last line.
 
+mod failover;
 mod load;
 
 use anyhow::Result;
@@ -9,10 +10,13 @@ use anyhow::Result;
 pub(crate) enum Command {
     /// Transfers from many senders, or one after the other, against any Ethereum RPC endpoint.
     Load(load::Arguments),
+    /// Seats in processes of their own, of which the leader is killed: how long until the next final block.
+    Failover(failover::Arguments),
 }
 
 pub(crate) async fn run(command: Command) -> Result<()> {
     match command {
         Command::Load(arguments) => load::run(arguments).await,
+        Command::Failover(arguments) => failover::run(arguments).await,
     }
 }

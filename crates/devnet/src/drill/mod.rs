@@ -5,7 +5,7 @@
 //! | `equivocation` | a leader sends two blocks of one view, each with its vote, to different peers |
 //! | `double-batch` | a seat signs two results for one last height |
 //! | `nullify-finalize` | a seat votes to make a block final and to give its view up |
-//! | `crash` | none: seats are stopped abruptly again and again, and nobody may be punished |
+//! | `crash` | none: seats are killed again and again, and nobody may be punished |
 //!
 //! Everything is real but the sinner: seats talk over TCP, the evidence travels by the seats' gossip and the public feed to
 //! a watchtower, which reports to the contracts on L1. The figures are read from L1, never from those who acted.
@@ -18,7 +18,10 @@ mod crash;
 mod slash;
 mod world;
 
-use crate::network::{L1Choice, NetworkError};
+use crate::{
+    network::{L1Choice, NetworkError},
+    processes::{ProcessError, Program},
+};
 use alloy_primitives::{B256, U256};
 use serde::Serialize;
 use std::{path::PathBuf, time::Duration};
@@ -43,7 +46,7 @@ pub enum Drill {
     DoubleBatch,
     /// A view made final and given up.
     NullifyFinalize,
-    /// Seats that stop abruptly.
+    /// Seats that are killed.
     Crash,
 }
 
@@ -67,7 +70,9 @@ impl Drill {
             Self::Equivocation => "a leader sends two blocks of one view to different peers",
             Self::DoubleBatch => "a seat signs two results for one last height",
             Self::NullifyFinalize => "a seat votes to make a block final and to give its view up",
-            Self::Crash => "seats are stopped abruptly, one after the other; nobody may be punished",
+            Self::Crash => {
+                "seats, processes of their own, are killed (kill -9) again and again; nobody may be punished"
+            }
         }
     }
 
@@ -97,6 +102,8 @@ pub struct DrillConfig {
     pub l1: L1Choice,
     /// An empty directory for the network.
     pub directory: PathBuf,
+    /// This program's file, for seats that are processes.
+    pub program: Program,
     /// Where to write the chain file as well.
     pub chain_file: Option<PathBuf>,
 }
@@ -143,6 +150,9 @@ pub enum DrillError {
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A process.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
     /// L1.
     #[error("L1: {0}")]
     L1(#[from] L1Error),

@@ -2,7 +2,7 @@
 
 use super::{
     DrillConfig, DrillError, Finished, MAX_GAS, MAX_L1_BLOCKS, MAX_STALL, Report, Timeline,
-    world::{Pulse, Slash, World},
+    world::{Pulse, Slash, World, until},
 };
 use alloy_primitives::{U256, utils::format_ether};
 use std::time::{Duration, Instant};
@@ -41,16 +41,16 @@ pub(super) async fn run(config: DrillConfig, sin: Sin, timeline: Timeline) -> Re
 
 async fn observe(config: &DrillConfig, world: &World) -> Result<Report, DrillError> {
     let pulse = Pulse::start(world);
-    let (_, members) = world.committee().await?;
+    let (_, members) = world.view.committee().await?;
     let sinner = members.get(SINNER).map_or(0, |member| member.seat);
-    let bond_before = world.bond(sinner).await?;
+    let bond_before = world.view.bond(sinner).await?;
     let offence = if config.honest { None } else { Some(offend(world).await?) };
     let slashes = match &offence {
         Some(_) => slashed(world).await?,
         None => {
             world.timeline.tell(format!("everybody is honest; looking on for {} s", HONEST_FOR.as_secs()));
             tokio::time::sleep(HONEST_FOR).await;
-            world.slashes().await?
+            world.view.slashes().await?
         }
     };
     let first = slashes.iter().find(|slash| slash.seat == sinner).cloned();
@@ -59,9 +59,9 @@ async fn observe(config: &DrillConfig, world: &World) -> Result<Report, DrillErr
         None => false,
     };
     // Once more at the end: nobody was punished later.
-    let slashes = world.slashes().await?;
+    let slashes = world.view.slashes().await?;
     let gas_used = match &first {
-        Some(slash) => world.l1.inclusion(slash.transaction).await?.map(|inclusion| inclusion.gas_used),
+        Some(slash) => world.view.l1.inclusion(slash.transaction).await?.map(|inclusion| inclusion.gas_used),
         None => None,
     };
     let offence_at_block = offence.as_ref().map(|(block, _)| *block);
@@ -85,7 +85,7 @@ async fn observe(config: &DrillConfig, world: &World) -> Result<Report, DrillErr
         gas_used,
         seats_slashed: slashes.len() as u64,
         bond_before,
-        bond_after: world.bond(sinner).await?,
+        bond_after: world.view.bond(sinner).await?,
         reward: first.as_ref().map_or(U256::ZERO, |slash| slash.reward),
         innocents_slashed,
         passed,
@@ -102,12 +102,13 @@ async fn offend(world: &World) -> Result<(u64, Offence), DrillError> {
     let end = Instant::now() + SIN_WITHIN;
     let mut done = None;
     while done.is_none() && Instant::now() < end {
-        let before = world.l1_head().await?;
-        world
-            .until("a new L1 block", Duration::from_secs(30), async || {
-                Ok((world.l1_head().await? > before).then_some(()))
-            })
-            .await?;
+        let before = world.view.head().await?;
+        until(
+            "a new L1 block",
+            Duration::from_secs(30),
+            async || Ok((world.view.head().await? > before).then_some(())),
+        )
+        .await?;
         misbehaviour.commit();
         if let Ok(Ok(found)) = tokio::time::timeout(EARLY, offence.wait_for(Option::is_some)).await {
             done.clone_from(&found);
@@ -119,7 +120,7 @@ async fn offend(world: &World) -> Result<(u64, Offence), DrillError> {
         }
     }
     let done = done.ok_or(DrillError::Timeout { what: "the sin", within: SIN_WITHIN })?;
-    let head = world.l1_head().await?;
+    let head = world.view.head().await?;
     let (first, second) = (&done.pair.first.statement, &done.pair.second.statement);
     world.timeline.tell(format!(
         "offence: {:?} and {:?} at {} of term {}; L1 is at block {head}",
@@ -132,12 +133,11 @@ async fn offend(world: &World) -> Result<(u64, Offence), DrillError> {
 }
 
 async fn slashed(world: &World) -> Result<Vec<Slash>, DrillError> {
-    let found = world
-        .until("the punishment", SLASHED_WITHIN, async || {
-            let slashes = world.slashes().await?;
-            Ok((!slashes.is_empty()).then_some(slashes))
-        })
-        .await;
+    let found = until("the punishment", SLASHED_WITHIN, async || {
+        let slashes = world.view.slashes().await?;
+        Ok((!slashes.is_empty()).then_some(slashes))
+    })
+    .await;
     match found {
         Ok(slashes) => {
             for slash in &slashes {
@@ -162,17 +162,16 @@ async fn slashed(world: &World) -> Result<Vec<Slash>, DrillError> {
 
 /// Whether the seat is missing in the first term that starts when it is out, and that term makes blocks.
 async fn gone(world: &World, sinner: u64, slash: &Slash) -> Result<bool, DrillError> {
-    let contracts = world.contracts();
+    let contracts = world.view.contracts();
     let frozen_at = contracts.seat(sinner, BlockAt::Latest).await?.frozenAt;
     let protocol = &world.network.chain().protocol;
     let out_from = Seconds::new(frozen_at.saturating_add(protocol.settled_depth.saturating_mul(protocol.slot_time)));
-    let started = world
-        .until("the first term without the seat", GONE_WITHIN, async || {
-            let (term, members) = world.committee().await?;
-            let start = world.contracts().term_start(term, BlockAt::Latest).await?;
-            Ok((start >= out_from).then_some((term, members)))
-        })
-        .await;
+    let started = until("the first term without the seat", GONE_WITHIN, async || {
+        let (term, members) = world.view.committee().await?;
+        let start = world.view.contracts().term_start(term, BlockAt::Latest).await?;
+        Ok((start >= out_from).then_some((term, members)))
+    })
+    .await;
     let (term, members) = match started {
         Ok(started) => started,
         Err(DrillError::Timeout { what, .. }) => {
@@ -185,19 +184,17 @@ async fn gone(world: &World, sinner: u64, slash: &Slash) -> Result<bool, DrillEr
     let state = if gone { "gone" } else { "still there" };
     world.timeline.tell(format!("term {term} has {} seats; the punished one is {state}", members.len()));
     let runs = world.network.seats().first().map(|seat| seat.seat().term());
-    let began = world
-        .until("the term on L2", Duration::from_secs(60), async || {
-            let now = runs.as_ref().and_then(|term| term.borrow().map(|boundary| boundary.term));
-            Ok((now >= Some(term)).then_some(world.height()))
-        })
-        .await;
+    let began = until("the term on L2", Duration::from_secs(60), async || {
+        let now = runs.as_ref().and_then(|term| term.borrow().map(|boundary| boundary.term));
+        Ok((now >= Some(term)).then_some(world.height()))
+    })
+    .await;
     let Ok(height) = began else { return Ok(false) };
-    let goes_on = world
-        .until("blocks of the term", Duration::from_secs(30), async || {
-            Ok((world.height() >= height.saturating_add(BLOCKS_AFTER)).then_some(()))
-        })
-        .await
-        .is_ok();
+    let goes_on = until("blocks of the term", Duration::from_secs(30), async || {
+        Ok((world.height() >= height.saturating_add(BLOCKS_AFTER)).then_some(()))
+    })
+    .await
+    .is_ok();
     let blocks = slash.block;
     world.timeline.tell(format!(
         "L2 {} in term {term} (block {}), punished in L1 block {blocks}",

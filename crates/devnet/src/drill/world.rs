@@ -1,7 +1,7 @@
 //! What a drill looks at: the chain on L2, the contracts on L1, the clock.
 
 use super::{DrillConfig, DrillError};
-use crate::network::{Network, NetworkConfig};
+use crate::network::{Network, NetworkConfig, NetworkError};
 use alloy::sol_types::SolEvent as _;
 use alloy_primitives::{B256, U256};
 use std::{
@@ -59,77 +59,24 @@ pub(super) struct Slash {
     pub(super) reward: U256,
 }
 
-/// A running network and an own view of its L1.
-pub(super) struct World {
-    pub(super) network: Network,
+/// An own view of a chain's L1.
+pub(super) struct View {
     pub(super) l1: Arc<dyn L1>,
     chain: ChainFile,
-    pub(super) timeline: Timeline,
 }
 
-impl World {
-    /// Starts a network of the `ci` profile and waits until its watchtower has caught up.
-    pub(super) async fn start(
-        config: &DrillConfig,
-        sinner: Option<(usize, Sin)>,
-        timeline: Timeline,
-    ) -> Result<Self, DrillError> {
-        timeline.tell("starting a network: L1, contracts, four seats, follower, watchtower");
-        let network = Network::start(NetworkConfig {
-            profile: Profile::Ci,
-            l1: config.l1.clone(),
-            l2_rpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            follower_rpc: None,
-            directory: config.directory.clone(),
-            chain_file: config.chain_file.clone(),
-            watch: true,
-            sinner,
-        })
-        .await?;
-        let (rpc, beacon) = network.l1_urls();
-        let l1 =
-            RpcL1::new(RpcConfig::new(rpc, [beacon.to_owned()]), None).map_err(crate::network::NetworkError::from)?;
-        let chain = network.chain().clone();
-        let world = Self { network, l1: Arc::new(l1), chain, timeline };
-        world
-            .until("the watchtower has read L1", Duration::from_secs(60), async || {
-                Ok(world.network.watchtower().is_some_and(|tower| tower.status().borrow().caught_up).then_some(()))
-            })
-            .await?;
-        world.timeline.tell(format!("the network runs; L2 is at block {}", world.height()));
-        Ok(world)
+impl View {
+    pub(super) fn new((rpc, beacon): (&str, &str), chain: &ChainFile) -> Result<Self, DrillError> {
+        let l1 = RpcL1::new(RpcConfig::new(rpc, [beacon.to_owned()]), None).map_err(NetworkError::from)?;
+        Ok(Self { l1: Arc::new(l1), chain: chain.clone() })
     }
 
     pub(super) fn contracts(&self) -> Contracts<'_> {
         Contracts::new(&*self.l1, self.chain.addresses)
     }
 
-    /// Asks until there is an answer.
-    pub(super) async fn until<T>(
-        &self,
-        what: &'static str,
-        within: Duration,
-        ask: impl AsyncFn() -> Result<Option<T>, DrillError>,
-    ) -> Result<T, DrillError> {
-        let end = Instant::now() + within;
-        loop {
-            if let Some(answer) = ask().await? {
-                return Ok(answer);
-            }
-            if Instant::now() >= end {
-                return Err(DrillError::Timeout { what, within });
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// Number of the newest final L2 block of the first seat.
-    pub(super) fn height(&self) -> u64 {
-        self.network.seats().first().map_or(0, |seat| seat.backend().tags().latest.number)
-    }
-
     /// Number of L1's head.
-    pub(super) async fn l1_head(&self) -> Result<u64, DrillError> {
+    pub(super) async fn head(&self) -> Result<u64, DrillError> {
         Ok(self.l1.block(BlockAt::Latest).await?.map_or(0, |block| block.number.get()))
     }
 
@@ -160,6 +107,66 @@ impl World {
         let contracts = self.contracts();
         let term = contracts.current_term(BlockAt::Latest).await?;
         Ok((term, contracts.committee(term, BlockAt::Latest).await?))
+    }
+}
+
+/// Asks until there is an answer.
+pub(super) async fn until<T>(
+    what: &'static str,
+    within: Duration,
+    ask: impl AsyncFn() -> Result<Option<T>, DrillError>,
+) -> Result<T, DrillError> {
+    let end = Instant::now() + within;
+    loop {
+        if let Some(answer) = ask().await? {
+            return Ok(answer);
+        }
+        if Instant::now() >= end {
+            return Err(DrillError::Timeout { what, within });
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A running network, and L1 as it is.
+pub(super) struct World {
+    pub(super) network: Network,
+    pub(super) view: View,
+    pub(super) timeline: Timeline,
+}
+
+impl World {
+    /// Starts a network of the `ci` profile and waits until its watchtower has caught up.
+    pub(super) async fn start(
+        config: &DrillConfig,
+        sinner: Option<(usize, Sin)>,
+        timeline: Timeline,
+    ) -> Result<Self, DrillError> {
+        timeline.tell("starting a network: L1, contracts, four seats, follower, watchtower");
+        let network = Network::start(NetworkConfig {
+            profile: Profile::Ci,
+            l1: config.l1.clone(),
+            l2_rpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            follower_rpc: None,
+            directory: config.directory.clone(),
+            chain_file: config.chain_file.clone(),
+            watch: true,
+            sinner,
+        })
+        .await?;
+        let view = View::new(network.l1_urls(), network.chain())?;
+        let world = Self { network, view, timeline };
+        until("the watchtower has read L1", Duration::from_secs(60), async || {
+            Ok(world.network.watchtower().is_some_and(|tower| tower.status().borrow().caught_up).then_some(()))
+        })
+        .await?;
+        world.timeline.tell(format!("the network runs; L2 is at block {}", world.height()));
+        Ok(world)
+    }
+
+    /// Number of the newest final L2 block of the first seat.
+    pub(super) fn height(&self) -> u64 {
+        self.network.seats().first().map_or(0, |seat| seat.backend().tags().latest.number)
     }
 
     /// Stops everything but an embedded L1.
