@@ -125,7 +125,9 @@ pub struct Sequencer {
     seat: SeatHandle,
     status: watch::Receiver<Status>,
     stop: watch::Sender<bool>,
-    follower: JoinHandle<Result<(), FollowerError>>,
+    /// `None` once its end was seen.
+    follower: Option<JoinHandle<Result<(), FollowerError>>>,
+    poster: Option<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
 }
 
@@ -239,7 +241,7 @@ impl Sequencer {
         let depth = feed::Depth::of(protocol);
         let first = Term::new(1).max(newest_term.unwrap_or_default().saturating_sub(TERMS_BACK));
         let terms = feed::terms(config.l1.clone(), chain.addresses, schedule, first, depth);
-        let mut helpers = vec![
+        let helpers = vec![
             tokio::spawn(feed::notices(received, inbox.clone(), messages.clone(), backend.clone())),
             tokio::spawn(feed::l1_time(status.clone(), inbox, messages, backend.clone())),
             tokio::spawn(terms),
@@ -247,16 +249,26 @@ impl Sequencer {
             tokio::spawn(announce(seat.finalized(), backend.clone())),
             tokio::spawn(feed::evidence(evidence, published)),
         ];
-        if let Some(poster) = poster {
+        let poster = poster.map(|poster| {
             let stopped = stopped.clone();
-            helpers.push(tokio::spawn(async move {
+            tokio::spawn(async move {
                 if let Err(error) = poster.run(stopped).await {
                     tracing::error!(%error, "the poster has stopped; the other seats post instead");
                 }
-            }));
-        }
-        let follower = tokio::spawn(follower.run(stopped));
-        Ok(Self { backend, seat, status, stop, follower, helpers })
+            })
+        });
+        let follower = Some(tokio::spawn(follower.run(stopped)));
+        Ok(Self { backend, seat, status, stop, follower, poster, helpers })
+    }
+}
+
+/// Waits for the follower's end, or for ever if it was seen before; the log says how it ended.
+async fn follower_ended(follower: &mut Option<JoinHandle<Result<(), FollowerError>>>) {
+    let Some(task) = follower else { return std::future::pending().await };
+    let outcome = task.await;
+    *follower = None;
+    if let Ok(Err(error)) = outcome {
+        tracing::error!(%error, "the follower has failed");
     }
 }
 
@@ -290,8 +302,7 @@ impl Sequencer {
     pub async fn ended(&mut self) {
         tokio::select! {
             () = self.seat.ended() => {}
-            // Whatever it was, it is over; the log says more.
-            _ = &mut self.follower => {}
+            () = follower_ended(&mut self.follower) => {}
         }
     }
 
@@ -300,12 +311,16 @@ impl Sequencer {
     /// # Errors
     /// The seat had failed before.
     pub async fn stop(self) -> Result<(), SeatError> {
-        let Self { seat, stop, follower, helpers, .. } = self;
+        let Self { seat, stop, mut follower, poster, helpers, .. } = self;
         // Nobody listening means that it has ended.
         let _ = stop.send(true);
         let seat = tokio::task::spawn_blocking(move || seat.stop());
-        if let Ok(Err(error)) = follower.await {
-            tracing::error!(%error, "the follower had failed");
+        if follower.is_some() {
+            follower_ended(&mut follower).await;
+        }
+        // It ends by itself: aborted, it would leave work behind that holds the store.
+        if let Some(poster) = poster {
+            let _ = poster.await;
         }
         for helper in helpers {
             helper.abort();

@@ -147,6 +147,9 @@ async fn observe(config: &DrillConfig, ground: &mut Ground) -> Result<Report, Dr
     for blow in &blows {
         tokio::time::sleep(Duration::from_millis(random.random_range(500..BETWEEN))).await;
         strike(ground, *blow, &mut random).await?;
+        // Before the next blow the chain goes on: what is left of a quorum is not taken away again and again.
+        let height = ground.observer.height();
+        until("the chain goes on", SOON, async || Ok((ground.observer.height() > height).then_some(()))).await?;
     }
     let goes_on = ground.observer.reach(ground.observer.height().saturating_add(BLOCKS_AFTER)).await;
     if let Err(error) = &goes_on {

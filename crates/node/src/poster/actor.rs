@@ -13,14 +13,17 @@ use crate::{
 };
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 use surety_contracts::bindings::Inbox;
 use surety_l1::{
     error::Advice,
     submit::{Outgoing, SubmitError, Submitter, Ticket},
 };
 use surety_types::{L2Height, Milliseconds, claim::BlockHashTree, signing::Batch};
-use tokio::sync::watch;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
 /// So many failures in a row are worth a warning.
 const LOUD_FAILURES: u32 = 4;
@@ -85,6 +88,7 @@ pub struct Poster {
     submitter: Arc<Submitter>,
     journal: Journal,
     follower: watch::Receiver<Status>,
+    work: Work,
 }
 
 /// Where this node stands in the committee of the term.
@@ -93,6 +97,39 @@ struct Standing {
     term: TermNow,
     members: usize,
     place: Option<usize>,
+}
+
+/// Work on threads that nothing can cancel, such as the commitments to a batch's blobs: what it has in hand (the store) is in
+/// use until it is over, also when nobody waits for its outcome any more.
+pub(super) struct Work {
+    /// Whoever works has one.
+    busy: mpsc::Sender<Infallible>,
+    idle: mpsc::Receiver<Infallible>,
+}
+
+impl Work {
+    pub(super) fn new() -> Self {
+        let (busy, idle) = mpsc::channel(1);
+        Self { busy, idle }
+    }
+
+    pub(super) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        let busy = self.busy.clone();
+        tokio::task::spawn_blocking(move || {
+            let outcome = work();
+            // After everything that the work had in hand.
+            drop(busy);
+            outcome
+        })
+    }
+
+    /// Waits until all of it is over.
+    pub(super) async fn over(self) {
+        let Self { busy, mut idle } = self;
+        drop(busy);
+        // Nothing is ever sent: it ends when the last one who works is gone.
+        let _ = idle.recv().await;
+    }
 }
 
 impl core::fmt::Debug for Poster {
@@ -119,7 +156,7 @@ impl Poster {
     pub fn new(config: Config, sources: Sources) -> Result<Self, PosterError> {
         let journal = Journal::open(config.directory.clone()).map_err(|e| trouble(&config, &e))?;
         let Sources { chain, follower, schedule, signatures, submitter } = sources;
-        Ok(Self { config, chain, schedule, gatherer: signatures, submitter, journal, follower })
+        Ok(Self { config, chain, schedule, gatherer: signatures, submitter, journal, follower, work: Work::new() })
     }
 
     /// The newest term, its committee's size, and this node's place in it.
@@ -132,11 +169,17 @@ impl Poster {
         Ok(Some(Standing { term, members: committee.members().len(), place }))
     }
 
-    /// Posts until `stop` turns true (or its sender is gone).
+    /// Posts until `stop` turns true (or its sender is gone), and lets go of the store.
     ///
     /// # Errors
     /// [`PosterError`].
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), PosterError> {
+    pub async fn run(mut self, stop: watch::Receiver<bool>) -> Result<(), PosterError> {
+        let outcome = self.rounds(stop).await;
+        self.work.over().await;
+        outcome
+    }
+
+    async fn rounds(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), PosterError> {
         let mut failures = 0u32;
         while !*stop.borrow() {
             let round = tokio::select! {
@@ -203,7 +246,7 @@ impl Poster {
         let (age, form) = (self.config.age, self.config.form);
         // The same payload again, if there was one for these blocks.
         let before = self.journal.get(tip.last.next().get()).map(|signed| signed.proposal.clone());
-        let made = tokio::task::spawn_blocking(move || {
+        let made = self.work.run(move || {
             let until = L2Height::new(chain.store().committed().number);
             let made = Proposal::make(&chain, &tip, term, age, form, until)?;
             let time = match &made {

@@ -1,5 +1,5 @@
 use super::{
-    actor::left_siblings,
+    actor::{Work, left_siblings},
     journal::{Journal, Signed},
     *,
 };
@@ -26,6 +26,30 @@ fn cut_at(seats: &Seats, first: u64) -> Option<u64> {
     let chain = seats.chain();
     let until = L2Height::new(seats.head());
     cut(chain.store(), chain.parameters(), AGE, L2Height::new(first), until).unwrap().map(|cut| cut.last.get())
+}
+
+#[tokio::test]
+async fn work_whose_outcome_nobody_wants_any_more_is_waited_for_until_it_has_let_go_of_the_store() {
+    let seats = Seats::new();
+    let chain = std::sync::Arc::new(seats.chain());
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let work = Work::new();
+    let held = chain.clone();
+    let (begun, begins) = std::sync::mpsc::channel();
+    let outcome = work.run(move || {
+        let _ = begun.send(());
+        let _ = wait.recv();
+        held.store().committed()
+    });
+    begins.recv().unwrap();
+    // Nothing ends it, neither this nor that the poster ends.
+    outcome.abort();
+    let mut over = std::pin::pin!(work.over());
+    let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut over).await;
+    assert!(early.is_err(), "the store is in use");
+    drop(go);
+    over.await;
+    assert_eq!(std::sync::Arc::strong_count(&chain), 1);
 }
 
 #[test]
