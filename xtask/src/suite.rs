@@ -177,6 +177,7 @@ fn nightly(shell: &Shell) -> Result<()> {
         ],
         &[("SURETY_SIM_SEEDS", &worlds)],
     )?;
+    nextest(shell, &["--run-ignored", "only", "-E", "package(surety-devnet) and test(clocks_that_are_set_wrong)"])?;
     shell.run_with(
         &shell.root.join("e2e"),
         "node",

@@ -7,6 +7,8 @@
 //! directory/ chain.json   l1/   seat-0 … seat-3/   follower/   keys/ (journals of those who send on L1)
 //! ```
 
+mod dev_seat;
+
 use crate::{
     deploy::{DeployError, DeployRequest, chain_parameters, deploy, predict},
     l1::{Config as L1Config, EmbeddedL1, EmbeddedL1Handle, NodeError, StartError, dev_accounts},
@@ -14,7 +16,7 @@ use crate::{
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolCall as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256, uint};
-use k256::ecdsa::SigningKey;
+use dev_seat::DevSeat;
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -33,10 +35,10 @@ use surety_l1::{
     submit::{Outgoing, SubmitConfig, SubmitError, Submitter},
 };
 use surety_node::{
+    clock::Clock,
     consensus::{
         PeerAddresses,
         byzantine::{Misbehaviour, Sin},
-        peer_public_key,
     },
     follower_node::{FollowerNode, FollowerNodeConfig, FollowerNodeError},
     sequencer::{NetworkLimits, Sequencer, SequencerConfig, SequencerError},
@@ -177,35 +179,6 @@ pub enum NetworkError {
     Key(usize),
 }
 
-/// The keys of one dev seat.
-struct DevSeat {
-    vote: SigningKey,
-    peer: B256,
-    peer_public: B256,
-    owner: Address,
-    poster: PrivateKeySigner,
-}
-
-impl std::fmt::Debug for DevSeat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DevSeat").field("owner", &self.owner).finish_non_exhaustive()
-    }
-}
-
-impl DevSeat {
-    fn new(place: usize, owner: Address) -> Option<Self> {
-        let secret = |what: &str| keccak256(format!("surety dev {what} key {place}"));
-        let peer = secret("peer");
-        Some(Self {
-            vote: SigningKey::from_slice(secret("vote").as_slice()).ok()?,
-            peer,
-            peer_public: peer_public_key(&peer)?,
-            owner,
-            poster: PrivateKeySigner::from_bytes(&secret("poster")).ok()?,
-        })
-    }
-}
-
 /// A running network.
 #[derive(Debug)]
 pub struct Network {
@@ -221,12 +194,30 @@ pub struct Network {
     accounts: Vec<Address>,
 }
 
+/// What tests change about a network.
+#[derive(Debug, Clone)]
+pub struct Conditions {
+    /// Delays and windows instead of a profile's.
+    pub protocol: Parameters,
+    /// The seats' time of day, by place; the last one is that of all further seats.
+    pub clocks: Vec<Clock>,
+}
+
 impl Network {
     /// Starts a network, or goes on with the one in the directory.
     ///
     /// # Errors
     /// See [`NetworkError`]; what was started by then is stopped.
     pub async fn start(config: NetworkConfig) -> Result<Self, NetworkError> {
+        let protocol = Parameters::of(config.profile, L2_CHAIN_ID);
+        Self::start_on(config, Conditions { protocol, clocks: Vec::new() }).await
+    }
+
+    /// As [`Network::start`], on other conditions than a profile's.
+    ///
+    /// # Errors
+    /// As [`Network::start`].
+    pub async fn start_on(config: NetworkConfig, conditions: Conditions) -> Result<Self, NetworkError> {
         let make = |path: &Path| {
             fs::create_dir_all(path)
                 .map_err(|cause| NetworkError::System { what: format!("make {}", path.display()), cause })
@@ -241,7 +232,7 @@ impl Network {
             .collect::<Result<_, _>>()?;
         let (l1, l1_rpc, l1_beacon) = start_l1(&config.l1, &config.directory).await?;
         let client: Arc<dyn L1> = Arc::new(RpcL1::new(RpcConfig::new(&l1_rpc, [l1_beacon.clone()]), None)?);
-        let chain = found(&config, &client, &accounts, &seats).await?;
+        let chain = found(&config, conditions.protocol, &client, &accounts, &seats).await?;
         if let Some(path) = &config.chain_file {
             chain.write(path)?;
         }
@@ -250,7 +241,7 @@ impl Network {
             Some(Misbehaviour::new(sin, seats.get(place)?.vote.clone(), domain))
         });
         let sinner = config.sinner.map(|(place, _)| place).zip(misbehaviour.clone());
-        let starts = Starts::new(&config, &chain, &client, seats, sinner)?;
+        let starts = Starts::new(&config, &chain, &client, seats, sinner, conditions.clocks)?;
         let mut seats = Vec::new();
         for place in 0..SEATS {
             seats.push(starts.start(place).await?);
@@ -325,6 +316,34 @@ impl Network {
     /// Accounts that have ether on both layers.
     pub fn accounts(&self) -> &[Address] {
         &self.accounts
+    }
+
+    /// Stops a seat, waits for something else, and starts it again.
+    ///
+    /// # Errors
+    /// It does not start; the network goes on without it.
+    pub async fn restart_seat_after(
+        &mut self,
+        place: usize,
+        away: impl Future<Output = ()>,
+    ) -> Result<(), NetworkError> {
+        if place < self.seats.len() {
+            if let Err(error) = self.seats.remove(place).stop().await {
+                tracing::error!(seat = place, %error, "the seat had failed");
+            }
+            away.await;
+            let seat = self.starts.start(place).await?;
+            self.seats.insert(place, seat);
+        }
+        Ok(())
+    }
+
+    /// Starts a second copy of a seat, with the same keys on another disk and port, as nobody should.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start_copy(&self, place: usize, directory: PathBuf) -> Result<Sequencer, NetworkError> {
+        self.starts.start_in(place, directory, None, free_port()?).await
     }
 
     /// Waits until a part of the network has failed; says which.
@@ -435,6 +454,7 @@ fn poll(chain: &ChainFile) -> Duration {
 /// Finds the chain of the directory on this L1, or deploys a new one and funds its accounts.
 async fn found(
     config: &NetworkConfig,
+    protocol: Parameters,
     l1: &Arc<dyn L1>,
     accounts: &[PrivateKeySigner],
     seats: &[DevSeat],
@@ -446,7 +466,6 @@ async fn found(
             && !l1.code(chain.addresses.bridge, BlockAt::Latest).await?.is_empty();
         return if there { Ok(chain) } else { Err(NetworkError::OtherL1(path.display().to_string())) };
     }
-    let protocol = Parameters::of(config.profile, L2_CHAIN_ID);
     let head = l1.block(BlockAt::Latest).await?;
     let genesis_time = head.map(|block| block.time).unwrap_or_default();
     let deployer = accounts.get(DEPLOYER).cloned().ok_or(NetworkError::Key(DEPLOYER))?;
@@ -568,6 +587,7 @@ struct Starts {
     peers: PeerAddresses,
     seats: Vec<(DevSeat, SocketAddr)>,
     sinner: Option<(usize, Misbehaviour)>,
+    clocks: Vec<Clock>,
 }
 
 impl std::fmt::Debug for Starts {
@@ -583,6 +603,7 @@ impl Starts {
         l1: &Arc<dyn L1>,
         keys: Vec<DevSeat>,
         sinner: Option<(usize, Misbehaviour)>,
+        clocks: Vec<Clock>,
     ) -> Result<Self, NetworkError> {
         let peers = PeerAddresses::default();
         let mut seats = Vec::new();
@@ -591,29 +612,53 @@ impl Starts {
             peers.insert(seat.peer_public, address);
             seats.push((seat, address));
         }
-        Ok(Self { directory: config.directory.clone(), chain: chain.clone(), l1: l1.clone(), peers, seats, sinner })
+        Ok(Self {
+            directory: config.directory.clone(),
+            chain: chain.clone(),
+            l1: l1.clone(),
+            peers,
+            seats,
+            sinner,
+            clocks,
+        })
     }
 
     async fn start(&self, place: usize) -> Result<Sequencer, NetworkError> {
-        let (key, listen) = self.seats.get(place).ok_or(NetworkError::Key(place))?;
+        let (_, listen) = self.seats.get(place).ok_or(NetworkError::Key(place))?;
+        let directory = self.directory.join(format!("seat-{place}"));
         let journal = self.directory.join(format!("keys/poster-{place}"));
-        let poster = submitter(&self.l1, key.poster.clone(), journal, &self.chain).await?;
-        Sequencer::start(SequencerConfig {
+        self.start_in(place, directory, Some(journal), *listen).await
+    }
+
+    /// Starts a seat's keys in a directory and at a port.
+    async fn start_in(
+        &self,
+        place: usize,
+        directory: PathBuf,
+        poster: Option<PathBuf>,
+        listen: SocketAddr,
+    ) -> Result<Sequencer, NetworkError> {
+        let (key, _) = self.seats.get(place).ok_or(NetworkError::Key(place))?;
+        let submitter = match poster {
+            Some(journal) => Some(Arc::new(submitter(&self.l1, key.poster.clone(), journal, &self.chain).await?)),
+            None => None,
+        };
+        let seat = SequencerConfig {
             chain: self.chain.clone(),
-            directory: self.directory.join(format!("seat-{place}")),
+            directory,
             l1: self.l1.clone(),
             vote_key: LocalSigner::new(key.vote.clone()),
             peer_key: key.peer,
-            listen: *listen,
+            listen,
             peers: self.peers.clone(),
             local: true,
             limits: NetworkLimits { max_peers: SEATS, ..Default::default() },
             beneficiary: key.owner,
-            submitter: Some(Arc::new(poster)),
+            submitter,
             poll: poll(&self.chain),
             misbehaviour: self.sinner.as_ref().filter(|(sinner, _)| *sinner == place).map(|(_, how)| how.clone()),
-        })
-        .await
-        .map_err(|error| NetworkError::Seat(place, error))
+        };
+        let clock = self.clocks.get(place).or(self.clocks.last()).cloned().unwrap_or_else(Clock::system);
+        Sequencer::start_by(seat, clock).await.map_err(|error| NetworkError::Seat(place, error))
     }
 }

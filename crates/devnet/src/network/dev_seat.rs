@@ -1,0 +1,35 @@
+//! The seats of a development network: keys that everybody knows.
+
+use alloy::signers::local::PrivateKeySigner;
+use alloy_primitives::{Address, B256, keccak256};
+use k256::ecdsa::SigningKey;
+use surety_node::consensus::peer_public_key;
+
+/// The keys of one dev seat.
+pub(super) struct DevSeat {
+    pub(super) vote: SigningKey,
+    pub(super) peer: B256,
+    pub(super) peer_public: B256,
+    pub(super) owner: Address,
+    pub(super) poster: PrivateKeySigner,
+}
+
+impl std::fmt::Debug for DevSeat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DevSeat").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+impl DevSeat {
+    pub(super) fn new(place: usize, owner: Address) -> Option<Self> {
+        let secret = |what: &str| keccak256(format!("surety dev {what} key {place}"));
+        let peer = secret("peer");
+        Some(Self {
+            vote: SigningKey::from_slice(secret("vote").as_slice()).ok()?,
+            peer,
+            peer_public: peer_public_key(&peer)?,
+            owner,
+            poster: PrivateKeySigner::from_bytes(&secret("poster")).ok()?,
+        })
+    }
+}
