@@ -191,6 +191,7 @@ pub struct Network {
     servers: Vec<Server>,
     watchtower: Option<Watchtower>,
     misbehaviour: Option<Misbehaviour>,
+    starts: Starts,
     accounts: Vec<Address>,
 }
 
@@ -270,7 +271,7 @@ impl Network {
         let watchtower =
             if config.watch { Some(watch(&config.directory, &chain, &client, feeds).await?) } else { None };
         let accounts = accounts.iter().map(|a| a.address()).collect();
-        Ok(Self { chain, l1, l1_rpc, l1_beacon, seats, follower, servers, watchtower, misbehaviour, accounts })
+        Ok(Self { chain, l1, l1_rpc, l1_beacon, seats, follower, servers, watchtower, misbehaviour, starts, accounts })
     }
 
     /// The chain.
