@@ -177,7 +177,10 @@ fn nightly(shell: &Shell) -> Result<()> {
         ],
         &[("SURETY_SIM_SEEDS", &worlds)],
     )?;
-    nextest(shell, &["--run-ignored", "only", "-E", "package(surety-devnet) and test(clocks_that_are_set_wrong)"])?;
+    nextest(
+        shell,
+        &["--run-ignored", "only", "-E", "package(surety-devnet) and binary(hard_times) and not test(old_disks)"],
+    )?;
     shell.run_with(
         &shell.root.join("e2e"),
         "node",
