@@ -181,6 +181,7 @@ fn nightly(shell: &Shell) -> Result<()> {
         shell,
         &["--run-ignored", "only", "-E", "package(surety-devnet) and binary(hard_times) and not test(old_disks)"],
     )?;
+    nextest(shell, &["--run-ignored", "only", "--test-threads", "1", "-E", "binary(committees)"])?;
     shell.run_with(
         &shell.root.join("e2e"),
         "node",

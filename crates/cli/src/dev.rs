@@ -11,7 +11,7 @@ use std::{
 use surety_contracts::Profile;
 use surety_devnet::{
     l1::DEV_MNEMONIC,
-    network::{L1Choice, L2_BALANCE, Network, NetworkConfig},
+    network::{L1Choice, L2_BALANCE, MAX_SEATS, Network, NetworkConfig, SEATS},
 };
 use surety_rpc::Backend as _;
 
@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// Delays and windows.
     #[arg(long, value_enum, default_value_t = DevProfile::Dev)]
     profile: DevProfile,
+    /// Seats of the committee. All share this machine.
+    #[arg(long, default_value_t = SEATS as u64, value_parser = clap::value_parser!(u64).range(1..=MAX_SEATS as u64))]
+    seats: u64,
     /// Address that all servers listen on.
     #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into())]
     host: std::net::IpAddr,
@@ -67,12 +70,16 @@ pub(crate) struct Directory {
 
 impl Directory {
     pub(crate) fn new(what: &str, named: Option<PathBuf>) -> Result<Self> {
-        let (path, temporary) = match named {
-            Some(path) => (path, false),
-            None => (std::env::temp_dir().join(format!("surety-{what}-{}", std::process::id())), true),
-        };
+        let Some(path) = named else { return Self::within(what, &std::env::temp_dir()) };
         std::fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
-        Ok(Self { path, temporary })
+        Ok(Self { path, temporary: false })
+    }
+
+    /// A temporary folder in another one.
+    pub(crate) fn within(what: &str, parent: &std::path::Path) -> Result<Self> {
+        let path = parent.join(format!("surety-{what}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
+        Ok(Self { path, temporary: true })
     }
 
     pub(crate) fn path(&self) -> &std::path::Path {
@@ -101,6 +108,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
             DevProfile::Ci => Profile::Ci,
             DevProfile::Dev => Profile::Dev,
         },
+        seats: usize::try_from(arguments.seats).unwrap_or(SEATS),
         l1,
         l2_rpc: at(arguments.l2_port),
         follower_rpc: Some(at(arguments.follower_port)),
@@ -109,7 +117,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         watch: true,
         sinner: None,
     };
-    eprintln!("starting: L1, contracts, four sequencers, follower, watchtower (a few L1 blocks) …");
+    eprintln!("starting: L1, contracts, {} sequencers, follower, watchtower (a few L1 blocks) …", config.seats);
     let mut network = tokio::select! {
         network = Network::start(config) => network.context("the network did not start")?,
         interrupt = interrupted() => { interrupt?; return Ok(()); }

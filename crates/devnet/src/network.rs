@@ -1,10 +1,10 @@
-//! A whole network: L1, contracts, four bonded sequencers, a follower, RPC for wallets.
+//! A whole network: L1, contracts, bonded sequencers (four unless another number is asked for), a follower, RPC for wallets.
 //!
 //! The sequencers talk to each other over TCP on loopback and to L1 over HTTP, as separate machines would; only the process
 //! is one. Keys come from the well-known test mnemonic: whoever reads this has them.
 //!
 //! ```text
-//! directory/ chain.json   l1/   seat-0 … seat-3/   follower/   keys/ (journals of those who send on L1)
+//! directory/ chain.json   l1/   seat-0 … seat-(n−1)/   follower/   keys/ (journals of those who send on L1)
 //! ```
 
 mod dev_seat;
@@ -51,8 +51,10 @@ use surety_watch::{Policy, WatchConfig, WatchError, Watchtower};
 
 /// Chain id of L2.
 pub const L2_CHAIN_ID: u64 = 75_873;
-/// Seats of the network.
+/// Seats of a network of which nobody said how many.
 pub const SEATS: usize = 4;
+/// The most seats of a network: what one process and one machine can do.
+pub const MAX_SEATS: usize = 16;
 /// What each dev account gets on L2: 500 ether, by a deposit.
 pub const L2_BALANCE: U256 = uint!(500_000_000_000_000_000_000_U256);
 /// What each poster gets on L1: 50 ether.
@@ -92,6 +94,8 @@ pub enum L1Choice {
 pub struct NetworkConfig {
     /// Delays and windows.
     pub profile: Profile,
+    /// How many seats, 1 to [`MAX_SEATS`].
+    pub seats: usize,
     /// L1.
     pub l1: L1Choice,
     /// Where L2's RPC server listens.
@@ -132,6 +136,17 @@ pub enum NetworkError {
     /// A chain is there, but not on this L1.
     #[error("the chain of {0} is not on this L1: use the L1 that it began on, or an empty directory")]
     OtherL1(String),
+    /// Too many seats, or none.
+    #[error("a network of {0} seats cannot be: 1 to {MAX_SEATS}")]
+    Seats(usize),
+    /// The directory's network has another number of seats.
+    #[error("the network of {directory} has {there} seats: start it with as many, or use an empty directory")]
+    OtherSeats {
+        /// The directory.
+        directory: String,
+        /// Its seats.
+        there: usize,
+    },
     /// A transaction on L1.
     #[error("{what}: {cause}")]
     Send {
@@ -224,12 +239,10 @@ impl Network {
                 .map_err(|cause| NetworkError::System { what: format!("make {}", path.display()), cause })
         };
         make(&config.directory)?;
+        check_seats(&config)?;
         let accounts = dev_accounts()?;
-        let seats: Vec<DevSeat> = (0..SEATS)
-            .map(|place| {
-                let owner = accounts.get(place).map(|a| a.address()).unwrap_or_default();
-                DevSeat::new(place, owner).ok_or(NetworkError::Key(place))
-            })
+        let seats: Vec<DevSeat> = (0..config.seats)
+            .map(|place| DevSeat::new(place, &accounts).ok_or(NetworkError::Key(place)))
             .collect::<Result<_, _>>()?;
         let (l1, l1_rpc, l1_beacon) = start_l1(&config.l1, &config.directory).await?;
         let client: Arc<dyn L1> = Arc::new(RpcL1::new(RpcConfig::new(&l1_rpc, [l1_beacon.clone()]), None)?);
@@ -244,7 +257,7 @@ impl Network {
         let sinner = config.sinner.map(|(place, _)| place).zip(misbehaviour.clone());
         let starts = Starts::new(&config, &chain, &client, seats, sinner, conditions.clocks)?;
         let mut seats = Vec::new();
-        for place in 0..SEATS {
+        for place in 0..config.seats {
             seats.push(starts.start(place).await?);
         }
         let follower = FollowerNode::start(FollowerNodeConfig {
@@ -347,6 +360,19 @@ impl Network {
         self.starts.start_in(place, directory, None, free_port()?).await
     }
 
+    /// Stops the last seats for good; the first always stays.
+    ///
+    /// # Errors
+    /// One of them had failed before; all are stopped.
+    pub async fn stop_seats(&mut self, count: usize) -> Result<(), NetworkError> {
+        let left = self.seats.len().saturating_sub(count).max(1);
+        let stopped = futures::future::join_all(self.seats.drain(left..).map(Sequencer::stop)).await;
+        for (place, outcome) in (left..).zip(stopped) {
+            outcome.map_err(|error| NetworkError::Seat(place, error.into()))?;
+        }
+        Ok(())
+    }
+
     /// Waits until a part of the network has failed; says which.
     pub async fn failed(&mut self) -> String {
         let seats =
@@ -389,6 +415,18 @@ impl Network {
         }
         self.l1
     }
+}
+
+/// A network that is there goes on with the seats that it has.
+fn check_seats(config: &NetworkConfig) -> Result<(), NetworkError> {
+    if !(1..=MAX_SEATS).contains(&config.seats) {
+        return Err(NetworkError::Seats(config.seats));
+    }
+    let there = (0..).take_while(|place| config.directory.join(format!("seat-{place}")).exists()).count();
+    if config.directory.join("chain.json").exists() && there > 0 && there != config.seats {
+        return Err(NetworkError::OtherSeats { directory: config.directory.display().to_string(), there });
+    }
+    Ok(())
 }
 
 /// Waits for the watchtower's end; for ever if there is none.
@@ -653,7 +691,7 @@ impl Starts {
             listen,
             peers: self.peers.clone(),
             local: true,
-            limits: NetworkLimits { max_peers: SEATS, ..Default::default() },
+            limits: NetworkLimits { max_peers: self.seats.len(), ..Default::default() },
             beneficiary: key.owner,
             submitter,
             poll: poll(&self.chain),

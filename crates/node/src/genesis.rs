@@ -56,7 +56,11 @@ fn storage_root(storage: &BTreeMap<U256, U256>) -> B256 {
 /// # Errors
 /// Only if a pre-install that is compiled in is damaged.
 pub fn make(parameters: &ChainParameters, accounts: &L2Genesis) -> Result<Genesis, PreinstallError> {
-    let alloc = alloc(accounts)?;
+    Ok(with(parameters, alloc(accounts)?))
+}
+
+/// Makes the genesis block of a chain that begins with these accounts.
+pub(crate) fn with(parameters: &ChainParameters, alloc: StateChanges) -> Genesis {
     let trie_accounts = alloc.accounts.iter().filter_map(|(address, change)| {
         let Account { nonce, balance, code_hash } = change.account?;
         Some((*address, TrieAccount { nonce, balance, storage_root: storage_root(&change.storage), code_hash }))
@@ -65,7 +69,7 @@ pub fn make(parameters: &ChainParameters, accounts: &L2Genesis) -> Result<Genesi
     let passer = alloc.accounts.get(&predeploys::L2_TO_L1_MESSAGE_PASSER);
     let passer_root = passer.map_or(EMPTY_ROOT_HASH, |change| storage_root(&change.storage));
     let header = op::genesis_block(parameters, state_root, passer_root).header;
-    Ok(Genesis { header, alloc })
+    Genesis { header, alloc }
 }
 
 /// Makes the genesis block of a chain and compares it with the hash that the parameters name.

@@ -1,5 +1,6 @@
 //! Measurements: `surety bench …`. Figures are printed as one JSON object on the last line.
 
+mod consensus;
 mod failover;
 mod load;
 
@@ -12,11 +13,14 @@ pub(crate) enum Command {
     Load(load::Arguments),
     /// Seats in processes of their own, of which the leader is killed: how long until the next final block.
     Failover(failover::Arguments),
+    /// Committees in this process: blocks a second, time to finality and what they cost, without and with execution.
+    Consensus(consensus::Arguments),
 }
 
 pub(crate) async fn run(command: Command) -> Result<()> {
     match command {
         Command::Load(arguments) => load::run(arguments).await,
         Command::Failover(arguments) => failover::run(arguments).await,
+        Command::Consensus(arguments) => consensus::run(arguments).await,
     }
 }

@@ -1,7 +1,7 @@
 //! What a drill looks at: the chain on L2, the contracts on L1, the clock.
 
 use super::{DrillConfig, DrillError};
-use crate::network::{Network, NetworkConfig, NetworkError};
+use crate::network::{Network, NetworkConfig, NetworkError, SEATS};
 use alloy::sol_types::SolEvent as _;
 use alloy_primitives::{B256, U256};
 use std::{
@@ -145,6 +145,7 @@ impl World {
         timeline.tell("starting a network: L1, contracts, four seats, follower, watchtower");
         let network = Network::start(NetworkConfig {
             profile: Profile::Ci,
+            seats: SEATS,
             l1: config.l1.clone(),
             l2_rpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             follower_rpc: None,

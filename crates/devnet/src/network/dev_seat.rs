@@ -21,8 +21,13 @@ impl std::fmt::Debug for DevSeat {
 }
 
 impl DevSeat {
-    pub(super) fn new(place: usize, owner: Address) -> Option<Self> {
+    /// The first seats are dev accounts', the others have owners of their own.
+    pub(super) fn new(place: usize, accounts: &[PrivateKeySigner]) -> Option<Self> {
         let secret = |what: &str| keccak256(format!("surety dev {what} key {place}"));
+        let owner = match accounts.get(place).filter(|_| place < super::DEPLOYER) {
+            Some(account) => account.address(),
+            None => PrivateKeySigner::from_bytes(&secret("owner")).ok()?.address(),
+        };
         let peer = secret("peer");
         Some(Self {
             vote: SigningKey::from_slice(secret("vote").as_slice()).ok()?,

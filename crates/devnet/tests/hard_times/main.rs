@@ -148,6 +148,7 @@ impl Quick {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let config = NetworkConfig {
             profile: Profile::Ci,
+            seats: surety_devnet::network::SEATS,
             l1: L1Choice::Embedded { rpc: any, beacon: any },
             l2_rpc: any,
             follower_rpc: None,

@@ -172,6 +172,7 @@ impl World {
         pace.ahead.store(pace.l1_ahead(), Ordering::SeqCst);
         let config = NetworkConfig {
             profile: Profile::Production,
+            seats: surety_devnet::network::SEATS,
             l1: L1Choice::External { rpc: l1.rpc_url(), beacon: l1.beacon_url() },
             l2_rpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             follower_rpc: None,

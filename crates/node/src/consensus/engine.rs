@@ -7,7 +7,7 @@
 
 use super::{
     application::{Application, Marshal, Shared, TermInfo},
-    block::{BlockLimits, to_digest},
+    block::{BlockLimits, Hash, to_digest},
     byzantine::{Bent, Tap},
     certified,
     committee::Committee,
@@ -22,7 +22,7 @@ use super::{
 use crate::evidence::{EvidencePool, TermKey};
 use crate::signer::Guard;
 use commonware_consensus::{
-    Reporters,
+    CertifiableAutomaton, Relay, Reporter, Reporters,
     simplex::{
         self, Engine, Floor, ForwardPolicy, SkipBudget, SkipPolicy, elector::RoundRobin,
         scheme::reporter::AttributableReporter,
@@ -111,6 +111,57 @@ impl Default for Timing {
             skip: Duration::from_secs(4),
             listen: Duration::from_secs(2),
         }
+    }
+}
+
+/// Which term's engine, where it keeps its log, and how it times itself.
+pub(super) struct Place {
+    pub(super) partition: String,
+    pub(super) boundary: Boundary,
+    pub(super) timing: Timing,
+}
+
+/// How every engine of ours is set.
+pub(super) fn settings<B, A, F>(
+    scheme: Scheme,
+    place: Place,
+    page_cache: CacheRef,
+    blocker: B,
+    application: A,
+    reporter: F,
+) -> simplex::Config<Scheme, RoundRobin<Keccak256>, B, Hash, A, A, F, Sequential>
+where
+    B: Blocker<PublicKey = PublicKey>,
+    A: CertifiableAutomaton<Context = simplex::types::Context<Hash, PublicKey>, Digest = Hash>
+        + Relay<Digest = Hash, PublicKey = PublicKey, Plan = simplex::Plan<PublicKey>>,
+    F: Reporter<Activity = simplex::types::Activity<Scheme, Hash>>,
+{
+    let Place { partition, boundary, timing } = place;
+    simplex::Config {
+        scheme,
+        elector: RoundRobin::<Keccak256>::default(),
+        blocker,
+        automaton: application.clone(),
+        relay: application,
+        reporter,
+        // Without it contradictions that come late are not seen.
+        track_historical_votes: true,
+        strategy: Sequential,
+        partition,
+        mailbox_size: MAILBOX,
+        epoch: Epoch::new(boundary.term.get()),
+        floor: Floor::Genesis(to_digest(boundary.genesis)),
+        replay_buffer: NZUsize!(1 << 16),
+        write_buffer: NZUsize!(1 << 16),
+        page_cache,
+        leader_timeout: timing.leader_timeout,
+        certification_timeout: timing.certification_timeout,
+        timeout_retry: timing.retry,
+        view_retention: ViewDelta::new(256),
+        skip: SkipPolicy::Enabled { timeout: timing.skip, budget: SkipBudget::Participants },
+        fetch_timeout: NZDuration!(Duration::from_secs(1)),
+        fetch_retry_delay: Duration::from_millis(100),
+        forward: ForwardPolicy::SilentVoters,
     }
 }
 
@@ -314,34 +365,9 @@ where
             Sequential,
             true,
         );
-        let engine = Engine::new(
-            context.child("engine"),
-            simplex::Config {
-                scheme,
-                elector: RoundRobin::<Keccak256>::default(),
-                blocker: self.blocker.clone(),
-                automaton: application.clone(),
-                relay: application,
-                reporter,
-                track_historical_votes: true,
-                strategy: Sequential,
-                partition: format!("{}term-{term}", self.partition),
-                mailbox_size: MAILBOX,
-                epoch: Epoch::new(term.get()),
-                floor: Floor::Genesis(to_digest(boundary.genesis)),
-                replay_buffer: NZUsize!(1 << 16),
-                write_buffer: NZUsize!(1 << 16),
-                page_cache: self.cache.clone(),
-                leader_timeout: self.timing.leader_timeout,
-                certification_timeout: self.timing.certification_timeout,
-                timeout_retry: self.timing.retry,
-                view_retention: ViewDelta::new(256),
-                skip: SkipPolicy::Enabled { timeout: self.timing.skip, budget: SkipBudget::Participants },
-                fetch_timeout: NZDuration!(Duration::from_secs(1)),
-                fetch_retry_delay: Duration::from_millis(100),
-                forward: ForwardPolicy::SilentVoters,
-            },
-        );
+        let place = Place { partition: format!("{}term-{term}", self.partition), boundary, timing: self.timing };
+        let settings = settings(scheme, place, self.cache.clone(), self.blocker.clone(), application, reporter);
+        let engine = Engine::new(context.child("engine"), settings);
         let (sender, receiver) = votes;
         Some(match self.shared.misbehaviour.clone() {
             None => engine.start((sender, receiver), certificates, resolver),

@@ -11,7 +11,7 @@
 //!              └─ epochs, committee: which term, who votes
 //! ```
 //!
-//! The schedule of terms comes from outside, as do L1's messages; see [`TermSchedule`] and [`crate::builder::Inbox`].
+//! [`measure`] says how fast all this is. The schedule of terms comes from outside, as do L1's messages; see [`TermSchedule`] and [`crate::builder::Inbox`].
 
 mod admission;
 mod application;
@@ -24,6 +24,7 @@ mod epochs;
 mod finalizer;
 mod gossip;
 mod keeper;
+pub mod measure;
 mod metrics;
 mod scheme;
 mod seat;

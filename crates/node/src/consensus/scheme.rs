@@ -5,8 +5,15 @@
 //! signers and one 64-byte signature (EIP-2098) of each in that order, so anyone can take it apart and show a single
 //! signature to L1; [`Scheme::signature_set`] brings it in L1's form.
 //!
+//! The library checks a vote when it counts it, when it reports it and in every certificate; [`right`] remembers those that
+//! were right, so that each costs one recovery.
+//!
 //! Signing goes through [`Guard`]: a vote that the journal refuses is not cast ([`certificate::Scheme::sign`] returns
 //! `None`), which the engine treats as a vote lost.
+
+mod right;
+
+pub(super) use right::checks;
 
 use super::committee::Committee;
 use crate::signer::Guard;
@@ -32,6 +39,7 @@ use commonware_utils::{
     ordered::{Quorum, Set},
 };
 use rand_core::CryptoRng;
+use right::RightSignatures;
 use std::sync::Arc;
 use surety_types::{
     RollupId,
@@ -115,6 +123,7 @@ struct Inner {
     /// Vote addresses by participant.
     votes: Vec<Address>,
     guard: Option<(Participant, Guard)>,
+    right: RightSignatures,
 }
 
 impl Scheme {
@@ -133,7 +142,17 @@ impl Scheme {
             let index = votes.iter().position(|vote| *vote == guard.address())?;
             Some((Participant::from_usize(index), guard))
         });
-        Self { inner: Arc::new(Inner { rollup, genesis, domain, committee, votes, guard }) }
+        Self {
+            inner: Arc::new(Inner {
+                rollup,
+                genesis,
+                domain,
+                committee,
+                votes,
+                guard,
+                right: RightSignatures::default(),
+            }),
+        }
     }
 
     /// The committee.
@@ -220,9 +239,10 @@ impl Scheme {
     }
 
     fn check(&self, digest: &B256, signer: Participant, signature: &Lazy<Signature>) -> bool {
-        let address = self.inner.votes.get(usize::from(signer));
-        let recovered = signature.get().and_then(|signature| signature.0.recover(digest));
-        recovered.is_some() && recovered.as_ref() == address
+        let (Some(address), Some(signature)) = (self.inner.votes.get(usize::from(signer)), signature.get()) else {
+            return false;
+        };
+        self.inner.right.check(*digest, usize::from(signer), &signature.0, address)
     }
 }
 

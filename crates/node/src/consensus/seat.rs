@@ -32,7 +32,7 @@ use commonware_cryptography::{
     ed25519::{PrivateKey, PublicKey},
 };
 use commonware_p2p::{authenticated::lookup, max_message_size, utils::mux::prefixed};
-use commonware_runtime::{Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
+use commonware_runtime::{Metrics as _, Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
 use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
@@ -49,8 +49,8 @@ use std::{
 };
 use surety_rpc::Feed;
 use surety_state::StoredBlock;
-use surety_types::signing::Domain;
-use tokio::sync::{broadcast, oneshot, watch};
+use surety_types::{RollupId, signing::Domain};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Where peers listen, by peer key. Cheap to clone, all clones are one list; it may change while the seat runs.
 #[derive(Debug, Clone)]
@@ -222,9 +222,18 @@ pub struct SeatHandle {
     receipts: broadcast::Sender<SignedReceipt>,
     term: watch::Receiver<Option<Boundary>>,
     batches: BatchSignatures,
+    counts: mpsc::UnboundedSender<oneshot::Sender<String>>,
 }
 
 impl SeatHandle {
+    /// What the consensus library counts of this seat (messages, bytes, syncs, …), in Prometheus' text form. `None` when the
+    /// seat has ended.
+    pub async fn counts(&self) -> Option<String> {
+        let (reply, counts) = oneshot::channel();
+        self.counts.send(reply).ok()?;
+        counts.await.ok()
+    }
+
     /// Final blocks from now on, in order, already durable. A receiver that lags loses some and reads them from the store.
     pub fn finalized(&self) -> broadcast::Receiver<Arc<StoredBlock>> {
         self.finalized.subscribe()
@@ -285,6 +294,7 @@ impl Seat {
         let receipts = broadcast::Sender::new(8_192);
         let (term, terms) = watch::channel(None);
         let (batches, requests) = BatchSignatures::new();
+        let (counts, mut asked) = mpsc::unbounded_channel::<oneshot::Sender<String>>();
         let shared = Arc::new(Shared {
             blocks: config.blocks.clone(),
             pool: config.pool.clone(),
@@ -319,6 +329,12 @@ impl Seat {
             let result = runner.start(|context| async move {
                 let context = Steady::system(context);
                 let network = connect(&context, &config, key);
+                context.child("counts").spawn(|context| async move {
+                    while let Some(reply) = asked.recv().await {
+                        // Who asked may have gone.
+                        let _ = reply.send(context.encode());
+                    }
+                });
                 let engine = context.child("seat").spawn(|context| engine::run(context, core, network));
                 tokio::select! {
                     biased;
@@ -338,7 +354,16 @@ impl Seat {
             result
         };
         let thread = thread::Builder::new().name("seat".into()).spawn(run)?;
-        Ok(SeatHandle { stop: Some(stop), ended, thread: Some(thread), finalized, receipts, term: terms, batches })
+        Ok(SeatHandle {
+            stop: Some(stop),
+            ended,
+            thread: Some(thread),
+            finalized,
+            receipts,
+            term: terms,
+            batches,
+            counts,
+        })
     }
 }
 
@@ -359,6 +384,38 @@ fn largest(limits: &BlockLimits) -> u32 {
     ])
 }
 
+/// How every network of ours is set. `longest` is the longest message in bytes.
+pub(super) fn peer_settings(
+    key: PrivateKey,
+    rollup: RollupId,
+    listen: SocketAddr,
+    max_peers: usize,
+    longest: u32,
+    local: bool,
+) -> lookup::Config<Upgrader> {
+    let handshake = Cups::<_, ChaCha20Poly1305>::new(
+        Sake {
+            signer: key,
+            synchrony_bound: Duration::from_secs(5),
+            max_handshake_age: Duration::from_secs(10),
+            version: sake::Version::V1,
+        },
+        cups::Version::V1,
+    );
+    let namespace = format!("surety-{rollup}");
+    let per_set = NonZeroUsize::new(max_peers.saturating_add(1)).unwrap_or(NonZeroUsize::MIN);
+    let settings = if local { lookup::Config::local } else { lookup::Config::recommended };
+    let mut settings = settings(handshake, namespace.as_bytes(), listen, per_set, longest, NZUsize!(1_024));
+    settings.tracked_peer_sets = TRACKED_TERMS;
+    if local {
+        // All seats share one address.
+        settings.allowed_handshake_rate_per_ip = Quota::per_second(NZU32!(1_024));
+        settings.allowed_handshake_rate_per_subnet = Quota::per_second(NZU32!(1_024));
+    }
+    settings
+}
+
+type Upgrader = Cups<Sake<PrivateKey>, ChaCha20Poly1305>;
 type Outgoing = lookup::Sender<PublicKey, Steady<runtime::Context>>;
 type Incoming = lookup::Receiver<PublicKey>;
 type Oracle = lookup::Oracle<PublicKey>;
@@ -370,26 +427,8 @@ fn connect(
     key: PrivateKey,
 ) -> Network<Outgoing, Incoming, Oracle, Oracle> {
     let me = key.public_key();
-    let handshake = Cups::<_, ChaCha20Poly1305>::new(
-        Sake {
-            signer: key,
-            synchrony_bound: Duration::from_secs(5),
-            max_handshake_age: Duration::from_secs(10),
-            version: sake::Version::V1,
-        },
-        cups::Version::V1,
-    );
-    let namespace = format!("surety-{}", config.blocks.parameters().rollup);
-    let per_set = NonZeroUsize::new(config.max_peers.saturating_add(1)).unwrap_or(NonZeroUsize::MIN);
-    let settings = if config.local { lookup::Config::local } else { lookup::Config::recommended };
-    let mut settings =
-        settings(handshake, namespace.as_bytes(), config.listen, per_set, largest(&limits(config)), NZUsize!(1_024));
-    settings.tracked_peer_sets = TRACKED_TERMS;
-    if config.local {
-        // All seats share one address.
-        settings.allowed_handshake_rate_per_ip = Quota::per_second(NZU32!(1_024));
-        settings.allowed_handshake_rate_per_subnet = Quota::per_second(NZU32!(1_024));
-    }
+    let rollup = config.blocks.parameters().rollup;
+    let settings = peer_settings(key, rollup, config.listen, config.max_peers, largest(&limits(config)), config.local);
     let (mut network, oracle) = lookup::Network::new(context.child("network"), settings);
     let quotas = config.quotas;
     let mut channel = 0;

@@ -30,6 +30,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 use surety_types::{
     RollupId, Term,
@@ -83,6 +84,8 @@ pub struct Journal {
     path: PathBuf,
     owner: [u8; 52],
     inner: Mutex<Inner>,
+    /// Syncs since it was opened.
+    syncs: AtomicU64,
     /// How much of the file is known to be on disk. Held during a sync, so that others wait and find it done.
     synced: Mutex<u64>,
 }
@@ -155,6 +158,7 @@ impl Journal {
             path: path.to_owned(),
             owner,
             synced: Mutex::new(loaded.length),
+            syncs: AtomicU64::new(0),
             inner: Mutex::new(Inner {
                 file,
                 book: loaded.book,
@@ -163,6 +167,11 @@ impl Journal {
                 failed: false,
             }),
         })
+    }
+
+    /// How often it was synced since it was opened.
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
     }
 
     /// Whether this is the journal of that key under that domain.
@@ -325,6 +334,7 @@ impl Journal {
         let start = std::time::Instant::now();
         let result = file.sync_data();
         metrics::synced(start.elapsed());
+        self.syncs.fetch_add(1, Ordering::Relaxed);
         if let Err(source) = result {
             self.inner.lock().failed = true;
             return Err(io(source));
