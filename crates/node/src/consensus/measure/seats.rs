@@ -117,7 +117,8 @@ fn start(
         batch_verifier: None,
         evidence,
         feed: Arc::default(),
-        timing: Timing::default(),
+        // These keys sign nowhere else: there is nothing to listen for.
+        timing: Timing { listen: Duration::ZERO, ..Timing::default() },
         quotas: quotas(run.seats),
         max_peers: usize::try_from(run.seats).unwrap_or(usize::MAX),
         max_block_bytes: MAX_BLOCK_BYTES,
