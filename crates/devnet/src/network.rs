@@ -16,7 +16,7 @@ use crate::{
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolCall as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256, uint};
-use dev_seat::DevSeat;
+use dev_seat::{DevSeat, check_seats};
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -415,18 +415,6 @@ impl Network {
         }
         self.l1
     }
-}
-
-/// A network that is there goes on with the seats that it has.
-fn check_seats(config: &NetworkConfig) -> Result<(), NetworkError> {
-    if !(1..=MAX_SEATS).contains(&config.seats) {
-        return Err(NetworkError::Seats(config.seats));
-    }
-    let there = (0..).take_while(|place| config.directory.join(format!("seat-{place}")).exists()).count();
-    if config.directory.join("chain.json").exists() && there > 0 && there != config.seats {
-        return Err(NetworkError::OtherSeats { directory: config.directory.display().to_string(), there });
-    }
-    Ok(())
 }
 
 /// Waits for the watchtower's end; for ever if there is none.
