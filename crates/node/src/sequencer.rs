@@ -39,8 +39,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// The most bytes of a block on the wire: what a batch of one block can carry in six blobs, uncompressed, and room.
-pub(crate) const MAX_BLOCK_BYTES: usize = 1 << 20;
+/// The most bytes of a block on the wire. Each block must fit into a batch of its own, else nothing could be posted any more:
+/// in a batch's body a transaction has 64 bytes of signature even if its own encoding has fewer, which leaves room for 3,600
+/// transactions of that kind ([`surety_stf::batch::MAX_BODY_BYTES`]).
+pub(crate) const MAX_BLOCK_BYTES: usize = 1 << 19;
 
 /// Terms before that of the newest block whose committees are read at a start: batches and blocks of these may still be
 /// asked for.

@@ -7,6 +7,7 @@ use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, TxHash};
 use std::{
     sync::{Arc, mpsc},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 use surety_stf::{
@@ -51,13 +52,25 @@ struct Bench {
 }
 
 /// A block under construction. Its calls wait for the thread: make them where blocking is allowed. Dropping it gives the
-/// block up.
+/// block up, and waits until the thread has let go of the store.
 #[derive(Debug)]
 pub struct Workshop {
-    jobs: mpsc::Sender<Job>,
+    /// `None` when nothing more is to do.
+    jobs: Option<mpsc::Sender<Job>>,
     seal: mpsc::Sender<()>,
     sealed: mpsc::Receiver<Result<Sealed, MachineError>>,
     height: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, somebody was told that it is gone.
+            let _ = thread.join();
+        }
+    }
 }
 
 /// The thread ended without an answer: it panicked, which nothing known causes.
@@ -107,9 +120,11 @@ impl Workshop {
                 let _ = done.send(blocks.seal(bench.draft));
             }
         };
-        thread.spawn(run).map_err(|e| MachineError::Engine(format!("no thread to build the block: {e}")))?;
-        let height = started.recv().map_err(|_| gone())??;
-        Ok(Self { jobs, seal, sealed, height })
+        let thread =
+            thread.spawn(run).map_err(|e| MachineError::Engine(format!("no thread to build the block: {e}")))?;
+        let mut workshop = Self { jobs: Some(jobs), seal, sealed, height: 0, thread: Some(thread) };
+        workshop.height = started.recv().map_err(|_| gone())??;
+        Ok(workshop)
     }
 
     /// The block's height.
@@ -122,7 +137,7 @@ impl Workshop {
         let job: Job = Box::new(move |bench| {
             let _ = answer.send(job(bench));
         });
-        self.jobs.send(job).map_err(|_| gone())?;
+        self.jobs.as_ref().ok_or_else(gone)?.send(job).map_err(|_| gone())?;
         wait.recv().map_err(|_| gone())
     }
 
@@ -138,11 +153,10 @@ impl Workshop {
     ///
     /// # Errors
     /// The machine's alone.
-    pub fn seal(self) -> Result<Sealed, MachineError> {
-        let Self { jobs, seal, sealed, .. } = self;
-        let _ = seal.send(());
-        drop(jobs);
-        sealed.recv().map_err(|_| gone())?
+    pub fn seal(mut self) -> Result<Sealed, MachineError> {
+        let _ = self.seal.send(());
+        self.jobs = None;
+        self.sealed.recv().map_err(|_| gone())?
     }
 }
 
@@ -193,6 +207,28 @@ mod tests {
     use crate::pool::{Origin, Pool, PoolConfig};
     use surety_types::{Milliseconds, Term, View};
 
+    fn context(blocks: &Blocks, view: u64) -> ConsensusContext {
+        ConsensusContext {
+            rollup: blocks.parameters().rollup,
+            term: Term::new(1),
+            view: View::new(view),
+            parent_view: View::new(view - 1),
+            milliseconds: Milliseconds::new(GENESIS_TIME * 1000 + 200 * view),
+        }
+    }
+
+    #[test]
+    fn a_block_that_is_given_up_lets_go_of_the_store_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        for _ in 0..100 {
+            // Refuses to open a store that is in use.
+            let blocks = chain(Some(directory.path()));
+            let genesis = blocks.parent(blocks.store().genesis().hash).unwrap().unwrap();
+            let context = context(&blocks, 1);
+            drop(Workshop::begin(blocks, genesis, context, Address::ZERO, 100_000).unwrap());
+        }
+    }
+
     #[test]
     fn a_block_takes_what_arrives_until_it_is_sealed() {
         let blocks = chain(None);
@@ -200,13 +236,7 @@ mod tests {
             blocks.inbox().push(deposit(u64::from(seed) - 1, account(seed), 100_000)).unwrap();
         }
         let genesis = || blocks.parent(blocks.store().genesis().hash).unwrap().unwrap();
-        let context = |view: u64| ConsensusContext {
-            rollup: blocks.parameters().rollup,
-            term: Term::new(1),
-            view: View::new(view),
-            parent_view: View::new(view - 1),
-            milliseconds: Milliseconds::new(GENESIS_TIME * 1000 + 200 * view),
-        };
+        let context = |view| context(&blocks, view);
         let time = Duration::from_secs(5);
         let first = Workshop::begin(blocks.clone(), genesis(), context(1), Address::ZERO, 100_000).unwrap();
         let first = first.seal().unwrap();

@@ -96,3 +96,48 @@ pub fn batch_block(rollup: RollupId, stored: &StoredBlock) -> Option<BatchBlock>
         transactions: content.skip(messages).cloned().collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sequencer::MAX_BLOCK_BYTES;
+    use alloy_consensus::{Signed, TxEip1559};
+    use alloy_eips::eip2718::Encodable2718 as _;
+    use alloy_primitives::{Address, Signature, TxKind, U256};
+    use surety_types::{ConsensusContext, Term, Transaction, View};
+
+    const ROLLUP: RollupId = RollupId::new(7);
+    /// More than a block's gas pays for.
+    const MOST_TRANSACTIONS: usize = 3_600;
+
+    /// Its signature is as short on the wire as one can be.
+    fn transaction(input: usize) -> Transaction {
+        let to = TxKind::Call(Address::repeat_byte(3));
+        let tx = TxEip1559 { chain_id: 7, gas_limit: 21_000, to, input: vec![0; input].into(), ..Default::default() };
+        Transaction::Eip1559(Signed::new_unhashed(tx, Signature::new(U256::ONE, U256::ONE, true)))
+    }
+
+    /// A block that has `bytes` on the wire, of transactions that carry `input` bytes each.
+    fn fits(bytes: usize, input: usize) -> Result<(), EncodeError> {
+        let each = transaction(input).encode_2718_len();
+        let count = (bytes / each).min(MOST_TRANSACTIONS);
+        let context = ConsensusContext {
+            rollup: ROLLUP,
+            term: Term::new(1),
+            view: View::new(u64::MAX),
+            parent_view: View::new(3),
+            milliseconds: Milliseconds::new(u64::MAX / 2),
+        };
+        let transactions = vec![transaction(input); count];
+        let block = BatchBlock { context, beneficiary: Address::repeat_byte(9), messages: u64::MAX, transactions };
+        BodyWriter::new(ROLLUP).push(&block)
+    }
+
+    #[test]
+    fn each_block_that_may_be_proposed_fits_a_batch_of_its_own() {
+        for input in [0, 1, 100, 10_000, 128 << 10] {
+            assert_eq!(fits(MAX_BLOCK_BYTES, input), Ok(()), "{input} bytes each");
+        }
+        assert_eq!(fits(2 * MAX_BLOCK_BYTES, 10_000), Err(EncodeError::TooLong), "a mebibyte would not");
+    }
+}
