@@ -17,11 +17,21 @@ use surety_rpc::Backend as _;
 
 /// Delays and windows that a development network may have.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum DevProfile {
+pub(crate) enum DevProfile {
     /// The shortest that fit together: for tests.
     Ci,
     /// Short, for people.
     Dev,
+}
+
+impl DevProfile {
+    /// As it is written on a command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ci => "ci",
+            Self::Dev => "dev",
+        }
+    }
 }
 
 /// Options of `surety dev`.

@@ -48,14 +48,14 @@ pub(crate) struct Arguments {
 }
 
 /// One account with the nonce that it uses next.
-struct Sender {
-    signer: PrivateKeySigner,
-    nonce: u64,
+pub(super) struct Sender {
+    pub(super) signer: PrivateKeySigner,
+    pub(super) nonce: u64,
 }
 
 /// What the endpoint is and how to pay there.
 #[derive(Clone)]
-struct Target {
+pub(super) struct Target {
     provider: RootProvider,
     chain_id: u64,
     max_fee: u128,
@@ -63,15 +63,17 @@ struct Target {
 }
 
 impl Target {
-    async fn connect(arguments: &Arguments) -> Result<Self> {
-        let provider = ProviderBuilder::default().connect_http(arguments.rpc.parse().context("--rpc is no URL")?);
+    /// An endpoint, and the time between two questions for a receipt.
+    pub(super) async fn connect(rpc: &str, poll: Duration) -> Result<Self> {
+        let url = rpc.parse().with_context(|| format!("{rpc:?} is no URL"))?;
+        let provider = ProviderBuilder::default().connect_http(url);
         let chain_id = provider.get_chain_id().await.context("no answer: is the network running?")?;
         let price: U128 = provider.client().request_noparams("eth_gasPrice").await?;
         Ok(Self {
             provider,
             chain_id,
             max_fee: price.to::<u128>().saturating_mul(4).max(1_000_000),
-            poll: Duration::from_millis(arguments.poll),
+            poll,
         })
     }
 
@@ -92,6 +94,12 @@ impl Target {
         Ok((*envelope.tx_hash(), envelope.encoded_2718().into()))
     }
 
+    /// Sends one wei; does not wait for the receipt.
+    pub(super) async fn transfer(&self, from: &mut Sender) -> Result<B256> {
+        let (_, raw) = self.sign(from, Address::repeat_byte(0xbe), U256::from(1))?;
+        self.send(raw).await
+    }
+
     async fn send(&self, raw: Bytes) -> Result<B256> {
         Ok(self.provider.client().request("eth_sendRawTransaction", (raw,)).await?)
     }
@@ -108,9 +116,37 @@ impl Target {
         }
     }
 
-    async fn nonce(&self, address: Address) -> Result<u64> {
+    /// The nonce that an account uses next, counting what waits in the pool.
+    pub(super) async fn nonce(&self, address: Address) -> Result<u64> {
         let nonce: U64 = self.provider.client().request("eth_getTransactionCount", (address, "pending")).await?;
         Ok(nonce.to())
+    }
+
+    /// How many transactions of an account are in blocks.
+    pub(super) async fn included(&self, address: Address) -> Result<u64> {
+        let nonce: U64 = self.provider.client().request("eth_getTransactionCount", (address, "latest")).await?;
+        Ok(nonce.to())
+    }
+
+    pub(super) async fn balance(&self, address: Address) -> Result<U256> {
+        Ok(self.provider.client().request("eth_getBalance", (address, "latest")).await?)
+    }
+
+    /// Height of the newest block.
+    pub(super) async fn height(&self) -> Result<u64> {
+        let height: U64 = self.provider.client().request_noparams("eth_blockNumber").await?;
+        Ok(height.to())
+    }
+
+    /// The senders of a measurement that `account` pays for, always the same ones.
+    pub(super) async fn senders(&self, count: usize, account: u32) -> Result<Vec<Sender>> {
+        let mut senders = Vec::with_capacity(count);
+        for i in 0..count {
+            let key = keccak256(format!("surety bench sender {i} of {account}"));
+            let signer = PrivateKeySigner::from_bytes(&key)?;
+            senders.push(Sender { nonce: self.nonce(signer.address()).await?, signer });
+        }
+        Ok(senders)
     }
 }
 
@@ -138,7 +174,8 @@ async fn latency(target: &Target, payer: &mut Sender, transfers: usize) -> Resul
     )
 }
 
-async fn fund(target: &Target, payer: &mut Sender, senders: &[Sender], wei: U256) -> Result<()> {
+/// Gives each sender some wei, and waits until all have it.
+pub(super) async fn fund(target: &Target, payer: &mut Sender, senders: &[Sender], wei: U256) -> Result<()> {
     for group in senders.chunks(50) {
         let mut last = None;
         for sender in group {
@@ -193,7 +230,7 @@ async fn throughput(target: &Target, senders: Vec<Sender>, seconds: u64) -> Resu
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let target = Target::connect(&arguments).await?;
+    let target = Target::connect(&arguments.rpc, Duration::from_millis(arguments.poll)).await?;
     let signer = MnemonicBuilder::<English>::default().phrase(MNEMONIC).index(arguments.account)?.build()?;
     let nonce = target.nonce(signer.address()).await?;
     let mut payer = Sender { signer, nonce };
@@ -205,12 +242,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         Value::Null
     };
     let throughput = if arguments.senders > 0 {
-        let mut senders = Vec::with_capacity(arguments.senders);
-        for i in 0..arguments.senders {
-            let key = keccak256(format!("surety bench sender {i} of {}", arguments.account));
-            let signer = PrivateKeySigner::from_bytes(&key)?;
-            senders.push(Sender { nonce: target.nonce(signer.address()).await?, signer });
-        }
+        let senders = target.senders(arguments.senders, arguments.account).await?;
         eprintln!("funding {} senders", senders.len());
         let wei = U256::from(arguments.fund).saturating_mul(U256::from(1_000_000_000u64));
         fund(&target, &mut payer, &senders, wei).await?;

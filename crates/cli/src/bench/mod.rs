@@ -2,6 +2,7 @@
 
 mod consensus;
 mod failover;
+mod growth;
 mod load;
 
 use anyhow::Result;
@@ -15,6 +16,8 @@ pub(crate) enum Command {
     Failover(failover::Arguments),
     /// Committees in this process: blocks a second, time to finality and what they cost, without and with execution.
     Consensus(consensus::Arguments),
+    /// Memory and disk of seats as processes under a steady load, for a while (Linux).
+    Growth(growth::Arguments),
 }
 
 pub(crate) async fn run(command: Command) -> Result<()> {
@@ -22,5 +25,6 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Load(arguments) => load::run(arguments).await,
         Command::Failover(arguments) => failover::run(arguments).await,
         Command::Consensus(arguments) => consensus::run(arguments).await,
+        Command::Growth(arguments) => growth::run(arguments).await,
     }
 }
