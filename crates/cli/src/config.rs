@@ -291,6 +291,11 @@ impl Config {
         self.keys.directory.join(name)
     }
 
+    /// Where the keys are to which the seat has rotated, until they vote.
+    pub(crate) fn next_keys(&self) -> PathBuf {
+        self.keys.directory.join("next")
+    }
+
     /// The registration file of a vote key's keystore: beside it.
     pub(crate) fn registration(&self) -> PathBuf {
         self.keys.directory.join("registration.json")

@@ -7,7 +7,7 @@ use crate::{
     dev::read_chain,
     init::make_keys,
     keys::{self, Password},
-    sequencer::connect_l1,
+    sequencer::{connect_l1, next_keys},
 };
 use alloy::{signers::local::PrivateKeySigner, sol_types::SolCall};
 use alloy_primitives::{Address, Bytes, TxKind, U256, utils::format_ether};
@@ -112,8 +112,8 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Withdraw { common, owner, to } => open(common).await?.withdraw(&owner, to).await,
         Command::RotateKey { common, owner } => open(common).await?.rotate(&owner).await,
         Command::Status { common, json } => {
-            let Seat { chain, l1, registration, .. } = open(common).await?;
-            status::run(&*l1, &chain, &registration, json).await
+            let Seat { config, chain, l1, registration } = open(common).await?;
+            status::run(&*l1, &chain, &registration, next_keys(&config), json).await
         }
     }
 }
@@ -203,8 +203,14 @@ impl Seat {
 
     async fn top_up(&self, owner: &Owner, ether: Option<&str>) -> Result<()> {
         let id = self.id().await?;
-        let (bond, par) =
-            (U256::from(self.contracts().seat(id, BlockAt::Latest).await?.bond), self.chain.protocol.bond);
+        let (seat, par) = (self.contracts().seat(id, BlockAt::Latest).await?, self.chain.protocol.bond);
+        ensure!(
+            seat.frozenAt == 0,
+            "a fault froze seat {id} for good: L1 takes no top-up of it, and none would bring it back. `surety seat exit` and, \
+             when it is free, `surety seat withdraw` get what is left; a new seat needs new keys (`surety init`)"
+        );
+        ensure!(seat.withdrawableAt == 0, "seat {id} is leaving: L1 takes no top-up of it");
+        let bond = U256::from(seat.bond);
         let missing = par.saturating_sub(bond);
         let amount = match ether {
             Some(text) => alloy_primitives::utils::parse_ether(text)
@@ -220,6 +226,10 @@ impl Seat {
 
     async fn exit(&self, owner: &Owner) -> Result<()> {
         let id = self.id().await?;
+        ensure!(
+            self.contracts().seat(id, BlockAt::Latest).await?.withdrawableAt == 0,
+            "seat {id} is leaving already: `surety seat status` says when its bond is free"
+        );
         self.send(owner, requestExitCall { id }, U256::ZERO).await?;
         println!(
             "seat {id} leaves. Keep its sequencer running until its last term is over: `surety seat status` says when"
@@ -230,19 +240,48 @@ impl Seat {
     async fn withdraw(&self, owner: &Owner, to: Option<Address>) -> Result<()> {
         let id = self.id().await?;
         let to = to.unwrap_or(self.registration.owner);
+        let head = self.l1.block(BlockAt::Latest).await?.context("L1 has no block")?;
+        let at = BlockAt::Hash(head.hash);
+        let seat = self.contracts().seat(id, at).await?;
+        let free = seat.withdrawableAt;
+        ensure!(free > 0, "seat {id} has not asked to leave: `surety seat exit` comes first");
+        ensure!(
+            head.time.get() >= free,
+            "the bond of seat {id} is free in {} s: until then it answers for what the seat signed",
+            free - head.time.get()
+        );
+        let bond = U256::from(seat.bond);
+        ensure!(!bond.is_zero(), "nothing is left of the bond of seat {id}: it was paid out, or taken as a penalty");
+        let owed = self.contracts().owed(id, at).await?;
         self.send(owner, withdrawCall { id, to }, U256::ZERO).await?;
-        println!("the bond of seat {id} was paid to {to}");
+        if !owed.is_zero() {
+            println!(
+                "{} ETH were taken first: other seats had the same fault at about the same time",
+                format_ether(owed)
+            );
+        }
+        println!("{} ETH of the bond of seat {id} were paid to {to}", format_ether(bond.saturating_sub(owed)));
         Ok(())
     }
 
     async fn rotate(&self, owner: &Owner) -> Result<()> {
         let id = self.id().await?;
-        let next = self.config.keys.directory.join("next");
+        let seat = self.contracts().seat(id, BlockAt::Latest).await?;
+        ensure!(seat.frozenAt == 0, "a fault froze seat {id} for good: it votes with no key any more");
+        ensure!(seat.withdrawableAt == 0, "seat {id} is leaving: its keys stay as they are");
+        let next = self.config.next_keys();
         let file = next.join("registration.json");
         // A rotation that was interrupted goes on with the keys that it made.
         let new = if file.exists() {
             Registration::read(&file)?
         } else {
+            // Without their registration file, which comes last, keys were never sent to L1: nobody knows them.
+            for name in ["vote.json", "peer.json"] {
+                let path = next.join(name);
+                if path.exists() {
+                    std::fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
+                }
+            }
             let domain = (self.registration.l1_chain_id, self.registration.registry);
             make_keys(&next, &self.password(owner)?, domain, self.registration.owner)?
         };
@@ -255,9 +294,13 @@ impl Seat {
         let call = rotateKeysCall { id, voteKey: new.vote_key, peerKey: new.peer_key, proof: new.proof.0.into() };
         self.send(owner, call, U256::ZERO).await?;
         println!("new vote key {}", new.vote_key);
-        println!("new peer key {}   (tell the other operators: their peers files need it)", new.peer_key);
         println!(
-            "the running sequencer goes on with the old keys, and takes these into use when their first term begins"
+            "new peer key {}   (tell the other operators: their peers files need it beside the old one)",
+            new.peer_key
+        );
+        println!(
+            "it votes from the second term boundary from now on. The running sequencer goes on with the old keys until then, and \
+             takes these into use by itself: move nothing. The old keys stay liable for what they signed"
         );
         Ok(())
     }

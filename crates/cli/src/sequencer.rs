@@ -18,17 +18,19 @@ use std::{
 };
 use surety_contracts::{ChainFile, Registration};
 use surety_l1::{
-    BlockAt, L1,
+    BlockAt, L1, L1Error,
     blobs::Archive,
     contracts::Contracts,
     rpc::{RpcConfig, RpcL1},
     submit::{FeeLimits, SubmitConfig, Submitter},
 };
 use surety_node::{
-    consensus::PeerAddresses,
+    consensus::{Boundary, PeerAddresses},
     sequencer::{Sequencer, SequencerConfig},
     signer::LocalSigner,
 };
+use surety_types::Term;
+use tokio::sync::watch;
 
 /// How often the peers file is looked at.
 const PEERS_PERIOD: Duration = Duration::from_secs(2);
@@ -50,8 +52,8 @@ pub(crate) struct Arguments {
 /// How a sequencer that was started came to its end.
 enum End {
     Interrupted,
-    /// A committee with its next keys has begun.
-    Rotated,
+    /// A committee with its next keys has begun; the newest term that this node saw begin.
+    Rotated(Option<Term>),
 }
 
 /// Runs until it is told to stop, or fails.
@@ -62,15 +64,20 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> Result<()> {
     let _lock = lock(&config.data_dir)?;
     let l1 = connect_l1(&config, &chain).await?;
     let mut abandoned = std::pin::pin!(input_ended(arguments.until_input_ends));
+    // The newest term that began on L2 while this process ran.
+    let mut began = None;
     loop {
         if let Some(next) = next_keys(&config)
-            && in_committee(&*l1, &chain, next.vote_key).await?
+            && takes_over(&*l1, &chain, next.vote_key, began).await?
         {
             promote(&config, &next)?;
         }
         match serve(&config, &chain, &l1, &password, abandoned.as_mut()).await? {
             End::Interrupted => return Ok(()),
-            End::Rotated => tracing::info!("a committee with this seat's new keys has begun: going on with them"),
+            End::Rotated(term) => {
+                tracing::info!("a committee with this seat's new keys has begun: going on with them");
+                began = term;
+            }
         }
     }
 }
@@ -143,15 +150,30 @@ pub(crate) async fn connect_l1(config: &Config, chain: &ChainFile) -> Result<Arc
 }
 
 /// The keys to which this seat has rotated, but which do not vote yet.
-fn next_keys(config: &Config) -> Option<Registration> {
-    Registration::read(&config.keys.directory.join("next/registration.json")).ok()
+pub(crate) fn next_keys(config: &Config) -> Option<Registration> {
+    Registration::read(&config.next_keys().join("registration.json")).ok()
 }
 
-async fn in_committee(l1: &dyn L1, chain: &ChainFile, vote_key: Address) -> Result<bool> {
+/// Whether the next keys are to be taken into use: a committee lists them, and the term before has ended, as this node saw
+/// (`began` is the newest term that began while it ran) or for good, since `OVERLAP` is over. L1's clock alone does not say
+/// so: the old keys are needed until the old term's last block is final, above all when several seats rotate at once.
+async fn takes_over(l1: &dyn L1, chain: &ChainFile, vote_key: Address, began: Option<Term>) -> Result<bool> {
     let contracts = Contracts::new(l1, chain.addresses);
-    let term = contracts.current_term(BlockAt::Latest).await?;
-    let members = contracts.committee(term, BlockAt::Latest).await?;
-    Ok(members.iter().any(|member| member.vote_key == vote_key))
+    let Some(head) = l1.block(BlockAt::Latest).await? else { return Ok(false) };
+    let at = BlockAt::Hash(head.hash);
+    let listed = async |term: Term| match contracts.committee(term, at).await {
+        Ok(members) => Ok(members.iter().any(|member| member.vote_key == vote_key)),
+        // Not on record: nobody has posted for an epoch.
+        Err(L1Error::Reverted { .. }) => Ok(false),
+        Err(error) => Err(error),
+    };
+    let term = contracts.current_term(at).await?;
+    if !listed(term).await? {
+        return Ok(false);
+    }
+    let over = contracts.term_start(term, at).await?.saturating_add(chain.protocol.overlap);
+    let before = term.saturating_sub(1);
+    Ok(began >= Some(term) || head.time >= over || (before > Term::ZERO && listed(before).await?))
 }
 
 /// Makes the next keys the seat's own. The old ones and what they signed are kept: they stay liable.
@@ -167,7 +189,7 @@ fn promote(config: &Config, next: &Registration) -> Result<()> {
     }
     // The registration last: as long as it stands in `next`, this is done again.
     for name in ["vote.json", "peer.json", "registration.json"] {
-        let (from, to) = (keys.join("next").join(name), keys.join(name));
+        let (from, to) = (config.next_keys().join(name), keys.join(name));
         if from.exists() {
             if to.exists() {
                 fs::rename(&to, retired.join(name)).with_context(|| format!("put {} aside", to.display()))?;
@@ -226,12 +248,13 @@ async fn serve(
         }
         false => None,
     };
+    let term = sequencer.seat().term();
     let outcome = tokio::select! {
         () = sequencer.ended() => Err(anyhow::anyhow!("the sequencer has stopped: the log says why")),
         interrupt = interrupted() => interrupt.map(|()| End::Interrupted),
         () = abandoned => Ok(End::Interrupted),
         () = follow_peers(&config.p2p.peers_file, &peers) => Ok(End::Interrupted),
-        () = rotated(config, chain, l1) => Ok(End::Rotated),
+        term = rotated(config, chain, l1, term) => Ok(End::Rotated(term)),
     };
     if let Some(server) = server {
         server.stop().await;
@@ -296,15 +319,21 @@ async fn follow_peers(path: &Path, peers: &PeerAddresses) {
     }
 }
 
-/// Waits until a committee has begun in which this seat votes with its next keys.
-async fn rotated(config: &Config, chain: &ChainFile, l1: &Arc<dyn L1>) {
+/// Waits until the next keys are to be taken into use; returns the newest term that has begun on L2.
+async fn rotated(
+    config: &Config,
+    chain: &ChainFile,
+    l1: &Arc<dyn L1>,
+    term: watch::Receiver<Option<Boundary>>,
+) -> Option<Term> {
     let pause = Duration::from_secs(chain.protocol.slot_time.max(1));
     loop {
         tokio::time::sleep(pause).await;
+        let began = term.borrow().map(|boundary| boundary.term);
         if let Some(next) = next_keys(config)
-            && matches!(in_committee(&**l1, chain, next.vote_key).await, Ok(true))
+            && matches!(takes_over(&**l1, chain, next.vote_key, began).await, Ok(true))
         {
-            return;
+            return began;
         }
     }
 }

@@ -213,6 +213,14 @@ impl<'a> Contracts<'a> {
         Ok(offences)
     }
 
+    /// What is still to be taken of a seat's bond when it withdraws, in wei: other seats had the same fault near its own.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn owed(&self, seat: u64, at: BlockAt) -> Result<U256, L1Error> {
+        self.read(self.addresses.slasher, &Slasher::owedCall { seat }, at).await
+    }
+
     /// For how long after its start a term can be judged.
     ///
     /// # Errors

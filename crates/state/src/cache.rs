@@ -21,13 +21,13 @@ pub struct CacheSizes {
     pub codes: usize,
     /// Trie nodes (about 400 bytes each on average).
     pub nodes: usize,
-    /// Whole blocks with receipts.
-    pub blocks: usize,
+    /// Bytes of whole blocks with receipts.
+    pub block_bytes: u64,
 }
 
 impl Default for CacheSizes {
     fn default() -> Self {
-        Self { accounts: 100_000, slots: 200_000, codes: 512, nodes: 100_000, blocks: 256 }
+        Self { accounts: 100_000, slots: 200_000, codes: 512, nodes: 100_000, block_bytes: 16 << 20 }
     }
 }
 

@@ -22,11 +22,11 @@ use crate::{
     tree::{Pending, Tree},
     view::{Base, View},
 };
-use alloy_eips::eip4895::Withdrawals;
+use alloy_eips::{Encodable2718 as _, eip4895::Withdrawals};
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_trie::EMPTY_ROOT_HASH;
 use parking_lot::{Mutex, RwLock};
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 use std::{path::Path, sync::Arc, time::Instant};
 use surety_types::{Block, Header, Receipt, StateChanges};
 
@@ -114,6 +114,27 @@ impl StoredBlock {
     }
 }
 
+/// Blocks that the cache makes ready for; what bounds it are their bytes.
+const EXPECTED_BLOCKS: usize = 256;
+
+/// About how many bytes a block takes in memory: full ones are a thousand times as large as empty ones.
+#[derive(Debug, Clone)]
+pub(crate) struct Weight;
+
+impl Weighter<B256, Arc<StoredBlock>> for Weight {
+    fn weight(&self, _: &B256, block: &Arc<StoredBlock>) -> u64 {
+        // What the structs themselves take: header and hashes, a transaction with its sender and receipt, a log.
+        const BLOCK: usize = 1_024;
+        const TRANSACTION: usize = 512;
+        const LOG: usize = 128;
+        let transactions = block.block.transactions.iter().map(|tx| TRANSACTION.saturating_add(tx.encode_2718_len()));
+        let logs = block.receipts.iter().flat_map(|receipt| &receipt.logs);
+        let logs = logs.map(|log| LOG.saturating_add(log.data.data.len()));
+        let sum = transactions.chain(logs).chain([block.aux.len()]).fold(BLOCK, usize::saturating_add);
+        u64::try_from(sum).unwrap_or(u64::MAX)
+    }
+}
+
 /// One chain's blocks and state. Cheap to clone. See the module's documentation.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -126,7 +147,7 @@ pub(crate) struct Inner {
     /// Held by whoever changes the database.
     writing: Mutex<()>,
     pub(crate) cache: Arc<CommitCache>,
-    pub(crate) blocks: Cache<B256, Arc<StoredBlock>>,
+    pub(crate) blocks: Cache<B256, Arc<StoredBlock>, Weight>,
     genesis: BlockRef,
     config: Config,
     pub(crate) db: Db,
@@ -173,7 +194,7 @@ impl Store {
             tree: RwLock::new(Tree::new(head, reached(safe), reached(finalized))),
             writing: Mutex::new(()),
             cache: Arc::new(CommitCache::new(&config.caches, snapshot.id)),
-            blocks: Cache::new(config.caches.blocks.max(1)),
+            blocks: Cache::with_weighter(EXPECTED_BLOCKS, config.caches.block_bytes, Weight),
             genesis: expected,
             config,
             db,
@@ -443,7 +464,8 @@ fn oldest(snapshot: &Snapshot) -> Result<u64> {
 }
 
 fn write_genesis(db: &Db, config: &Config, empty: Snapshot, at: BlockRef, genesis: Genesis) -> Result<()> {
-    let cache = Arc::new(CommitCache::new(&CacheSizes { accounts: 1, slots: 1, codes: 1, nodes: 1, blocks: 1 }, 0));
+    let cache =
+        Arc::new(CommitCache::new(&CacheSizes { accounts: 1, slots: 1, codes: 1, nodes: 1, block_bytes: 1 }, 0));
     let base = Base { snapshot: empty, cache, number: at.number, past: false };
     let roots = View::new(at, EMPTY_ROOT_HASH, Vec::new(), base).root(&genesis.alloc)?;
     if roots.state_root != genesis.header.state_root {

@@ -69,12 +69,7 @@ impl Target {
         let provider = ProviderBuilder::default().connect_http(url);
         let chain_id = provider.get_chain_id().await.context("no answer: is the network running?")?;
         let price: U128 = provider.client().request_noparams("eth_gasPrice").await?;
-        Ok(Self {
-            provider,
-            chain_id,
-            max_fee: price.to::<u128>().saturating_mul(4).max(1_000_000),
-            poll,
-        })
+        Ok(Self { provider, chain_id, max_fee: price.to::<u128>().saturating_mul(4).max(1_000_000), poll })
     }
 
     fn sign(&self, from: &mut Sender, to: Address, value: U256) -> Result<(B256, Bytes)> {

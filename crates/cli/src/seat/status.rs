@@ -16,8 +16,12 @@ struct Status {
     owner: Address,
     vote_key: Address,
     peer_key: B256,
-    /// Whether L1 has the same keys as the files here.
+    /// Whether L1 has the same keys as the files here, or those in `keys/next`.
     keys_match: bool,
+    /// The vote key to which the seat has rotated, until the sequencer takes it into use.
+    next_vote_key: Option<Address>,
+    /// Whether the current committee has that key.
+    next_key_votes: bool,
     bond: U256,
     par_bond: U256,
     l1_block: u64,
@@ -34,33 +38,56 @@ struct Status {
     withdrawable_at: u64,
     /// When a fault froze the seat; 0: none did.
     frozen_at: u64,
+    /// What is still to be taken of the bond at its withdrawal, since other seats had the same fault near it.
+    owed: U256,
     /// What to do.
     next: String,
 }
 
 impl Status {
-    fn advice(&self) -> String {
-        let Some(_) = self.seat else {
-            return "register: surety seat register".into();
-        };
-        let duty = match (self.member, self.member_next) {
+    fn duty(&self) -> &'static str {
+        match (self.member, self.member_next) {
             (true, Some(true)) => "it votes in this term and the next: keep the sequencer running",
             (true, Some(false)) => "it votes in this term and not in the next: keep the sequencer running until then",
             (true, None) => "it votes in this term: keep the sequencer running",
             (false, Some(true)) => "it votes from the next term on: have the sequencer running by then",
+            (false, _) if self.withdrawable_at > 0 || self.frozen_at > 0 => {
+                "it votes no more: the sequencer only follows the chain and may be stopped"
+            }
             (false, _) => "it votes in no term yet",
+        }
+    }
+
+    /// What a seat that leaves has to wait for.
+    fn leaving(&self) -> String {
+        let duty = self.duty();
+        if self.bond.is_zero() {
+            return "nothing: it has left, and its bond was paid out or taken as a penalty".into();
+        }
+        let left = format_ether(self.bond.saturating_sub(self.owed));
+        match (self.l1_time >= self.withdrawable_at, self.owed.is_zero()) {
+            (true, true) => "take the bond: surety seat withdraw".into(),
+            (true, false) => format!("take what is left, {left} ETH: surety seat withdraw"),
+            (false, _) => format!("{duty}; it leaves, its bond is free in {} s", self.withdrawable_at - self.l1_time),
+        }
+    }
+
+    fn advice(&self) -> String {
+        let Some(_) = self.seat else {
+            return "register: surety seat register".into();
         };
         if self.withdrawable_at > 0 {
-            return match (self.bond.is_zero(), self.l1_time >= self.withdrawable_at) {
-                (true, _) => "nothing: it has left and its bond was paid".into(),
-                (false, true) => "take the bond: surety seat withdraw".into(),
-                (false, false) => {
-                    format!("{duty}; it leaves, its bond is free in {} s", self.withdrawable_at - self.l1_time)
-                }
-            };
+            return self.leaving();
         }
+        let duty = self.duty();
         if self.frozen_at > 0 {
-            return format!("a fault froze this seat for good; leave with what is left: surety seat exit; {duty}");
+            if self.bond.is_zero() {
+                return format!("nothing: a fault froze this seat for good and took its whole bond; {duty}");
+            }
+            return format!(
+                "a fault froze this seat for good, a top-up does not bring it back: leave with what is left: surety seat exit; \
+                 {duty}"
+            );
         }
         if self.bond < self.par_bond {
             let missing = self.par_bond.saturating_sub(self.bond);
@@ -69,25 +96,46 @@ impl Status {
                 format_ether(missing)
             );
         }
-        if !self.keys_match {
-            return format!(
-                "L1 has other keys than the files here: use the folder with the seat's newest keys; {duty}"
-            );
+        match self.next_vote_key {
+            _ if !self.keys_match => {
+                format!("L1 has other keys than the files here: use the folder with the seat's newest keys; {duty}")
+            }
+            Some(_) if self.next_key_votes => format!(
+                "its new keys vote in this term: the running sequencer takes them into use when the last term's end is final; \
+                 {duty}"
+            ),
+            Some(_) => format!(
+                "its keys were rotated: the sequencer votes with the old ones until the new ones' first term, then takes these \
+                 into use by itself; {duty}"
+            ),
+            None => duty.into(),
         }
-        duty.into()
     }
 }
 
-/// Whether a vote key is in a term's committee, and how many are; `None` while that is not on record.
-async fn membership(contracts: &Contracts<'_>, term: Term, key: Address, at: BlockAt) -> Result<Option<(bool, usize)>> {
+/// The vote key that a seat has in a term's committee, if it is in it, and how many are; `None` while that is not on record.
+async fn membership(
+    contracts: &Contracts<'_>,
+    term: Term,
+    seat: Option<u64>,
+    at: BlockAt,
+) -> Result<Option<(Option<Address>, usize)>> {
     match contracts.committee(term, at).await {
-        Ok(members) => Ok(Some((members.iter().any(|member| member.vote_key == key), members.len()))),
+        Ok(members) => {
+            let own = members.iter().find(|member| Some(member.seat) == seat);
+            Ok(Some((own.map(|member| member.vote_key), members.len())))
+        }
         Err(L1Error::Reverted { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn read(l1: &dyn L1, chain: &ChainFile, registration: &Registration) -> Result<Status> {
+async fn read(
+    l1: &dyn L1,
+    chain: &ChainFile,
+    registration: &Registration,
+    next: Option<Registration>,
+) -> Result<Status> {
     let head = l1.block(BlockAt::Latest).await?.context("L1 has no block")?;
     let at = BlockAt::Hash(head.hash);
     let contracts = Contracts::new(l1, chain.addresses);
@@ -100,32 +148,45 @@ async fn read(l1: &dyn L1, chain: &ChainFile, registration: &Registration) -> Re
         l1_time: head.time.get(),
         ..Status::default()
     };
+    status.seat = contracts.seat_of_vote_key(registration.vote_key, at).await?;
+    let mut votes_with = None;
     if contracts.registry_genesis_time(at).await? > Seconds::ZERO {
         let term = contracts.current_term(at).await?;
         let next = term.next();
         status.term = Some(term.get());
         status.next_term = Some(next.get());
         status.next_term_start = Some(contracts.term_start(next, at).await?.get());
-        let key = registration.vote_key;
-        let now = membership(&contracts, term, key, at).await?.unwrap_or_default();
-        (status.member, status.committee) = now;
-        status.member_next = membership(&contracts, next, key, at).await?.map(|(member, _)| member);
+        let now = membership(&contracts, term, status.seat, at).await?.unwrap_or_default();
+        (votes_with, status.committee) = now;
+        status.member = votes_with.is_some();
+        status.member_next = membership(&contracts, next, status.seat, at).await?.map(|(key, _)| key.is_some());
     }
-    status.seat = contracts.seat_of_vote_key(registration.vote_key, at).await?;
     if let Some(id) = status.seat {
         let seat = contracts.seat(id, at).await?;
+        let is_current = |keys: &Registration| (keys.vote_key, keys.peer_key) == (seat.voteKey, seat.peerKey);
         status.owner = seat.owner;
         status.bond = U256::from(seat.bond);
         status.withdrawable_at = seat.withdrawableAt;
         status.frozen_at = seat.frozenAt;
-        status.keys_match = seat.voteKey == registration.vote_key && seat.peerKey == registration.peer_key;
+        status.next_vote_key = next.filter(is_current).map(|keys| keys.vote_key);
+        status.next_key_votes = status.next_vote_key.is_some() && votes_with == status.next_vote_key;
+        status.keys_match = is_current(registration) || status.next_vote_key.is_some();
+        if seat.frozenAt > 0 {
+            status.owed = contracts.owed(id, at).await?;
+        }
     }
     status.next = status.advice();
     Ok(status)
 }
 
-pub(super) async fn run(l1: &dyn L1, chain: &ChainFile, registration: &Registration, json: bool) -> Result<()> {
-    let status = read(l1, chain, registration).await?;
+pub(super) async fn run(
+    l1: &dyn L1,
+    chain: &ChainFile,
+    registration: &Registration,
+    next: Option<Registration>,
+    json: bool,
+) -> Result<()> {
+    let status = read(l1, chain, registration, next).await?;
     if json {
         println!("{}", serde_json::to_string(&status)?);
         return Ok(());
@@ -135,6 +196,9 @@ pub(super) async fn run(l1: &dyn L1, chain: &ChainFile, registration: &Registrat
     row("owner", status.owner.to_string());
     row("vote key", status.vote_key.to_string());
     row("peer key", status.peer_key.to_string());
+    if let Some(key) = status.next_vote_key {
+        row("rotates to", key.to_string());
+    }
     row("bond", format!("{} ETH of {}", format_ether(status.bond), format_ether(status.par_bond)));
     if let (Some(term), Some(start)) = (status.term, status.next_term_start) {
         let member = if status.member { "a member" } else { "not a member" };
@@ -152,6 +216,7 @@ pub(super) async fn run(l1: &dyn L1, chain: &ChainFile, registration: &Registrat
     }
     if status.frozen_at > 0 {
         row("frozen", format!("at {}", status.frozen_at));
+        row("still owed", format!("{} ETH, taken at the withdrawal", format_ether(status.owed)));
     }
     println!("next: {}", status.next);
     Ok(())
@@ -186,10 +251,15 @@ mod tests {
         says(|s| s.seat = None, "surety seat register");
         says(|s| s.bond = U256::from(30), "surety seat top-up");
         says(|s| (s.frozen_at, s.bond) = (900, U256::from(30)), "froze this seat");
+        says(|s| (s.frozen_at, s.bond) = (900, U256::ZERO), "took its whole bond");
+        says(|s| (s.frozen_at, s.member, s.member_next) = (900, false, Some(false)), "may be stopped");
+        says(|s| s.next_vote_key = Some(Address::ZERO), "keys were rotated");
+        says(|s| (s.next_vote_key, s.next_key_votes) = (Some(Address::ZERO), true), "new keys vote in this term");
         says(|s| s.keys_match = false, "newest keys");
         says(|s| (s.member, s.member_next) = (false, Some(true)), "have the sequencer running by then");
         says(|s| s.withdrawable_at = 1_060, "free in 60 s");
         says(|s| s.withdrawable_at = 1_000, "surety seat withdraw");
+        says(|s| (s.withdrawable_at, s.owed) = (1_000, U256::from(2)), "what is left");
         says(|s| (s.withdrawable_at, s.bond) = (900, U256::ZERO), "it has left");
     }
 }

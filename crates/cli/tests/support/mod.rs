@@ -1,5 +1,9 @@
 //! A world of processes: an embedded L1, and seats with their folders. Everything ends with the test.
 
+#![allow(dead_code, reason = "each file of tests uses its own part")]
+
+mod life;
+
 use alloy::primitives::{B256, U256, utils::format_ether};
 use alloy::providers::{Provider as _, ProviderBuilder, RootProvider};
 use serde_json::{Value, json};

@@ -70,7 +70,7 @@ fn roots() -> (B256, B256) {
 }
 
 fn config() -> Config {
-    let caches = CacheSizes { accounts: 100, slots: 100, codes: 100, nodes: 1_000, blocks: 100 };
+    let caches = CacheSizes { accounts: 100, slots: 100, codes: 100, nodes: 1_000, block_bytes: 1 << 20 };
     Config { max_bytes: 1 << 28, caches, ..Config::default() }
 }
 

@@ -36,7 +36,7 @@ use commonware_p2p::{
 };
 use commonware_parallel::Sequential;
 use commonware_runtime::{
-    Clock, Handle, Metrics, Spawner, Storage,
+    Clock, Error, Handle, Metrics, Spawner, Storage,
     buffer::paged::{CacheRef, page_size},
 };
 use commonware_utils::{NZDuration, NZUsize};
@@ -58,6 +58,8 @@ pub(super) const MAILBOX: NonZeroUsize = NZUsize!(1_024);
 /// Blocks that the library keeps for peers that are behind.
 pub(super) const ARCHIVE_SECTION: u64 = 1_024;
 const ARCHIVED_BLOCKS: u64 = 256 * ARCHIVE_SECTION;
+/// Terms before the oldest that is kept whose leftovers are looked for at a start.
+const MAX_SWEPT: u64 = 4_096;
 
 /// What every runtime must offer.
 pub(super) trait Runtime: CryptoRng + Clock + Spawner + Storage + Metrics {}
@@ -196,6 +198,8 @@ struct Terms<E, S: Sender<PublicKey = PublicKey>, B> {
     resolver: MuxHandle<S>,
     evidence: EvidencePool,
     witness: Witness,
+    /// Of the terms below, nothing of their engines is on disk any more.
+    swept: Term,
 }
 
 /// Runs a seat until the runtime stops.
@@ -272,6 +276,7 @@ where
         resolver,
         evidence,
         witness,
+        swept: Term::ZERO,
     };
 
     terms.follow(terms_seen, admit).await;
@@ -337,7 +342,7 @@ where
     async fn start(&mut self, boundary: Boundary) -> Option<Handle<()>> {
         let term = boundary.term;
         let scheme = Scheme::clone(&*self.epochs.scheme_of(term.get())?);
-        self.prune(boundary);
+        self.prune(boundary).await;
         let key = TermKey { term: term.get(), genesis: boundary.genesis };
         self.evidence.begin(key, scheme.committee().votes());
         if scheme.me().is_none() {
@@ -365,7 +370,7 @@ where
             Sequential,
             true,
         );
-        let place = Place { partition: format!("{}term-{term}", self.partition), boundary, timing: self.timing };
+        let place = Place { partition: term_partition(&self.partition, term), boundary, timing: self.timing };
         let settings = settings(scheme, place, self.cache.clone(), self.blocker.clone(), application, reporter);
         let engine = Engine::new(context.child("engine"), settings);
         let (sender, receiver) = votes;
@@ -379,17 +384,32 @@ where
         })
     }
 
-    /// Lets go of what is too old to matter: journal entries of terms that nobody can be asked about any more, and blocks
-    /// that peers can get from L1.
-    fn prune(&self, boundary: Boundary) {
+    /// Lets go of what is too old to matter: journal entries of terms that nobody can be asked about any more, what their
+    /// engines had on disk, and blocks that peers can get from L1.
+    async fn prune(&mut self, boundary: Boundary) {
         let kept = self.epochs.newest(TERMS_KEPT).first().map_or(Term::new(1), |b| b.term);
         if let Some(guard) = &self.shared.guard
             && let Err(error) = guard.journal().raise_floor(self.shared.blocks.parameters().rollup, kept)
         {
             tracing::error!(%error, "the signing journal could not be compacted");
         }
+        let mut term = self.swept.max(kept.saturating_sub(MAX_SWEPT));
+        while term < kept {
+            match self.context.remove(&term_partition(&self.partition, term), None).await {
+                // This seat had no part in that term, or it was removed before.
+                Ok(()) | Err(Error::PartitionMissing(_)) => {}
+                Err(error) => tracing::warn!(%term, %error, "what consensus kept of an old term could not be removed"),
+            }
+            term = term.next();
+        }
+        self.swept = kept;
         if let Some(height) = boundary.height.checked_sub(ARCHIVED_BLOCKS) {
             self.marshal.prune(commonware_consensus::types::Height::new(height));
         }
     }
+}
+
+/// Where the engine of a term keeps its journal.
+fn term_partition(prefix: &str, term: Term) -> String {
+    format!("{prefix}term-{term}")
 }

@@ -24,6 +24,11 @@ use commonware_storage::{archive::prunable, translator::EightCap};
 use commonware_utils::{NZDuration, NZU64, NZUsize};
 use std::{sync::Arc, time::Duration};
 
+/// Views behind the last final one of which votes and unfinished blocks are kept for peers. Where terms are shorter than this,
+/// the library keeps as many terms as this instead, with 18 open files and 0.4 MB of buffers each. A peer that is further
+/// behind gets final blocks, as after a term's end, where the engine answers for five seconds only.
+const CACHED_VIEWS: u64 = 32;
+
 /// Where blocks come from and go to.
 pub(super) struct Sources<S, R, P, B> {
     pub(super) partition: String,
@@ -95,12 +100,12 @@ where
             start: Start::Genesis(genesis(shared)),
             partition_prefix: format!("{}marshal", sources.partition),
             mailbox_size: MAILBOX,
-            view_retention: ViewDelta::new(256),
+            view_retention: ViewDelta::new(CACHED_VIEWS),
             prunable_items_per_section: NZU64!(256),
             page_cache: cache.clone(),
             replay_buffer: NZUsize!(1 << 16),
-            key_write_buffer: NZUsize!(1 << 16),
-            value_write_buffer: NZUsize!(1 << 18),
+            key_write_buffer: NZUsize!(1 << 14),
+            value_write_buffer: NZUsize!(1 << 16),
             block_codec_config: limits,
             max_repair: NZUsize!(32),
             max_pending_acks: MAX_PENDING,

@@ -146,7 +146,12 @@ async fn look_on(arguments: &Arguments, folder: &Path, world: &World, begin: Ins
             let figures = figures(process)?;
             writeln!(file, "{}", json!({ "at": at, "process": process.name, "figures": figures }))?;
             let of = |name: &str| mib(figures.get(name).copied().unwrap_or_default() as f64);
-            line.push_str(&format!("   {}: {} resident, {} disk", process.name, of("memory.resident"), of("disk.total")));
+            line.push_str(&format!(
+                "   {}: {} resident, {} disk",
+                process.name,
+                of("memory.resident"),
+                of("disk.total")
+            ));
             series.add(&process.name, at, figures);
         }
         eprintln!("{line} (MiB)");

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_slope_is_that_of_the_time_after_the_warm_up() {
-        let values: Vec<_> = (0..10).map(|i| (f64::from(i) * 30.0, if i < 5 { 1_000 * i } else { 5_000 + i }))
+        let values: Vec<_> = (0..10)
+            .map(|i| (f64::from(i) * 30.0, if i < 5 { 1_000 * i } else { 5_000 + i }))
             .map(|(at, v)| (at, u64::try_from(v).unwrap()))
             .collect();
         let trend = Trend::of(&values, 150.0);
