@@ -1,6 +1,7 @@
 //! What becomes of a seat: other keys, evidence against it, a watchtower that reports it.
 
 use super::{World, surety};
+use alloy::primitives::Address;
 use k256::ecdsa::SigningKey;
 use serde_json::Value;
 use std::{
@@ -36,7 +37,7 @@ impl World {
     }
 
     /// New keys for a seat; the operators tell each other the new peer key. Returns the old and the new vote key.
-    pub(crate) fn rotate(&self, seat: usize, seats: usize) -> (String, String) {
+    pub(crate) fn rotate(&self, seat: usize, seats: usize) -> (Address, Address) {
         let key = |file: &str, field: &str| {
             let text = fs::read_to_string(self.folder(seat).join(file)).unwrap();
             serde_json::from_str::<Value>(&text).unwrap()[field].as_str().unwrap().to_owned()
@@ -51,7 +52,7 @@ impl World {
             let line = text.lines().find(|line| line.contains(&old_peer)).unwrap();
             fs::write(&path, format!("{text}{}\n", line.replace(&old_peer, &peer))).unwrap();
         }
-        (old, new)
+        (old.parse().unwrap(), new.parse().unwrap())
     }
 
     /// Two votes of one view, signed with the vote key of a keystore in a seat's folder: it has voted twice.

@@ -101,7 +101,6 @@ async fn run(arguments: &[&str]) -> Result<String> {
 
 /// An L1 and a chain on it, all running.
 pub(super) struct World {
-    pub(super) chain: ChainFile,
     pub(super) seats: Vec<Process>,
     /// Ends after the seats.
     pub(super) l1: Process,
@@ -148,7 +147,7 @@ impl World {
         run(&arguments).await?;
         let chain = ChainFile::read(Path::new(&chain_file))?;
         fund(rpc, account(PAYER)?, &chain, &posters(folder, seats, &opened)?, account(0)?.address()).await?;
-        let mut world = Self { chain, seats: Vec::new(), l1 };
+        let mut world = Self { seats: Vec::new(), l1 };
         for place in 1..=seats {
             let seat = folder.join(format!("seat-{place}"));
             fs::copy(&chain_file, seat.join("chain.json"))?;
