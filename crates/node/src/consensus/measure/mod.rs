@@ -2,8 +2,8 @@
 //!
 //! | what | runs |
 //! |---|---|
-//! | [`alone`] | consensus with our votes, checks, signing journal and engine settings, over blocks that are nothing but a hash |
-//! | [`seats`] | whole seats: stores, execution, evidence pool, feed, with or without transfers |
+//! | [`mod@alone`] | consensus with our votes, checks, signing journal and engine settings, over blocks that are nothing but a hash |
+//! | [`mod@seats`] | whole seats: stores, execution, evidence pool, feed, with or without transfers |
 //!
 //! All members run in this process and talk over TCP on loopback. Latency is the time from a block's being proposed to its
 //! being final at a member that is not its leader; for seats, from the block's own time, which is when its leader stops
@@ -46,9 +46,9 @@ pub struct Run {
     pub time: Duration,
     /// Where everything is written; made if it is not there. The file system decides how long a sync takes.
     pub directory: PathBuf,
-    /// The least time from block to block. One millisecond for as fast as it goes; [`alone`] waits for none at zero.
+    /// The least time from block to block. One millisecond for as fast as it goes; [`alone()`] waits for none at zero.
     pub block_time: Duration,
-    /// Transfers a second, offered to all seats in turn. [`alone`] has none.
+    /// Transfers a second, offered to all seats in turn. [`alone()`] has none.
     pub transfers: u64,
 }
 

@@ -86,7 +86,7 @@ fn start(
     }
     let directory = run.directory.join(format!("seat-{}", place.seat));
     let guard = guard(&directory, place.seat)?;
-    let caches = CacheSizes { accounts: 10_000, slots: 10_000, codes: 100, nodes: 10_000, blocks: 256 };
+    let caches = CacheSizes { accounts: 10_000, slots: 10_000, codes: 100, nodes: 10_000, block_bytes: 16 << 20 };
     let config = Config { max_bytes: 1 << 33, caches, ..Config::default() };
     let store = Store::open(Some(&directory.join("state")), config, genesis).map_err(bad)?;
     let blocks = Blocks::new(store.clone(), parameters.clone(), Inbox::new(MessageIndex::ZERO), Seconds::new(3_600));
