@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use surety_contracts::{Parameters, Profile, Registration, genesis::L2Genesis};
-use surety_devnet::deploy::{DeployRequest, chain_parameters, deploy, predict};
+use surety_devnet::deploy::{DeployRequest, deploy, predict};
 use surety_l1::{
     BlockAt, L1,
     rpc::{RpcConfig, RpcL1},
@@ -95,7 +95,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     eprintln!("deploying from {deployer} with {} founding seats …", seats.len());
     let request = DeployRequest {
         deployer: PrivateKeySigner::from_signing_key(key),
-        parameters: chain_parameters(&protocol, head.time),
+        parameters: protocol.chain(head.time),
         protocol,
         genesis: L2Genesis::new(rollup),
         seats,

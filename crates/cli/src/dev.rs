@@ -24,12 +24,11 @@ pub(crate) enum DevProfile {
     Dev,
 }
 
-impl DevProfile {
-    /// As it is written on a command line.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Ci => "ci",
-            Self::Dev => "dev",
+impl From<DevProfile> for Profile {
+    fn from(profile: DevProfile) -> Self {
+        match profile {
+            DevProfile::Ci => Self::Ci,
+            DevProfile::Dev => Self::Dev,
         }
     }
 }
@@ -114,10 +113,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         _ => L1Choice::Embedded { rpc: at(arguments.l1_port), beacon: at(arguments.l1_beacon_port) },
     };
     let config = NetworkConfig {
-        profile: match arguments.profile {
-            DevProfile::Ci => Profile::Ci,
-            DevProfile::Dev => Profile::Dev,
-        },
+        profile: arguments.profile.into(),
         seats: usize::try_from(arguments.seats).unwrap_or(SEATS),
         l1,
         l2_rpc: at(arguments.l2_port),

@@ -4,8 +4,9 @@
 //! errors; `contracts/vectors/parameters.json` holds both to it. Durations are in seconds unless the name says otherwise.
 
 use crate::bindings::SequencerRegistry::ProtocolParameters;
-use alloy_primitives::{U256, uint};
+use alloy_primitives::{B256, U256, uint};
 use serde::{Deserialize, Serialize};
+use surety_types::{ChainParameters, Gas, Milliseconds, RollupId, Seconds};
 
 /// The sets of parameters that come with the software.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,6 +18,17 @@ pub enum Profile {
     Dev,
     /// For a chain that holds other people's money.
     Production,
+}
+
+impl Profile {
+    /// As it is written on a command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ci => "ci",
+            Self::Dev => "dev",
+            Self::Production => "production",
+        }
+    }
 }
 
 /// Gas that the inbox' own L1Info messages buy on L2.
@@ -199,6 +211,25 @@ const ETHER: U256 = uint!(1_000_000_000_000_000_000_U256);
 const DAY: u64 = 86_400;
 
 impl Parameters {
+    /// The constants of an L2 chain that begins at `genesis_time` under these parameters; the hash of its genesis, which
+    /// follows from them, is left zero.
+    pub const fn chain(&self, genesis_time: Seconds) -> ChainParameters {
+        ChainParameters {
+            rollup: RollupId::new(self.rollup),
+            genesis_time,
+            genesis_hash: B256::ZERO,
+            block_time: Milliseconds::new(self.block_time_millis),
+            gas_limit: Gas::new(self.block_gas_limit),
+            // 200 ms blocks: a full block lifts the base fee by one part in 250, some 2 % a second.
+            base_fee_denominator: 250,
+            base_fee_elasticity: 2,
+            min_base_fee: 1_000_000,
+            l1_base_fee_scalar: 10_000,
+            l1_blob_base_fee_scalar: 1_100_000,
+            da_footprint_gas_scalar: 10,
+        }
+    }
+
     /// A profile's parameters for one rollup on an L1 with this time between blocks, in seconds. (Mainnet's slots are 12 s;
     /// the embedded L1 and anvil are run with 2 s.)
     pub fn of(profile: Profile, rollup: u64) -> Self {

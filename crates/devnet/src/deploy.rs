@@ -45,24 +45,6 @@ pub async fn predict(l1: &dyn L1, deployer: Address) -> Result<Prediction, L1Err
     Ok(Prediction { l1_chain_id, nonce, addresses: Addresses::predict(deployer, nonce) })
 }
 
-/// The constants of an L2 chain that begins at `genesis_time` under these parameters; the genesis hash is left to [`deploy`].
-pub const fn chain_parameters(protocol: &Parameters, genesis_time: Seconds) -> ChainParameters {
-    ChainParameters {
-        rollup: RollupId::new(protocol.rollup),
-        genesis_time,
-        genesis_hash: B256::ZERO,
-        block_time: Milliseconds::new(protocol.block_time_millis),
-        gas_limit: Gas::new(protocol.block_gas_limit),
-        // 200 ms blocks: a full block lifts the base fee by one part in 250, some 2 % a second.
-        base_fee_denominator: 250,
-        base_fee_elasticity: 2,
-        min_base_fee: 1_000_000,
-        l1_base_fee_scalar: 10_000,
-        l1_blob_base_fee_scalar: 1_100_000,
-        da_footprint_gas_scalar: 10,
-    }
-}
-
 /// What to deploy.
 #[derive(Debug, Clone)]
 pub struct DeployRequest {

@@ -10,7 +10,7 @@
 mod dev_seat;
 
 use crate::{
-    deploy::{DeployError, DeployRequest, chain_parameters, deploy, predict},
+    deploy::{DeployError, DeployRequest, deploy, predict},
     l1::{Config as L1Config, EmbeddedL1, EmbeddedL1Handle, NodeError, StartError, dev_accounts},
 };
 use alloy::signers::local::PrivateKeySigner;
@@ -507,7 +507,7 @@ async fn found(
         l1.clone(),
         DeployRequest {
             deployer: deployer.clone(),
-            parameters: chain_parameters(&protocol, genesis_time),
+            parameters: protocol.chain(genesis_time),
             protocol,
             genesis: L2Genesis::new(L2_CHAIN_ID),
             seats: seats.iter().enumerate().map(proved).collect::<Result<_, _>>()?,

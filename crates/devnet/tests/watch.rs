@@ -5,7 +5,7 @@ use k256::ecdsa::SigningKey;
 use std::{path::Path, sync::Arc, time::Duration};
 use surety_contracts::{ChainFile, FoundingSeat, Parameters, Profile, genesis::L2Genesis};
 use surety_devnet::{
-    deploy::{DeployRequest, chain_parameters, deploy, predict},
+    deploy::{DeployRequest, deploy, predict},
     l1::{Config, EmbeddedL1, EmbeddedL1Handle, ReorgPolicy, dev_accounts},
 };
 use surety_l1::{
@@ -54,7 +54,7 @@ impl World {
         };
         let request = DeployRequest {
             deployer: keys[9].clone(),
-            parameters: chain_parameters(&protocol, Seconds::new(l1.control().now() - 1)),
+            parameters: protocol.chain(Seconds::new(l1.control().now() - 1)),
             seats: (1..=4).map(proved).collect(),
             protocol,
             genesis: L2Genesis::new(ROLLUP),

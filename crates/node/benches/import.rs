@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use surety_contracts::genesis::L2Genesis;
+use surety_contracts::{Parameters, Profile, genesis::L2Genesis};
 use surety_node::{
     builder::{Blocks, Inbox},
     follower::{Chain, DerivedBatch},
@@ -42,19 +42,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 fn parameters() -> ChainParameters {
-    ChainParameters {
-        rollup: RollupId::new(ROLLUP),
-        genesis_time: Seconds::new(1_000),
-        genesis_hash: B256::ZERO,
-        block_time: Milliseconds::new(200),
-        gas_limit: Gas::new(30_000_000),
-        base_fee_denominator: 250,
-        base_fee_elasticity: 2,
-        min_base_fee: 1_000_000,
-        l1_base_fee_scalar: 10_000,
-        l1_blob_base_fee_scalar: 1_100_000,
-        da_footprint_gas_scalar: 10,
-    }
+    Parameters::of(Profile::Dev, ROLLUP).chain(Seconds::new(1_000))
 }
 
 fn key(n: u64) -> SigningKey {

@@ -16,6 +16,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
+use surety_contracts::Profile;
 use surety_devnet::{
     l1::{Config as L1Config, EmbeddedL1},
     processes::{Founding, Program, SeatClient, Seats},
@@ -213,6 +214,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         l1_rpc: l1.rpc_url(),
         l1_beacon: l1.beacon_url(),
         founders: usize::from(arguments.seats),
+        profile: Profile::Ci,
+        log: None,
     };
     let figures = tokio::select! {
         figures = async { measure(&mut Seats::found(founding).await?, arguments.kills).await } => figures,

@@ -13,6 +13,7 @@ use std::{
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
+use surety_contracts::Profile;
 use surety_devnet::processes::{Founding, Process, Program, Seats, end_of};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -50,7 +51,8 @@ impl World {
             let beacon = l1.said("beacon API", SOON).await.unwrap();
             let (l1_rpc, l1_beacon) = (rpc.clone(), beacon.clone());
             let directory = folder.path().to_owned();
-            let founding = Founding { program, directory, l1_rpc, l1_beacon, founders };
+            let (profile, log) = (Profile::Ci, None);
+            let founding = Founding { program, directory, l1_rpc, l1_beacon, founders, profile, log };
             (l1, (rpc, beacon), Seats::found(founding).await.unwrap())
         });
         Self { runtime, seats, l1: urls, _l1: l1, _folder: folder }

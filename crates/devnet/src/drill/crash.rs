@@ -98,6 +98,8 @@ async fn on_l1(config: &DrillConfig, urls: (&str, &str), timeline: Timeline) -> 
         l1_rpc: urls.0.to_owned(),
         l1_beacon: urls.1.to_owned(),
         founders: SEATS,
+        profile: Profile::Ci,
+        log: None,
     })
     .await?;
     let chain = seats.chain().clone();

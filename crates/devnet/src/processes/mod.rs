@@ -27,7 +27,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use surety_contracts::{ChainFile, Registration};
+use surety_contracts::{ChainFile, Profile, Registration};
 
 /// Chain id of L2.
 pub const L2_CHAIN_ID: u64 = crate::network::L2_CHAIN_ID;
@@ -35,8 +35,8 @@ const PASSWORD: &str = "a password for tests";
 /// The account of the mnemonic that deploys, and the one that gives ether to posters.
 const DEPLOYER: usize = 9;
 const FUNDER: usize = 8;
-/// What a poster gets on L1: 10 ether.
-const POSTER_BALANCE: U256 = uint!(10_000_000_000_000_000_000_U256);
+/// What a poster gets on L1: 50 ether.
+const POSTER_BALANCE: U256 = uint!(50_000_000_000_000_000_000_U256);
 /// How long a process may take until it serves: on a busy machine, opening three keystores alone takes seconds.
 const SERVES_WITHIN: Duration = Duration::from_secs(60);
 /// How long an answer of a process may take.
@@ -58,6 +58,10 @@ pub struct Founding {
     pub l1_beacon: String,
     /// How many seats found the chain: at least 4.
     pub founders: usize,
+    /// Delays and windows.
+    pub profile: Profile,
+    /// Log filter of the seats; `None` for their configuration's.
+    pub log: Option<String>,
 }
 
 struct Seat {
@@ -74,6 +78,7 @@ pub struct Seats {
     directory: PathBuf,
     l1_rpc: String,
     l1_beacon: String,
+    log: Option<String>,
     accounts: Vec<PrivateKeySigner>,
     chain: ChainFile,
     seats: Vec<Seat>,
@@ -86,12 +91,12 @@ impl std::fmt::Debug for Seats {
 }
 
 impl Seats {
-    /// Founds a chain of the `ci` profile whose seats made their keys themselves. No seat runs yet.
+    /// Founds a chain whose seats made their keys themselves. No seat runs yet.
     ///
     /// # Errors
     /// A command fails, or L1.
     pub async fn found(founding: Founding) -> Result<Self, ProcessError> {
-        let Founding { program, directory, l1_rpc, l1_beacon, founders } = founding;
+        let Founding { program, directory, l1_rpc, l1_beacon, founders, profile, log } = founding;
         let accounts = dev_accounts().map_err(|error| failed("the test mnemonic", error))?;
         let write = |name: &str, text: &str| {
             let path = directory.join(name);
@@ -116,7 +121,17 @@ impl Seats {
         let files: Vec<_> = files.collect();
         let id = L2_CHAIN_ID.to_string();
         let mut command = deploy.to_vec();
-        command.extend(["--profile", "ci", "--chain-id", &id, "--out", &out, "--journal", &journal, "--seats"]);
+        command.extend([
+            "--profile",
+            profile.name(),
+            "--chain-id",
+            &id,
+            "--out",
+            &out,
+            "--journal",
+            &journal,
+            "--seats",
+        ]);
         command.extend(files.iter().map(String::as_str));
         program.run(&command).await?;
         let chain = ChainFile::read(Path::new(&out)).map_err(|error| failed("surety deploy", error))?;
@@ -125,7 +140,7 @@ impl Seats {
             fs::copy(&out, &to).map_err(ProcessError::system(format!("write {}", to.display())))?;
         }
         let posters = seats.iter().map(poster).collect::<Result<Vec<_>, _>>()?;
-        let world = Self { program, directory, l1_rpc, l1_beacon, accounts, chain, seats };
+        let world = Self { program, directory, l1_rpc, l1_beacon, log, accounts, chain, seats };
         world.give_ether(&posters).await?;
         world.share_addresses()?;
         Ok(world)
@@ -203,9 +218,11 @@ impl Seats {
         let config = self.config(place).display().to_string();
         // One before it must be gone from the files that both use.
         self.kill(place);
-        let process =
-            self.program.spawn(&["sequencer", "--until-input-ends", "--config", &config], &self.log(place))?;
-        self.seats[place].process = Some(process);
+        let mut arguments = vec!["sequencer", "--until-input-ends", "--config", &config];
+        if let Some(filter) = &self.log {
+            arguments.extend(["--log", filter]);
+        }
+        self.seats[place].process = Some(self.program.spawn(&arguments, &self.log(place))?);
         Ok(())
     }
 
@@ -244,7 +261,7 @@ impl Seats {
         SeatClient::new(self.rpc(place))
     }
 
-    /// 10 ether on L1 for each of these accounts, as every poster has it: all in one or two L1 blocks.
+    /// 50 ether on L1 for each of these accounts, as every poster has it: all in one or two L1 blocks.
     ///
     /// # Errors
     /// L1's.

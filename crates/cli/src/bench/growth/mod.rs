@@ -23,9 +23,10 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
+use surety_contracts::Profile;
 use surety_devnet::l1::dev_accounts;
 use tokio::time::MissedTickBehavior;
-use world::{Process, World};
+use world::{Watched, World};
 
 /// The most senders of the load; each sends its share.
 const MAX_SENDERS: u64 = 64;
@@ -79,9 +80,10 @@ impl Series {
 }
 
 /// `memory.…` and `disk.…` of a process.
-fn figures(process: &Process) -> Result<Parts> {
-    let pid = process.pid().with_context(|| format!("{} has ended: its log says why", process.name))?;
-    let memory = sample::memory(pid)?.into_iter().map(|(name, value)| (format!("memory.{name}"), value));
+fn figures(process: &Watched) -> Result<Parts> {
+    let memory =
+        sample::memory(process.pid).with_context(|| format!("{} has ended: its log says why", process.name))?;
+    let memory = memory.into_iter().map(|(name, value)| (format!("memory.{name}"), value));
     let disk = sample::disk(&process.directory).into_iter().map(|(name, value)| (format!("disk.{name}"), value));
     Ok(memory.chain(disk).collect())
 }
@@ -117,8 +119,8 @@ async fn send_steadily(target: Target, mut sender: Sender, every: Duration, end:
 /// Senders with ether, each with the seat that it talks to.
 async fn senders(world: &World, first: &Target, rate: u64) -> Result<Vec<(Target, Sender)>> {
     let mut targets = Vec::new();
-    for seat in &world.seats {
-        targets.push(Target::connect(&seat.rpc, POLL).await?);
+    for endpoint in world.endpoints() {
+        targets.push(Target::connect(&endpoint, POLL).await?);
     }
     let signer = dev_accounts()?.first().cloned().context("the test mnemonic has accounts")?;
     let end = Instant::now() + SETTLED_WITHIN;
@@ -142,7 +144,7 @@ async fn look_on(arguments: &Arguments, folder: &Path, world: &World, begin: Ins
         ticks.tick().await;
         let at = begin.elapsed().as_secs_f64();
         let mut line = format!("{at:>6.0} s");
-        for process in world.seats.iter().chain([&world.l1]) {
+        for process in &world.watched {
             let figures = figures(process)?;
             writeln!(file, "{}", json!({ "at": at, "process": process.name, "figures": figures }))?;
             let of = |name: &str| mib(figures.get(name).copied().unwrap_or_default() as f64);
@@ -184,8 +186,8 @@ fn report(series: &Series, warm_up: f64) -> Value {
 async fn measure(arguments: &Arguments, folder: &Path) -> Result<Value> {
     eprintln!("founding a chain of {} seats in {} …", arguments.seats, folder.display());
     let seats = usize::try_from(arguments.seats)?;
-    let world = World::start(folder, seats, arguments.profile.name(), &arguments.seat_log).await?;
-    let first = Target::connect(&world.seats.first().context("there is no seat")?.rpc, POLL).await?;
+    let world = World::start(folder, seats, arguments.profile.into(), &arguments.seat_log).await?;
+    let first = Target::connect(world.endpoints().first().context("there is no seat")?, POLL).await?;
     let senders = senders(&world, &first, arguments.rate).await?;
     let accounts: Vec<_> = senders.iter().map(|(_, sender)| (sender.signer.address(), sender.nonce)).collect();
     let (begin, height) = (Instant::now(), first.height().await?);
@@ -208,7 +210,7 @@ async fn measure(arguments: &Arguments, folder: &Path) -> Result<Value> {
     let seconds = begin.elapsed().as_secs();
     let processes = report(&series, minutes * 60.0);
     Ok(json!({
-        "bench": "growth", "seats": seats, "profile": arguments.profile.name(), "seconds": seconds,
+        "bench": "growth", "seats": seats, "profile": Profile::from(arguments.profile), "seconds": seconds,
         "warm_up_seconds": minutes * 60.0, "rate": arguments.rate, "transfers": included, "refused": sent.refused,
         "blocks": blocks, "unit": "bytes", "processes": processes,
     }))

@@ -21,7 +21,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use surety_contracts::genesis::L2Genesis;
+use surety_contracts::{Parameters, Profile, genesis::L2Genesis};
 use surety_state::{CacheSizes, Config, Genesis, Store};
 use surety_types::{
     Account, AccountChange, ChainParameters, Gas, MessageIndex, Milliseconds, Recovered, Seconds, Transaction,
@@ -33,19 +33,9 @@ use tokio::sync::{broadcast::error::RecvError, watch};
 const SENDERS: u64 = 256;
 
 fn parameters(run: &Run) -> ChainParameters {
-    ChainParameters {
-        rollup: ROLLUP,
-        genesis_time: Seconds::new(unix_time().as_secs()),
-        genesis_hash: B256::ZERO,
-        block_time: Milliseconds::new(u64::try_from(run.block_time.as_millis()).unwrap_or(u64::MAX).max(1)),
-        gas_limit: Gas::new(30_000_000),
-        base_fee_denominator: 250,
-        base_fee_elasticity: 2,
-        min_base_fee: 1_000_000,
-        l1_base_fee_scalar: 10_000,
-        l1_blob_base_fee_scalar: 1_100_000,
-        da_footprint_gas_scalar: 10,
-    }
+    let block_time = Milliseconds::new(u64::try_from(run.block_time.as_millis()).unwrap_or(u64::MAX).max(1));
+    let protocol = Parameters::of(Profile::Dev, ROLLUP.get());
+    ChainParameters { block_time, ..protocol.chain(Seconds::new(unix_time().as_secs())) }
 }
 
 fn key(n: u64) -> Option<SigningKey> {
