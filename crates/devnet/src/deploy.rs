@@ -17,7 +17,7 @@ use surety_l1::{
     submit::{MAX_TRANSACTION_GAS, Outgoing, SubmitConfig, SubmitError, Submitter, Ticket},
 };
 use surety_node::genesis;
-use surety_types::{ChainParameters, Gas, L1Height, Milliseconds, RollupId, Seconds};
+use surety_types::{ChainParameters, L1Height};
 
 /// Gas of a founding seat's registration, with room.
 const REGISTER_GAS: u64 = 600_000;

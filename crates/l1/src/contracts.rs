@@ -125,6 +125,15 @@ impl<'a> Contracts<'a> {
         self.read(self.addresses.registry, &call, at).await.map(Seconds::new)
     }
 
+    /// The epoch in which a term starts. A term that an L1 event started shares the epoch of the one before.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn epoch_of_term(&self, term: Term, at: BlockAt) -> Result<u64, L1Error> {
+        let call = SequencerRegistry::epochOfTermCall { term: term.get() };
+        self.read(self.addresses.registry, &call, at).await
+    }
+
     /// Start of epoch 0; zero before the chain is open.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 
 use alloy_consensus::{SignableTransaction, Signed, TxEip1559, constants::EMPTY_ROOT_HASH};
 use alloy_evm::FromRecoveredTx;
-use alloy_primitives::{Address, B256, KECCAK256_EMPTY, TxKind, U256, keccak256};
+use alloy_primitives::{Address, KECCAK256_EMPTY, TxKind, U256, keccak256};
 use k256::ecdsa::SigningKey;
 use revm::{
     Context, ExecuteCommitEvm, MainBuilder, MainContext,
@@ -29,7 +29,7 @@ use surety_node::{
 use surety_state::{Config, Genesis, Store};
 use surety_stf::execute::{op::genesis_block, recover};
 use surety_types::{
-    Account, AccountChange, ChainParameters, ConsensusContext, Gas, L2Height, MessageIndex, Milliseconds, Recovered,
+    Account, AccountChange, ChainParameters, ConsensusContext, L2Height, MessageIndex, Milliseconds, Recovered,
     RollupId, Seconds, StateChanges, Term, Transaction, View, predeploys, signing::vote_address,
 };
 

@@ -1,7 +1,7 @@
 //! From the follower's notices to consensus: settled messages into the queue, terms into the schedule, derived batches
 //! to the backend.
 
-use crate::terms::{ReadAt, TermsError, read_terms};
+use crate::terms::{ReadAt, TermsError, read_terms, watch_head};
 use crate::{
     backend::NodeBackend,
     builder::Inbox,
@@ -17,15 +17,16 @@ use surety_l1::{
     follow::L1EventKind,
 };
 use surety_rpc::Feed;
+use surety_state::StoredBlock;
 use surety_types::{Seconds, Term};
 use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
 
-/// Passes notices on until the follower has ended.
+/// Passes notices on until the follower has ended. Terms that events started go into the schedule.
 pub(crate) async fn notices(
     mut notices: mpsc::UnboundedReceiver<Notice>,
-    inbox: Inbox,
-    messages: Messages,
+    (inbox, messages): (Inbox, Messages),
     backend: Arc<NodeBackend>,
+    schedule: TermSchedule,
 ) {
     while let Some(notice) = notices.recv().await {
         tell_unsettled(&inbox, &messages);
@@ -47,7 +48,12 @@ pub(crate) async fn notices(
                 inbox.prune(batch.messages);
                 refresh(&backend, &[]);
             }
-            Notice::Removed { blocks, .. } => refresh(&backend, &blocks),
+            Notice::Removed { blocks, .. } => removed(&inbox, &messages, &backend, &blocks),
+            Notice::Cut { boundary, blocks } => {
+                removed(&inbox, &messages, &backend, &blocks);
+                // Last: consensus begins again when it hears of this.
+                schedule.begin_by_event(boundary);
+            }
         }
     }
 }
@@ -66,10 +72,25 @@ pub(crate) async fn evidence(pool: EvidencePool, feed: Arc<Feed>) {
 }
 
 /// Announces what is new at the head; a failure is logged.
-pub(crate) fn refresh(backend: &NodeBackend, removed: &[Arc<surety_state::StoredBlock>]) {
+pub(crate) fn refresh(backend: &NodeBackend, removed: &[Arc<StoredBlock>]) {
     if let Err(error) = backend.refresh(removed) {
         tracing::error!(%error, "new blocks could not be announced");
     }
+}
+
+/// Blocks left the chain: what they consumed waits again, and they are announced as removed.
+fn removed(inbox: &Inbox, messages: &Messages, backend: &NodeBackend, blocks: &[Arc<StoredBlock>]) {
+    if blocks.is_empty() {
+        return;
+    }
+    match backend.take_back(blocks) {
+        Ok(position) => match messages.range(position, inbox.first()) {
+            Some(consumed) => inbox.restore(consumed),
+            None => tracing::debug!(%position, first = %inbox.first(), "no messages to consume again"),
+        },
+        Err(error) => tracing::error!(%error, "transactions of removed blocks did not return to the pool"),
+    }
+    refresh(backend, blocks);
 }
 
 /// Tells the queue of the oldest message that is not settled.
@@ -150,6 +171,16 @@ pub(crate) async fn read(
     let at = BlockAt::Number(block.number);
     let is_open = !l1.code(addresses.registry, at).await?.is_empty()
         && Contracts::new(l1, addresses).registry_genesis_time(at).await? > Seconds::ZERO;
+    if !is_open {
+        return Ok(next);
+    }
+    let seen = watch_head(l1, addresses, (block.number, block.time), (head.number, head.time)).await?;
+    if seen.is_some() {
+        schedule.see_event(seen);
+    }
     let block = ReadAt { number: block.number, time: block.time, freeze_delay: depth.freeze_delay };
-    if is_open { read_terms(l1, addresses, schedule, next, block).await } else { Ok(next) }
+    let next = read_terms(l1, addresses, schedule, next, block).await?;
+    // Settled by now, or reorganised away.
+    schedule.see_event(seen);
+    Ok(next)
 }

@@ -114,13 +114,13 @@ fn follow_feeds(
     l1: Arc<dyn L1>,
     (store, inbox): (Store, Inbox),
     backend: &Arc<NodeBackend>,
+    schedule: TermSchedule,
     urls: Vec<String>,
 ) -> Result<[JoinHandle<()>; 2], FollowerNodeError> {
     let protocol = &chain.protocol;
     let newest = store.block(store.head().hash)?;
     let term = newest.and_then(|block| decode_aux(chain.parameters.rollup, &block.aux)).map(|c| c.term);
     let first = Term::new(1).max(term.unwrap_or_default().saturating_sub(TERMS_BACK));
-    let schedule = TermSchedule::new();
     let terms = feed::terms(l1, chain.addresses, schedule.clone(), first, feed::Depth::of(protocol));
     let feeds: Vec<_> = urls.into_iter().map(FeedState::new).collect();
     let published = Arc::new(Feed::new());
@@ -130,7 +130,7 @@ fn follow_feeds(
         blocks: Blocks::new(store, chain.parameters.clone(), inbox, Seconds::new(protocol.force_delay)),
         schedule,
         domain: Domain::new(chain.l1_chain_id, chain.addresses.registry),
-        limits: BlockLimits { rollup: chain.parameters.rollup, max_bytes: MAX_BLOCK_BYTES },
+        limits: BlockLimits { rollup: chain.parameters.rollup, max_bytes: MAX_BLOCK_BYTES, base: 0 },
         backend: backend.clone(),
         feed: published,
         conflicts: directory.join("conflicts.jsonl"),
@@ -158,16 +158,18 @@ impl FollowerNode {
         let derived = Chain::new(store.clone(), Arc::new(chain.parameters.clone()));
         let follow = follow_config(&chain, &directory, poll);
         let (follower, status) = Follower::new(l1.clone(), follow, derived, notices)?;
+        let schedule = TermSchedule::new();
+        let follower = follower.with_terms(schedule.clone());
         let (stop, stopped) = watch::channel(false);
         // The follower repeats the messages that no batch has consumed; soft-final blocks may have consumed more.
         let position = L1Attributes::read(&store.latest()?)?;
         let (inbox, messages) = (Inbox::new(position.message_count), follower.messages());
         let mut helpers = vec![
-            tokio::spawn(feed::notices(received, inbox.clone(), messages.clone(), backend.clone())),
+            tokio::spawn(feed::notices(received, (inbox.clone(), messages.clone()), backend.clone(), schedule.clone())),
             tokio::spawn(feed::l1_time(status.clone(), inbox.clone(), messages, backend.clone())),
         ];
         if !feeds.is_empty() {
-            helpers.extend(follow_feeds(&chain, &directory, l1, (store, inbox), &backend, feeds)?);
+            helpers.extend(follow_feeds(&chain, &directory, l1, (store, inbox), &backend, schedule, feeds)?);
         }
         let follower = tokio::spawn(follower.run(stopped));
         Ok(Self { backend, status, stop, follower, helpers })

@@ -176,6 +176,7 @@ impl Sequencer {
         let (follower, status) =
             Follower::new(config.l1.clone(), follow, derived.clone(), notices).map_err(FollowerNodeError::from)?;
         let schedule = TermSchedule::new();
+        let follower = follower.with_terms(schedule.clone());
         let age = Seconds::new(protocol.batch_age).to_milliseconds();
         let messages = follower.messages();
         let verifier = poster::verifier(derived.clone(), status.clone(), messages.clone(), schedule.clone(), age);
@@ -242,9 +243,9 @@ impl Sequencer {
         let (stop, stopped) = watch::channel(false);
         let depth = feed::Depth::of(protocol);
         let first = Term::new(1).max(newest_term.unwrap_or_default().saturating_sub(TERMS_BACK));
-        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule, first, depth);
+        let terms = feed::terms(config.l1.clone(), chain.addresses, schedule.clone(), first, depth);
         let helpers = vec![
-            tokio::spawn(feed::notices(received, inbox.clone(), messages.clone(), backend.clone())),
+            tokio::spawn(feed::notices(received, (inbox.clone(), messages.clone()), backend.clone(), schedule)),
             tokio::spawn(feed::l1_time(status.clone(), inbox, messages, backend.clone())),
             tokio::spawn(terms),
             tokio::spawn(backend.clone().announce_pool()),

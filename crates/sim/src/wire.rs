@@ -44,7 +44,7 @@ pub fn read(channel: u64, bytes: &[u8]) -> Message {
     let found = match channel {
         VOTES => read_vote(bytes).map(|(term, vote)| Message::Vote(term, vote)),
         BLOCKS => {
-            let limits = BlockLimits { rollup: ROLLUP, max_bytes: MAX_BLOCK_BYTES };
+            let limits = BlockLimits { rollup: ROLLUP, max_bytes: MAX_BLOCK_BYTES, base: 0 };
             ConsensusBlock::decode_cfg(Copying(bytes), &limits).ok().map(Message::Block)
         }
         STATEMENTS => read_statement(bytes),

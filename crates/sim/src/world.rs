@@ -411,6 +411,7 @@ impl World {
         }
         let copy = copy.unwrap_or_default();
         let parts = SeatParts {
+            cut: None,
             partition: format!("seat-{index}-{copy}-"),
             blocks: blocks.clone(),
             pool: pool.clone(),

@@ -22,6 +22,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+use surety_contracts::Profile;
 use tokio::task::JoinSet;
 
 /// How many seats there are, and how many of them make blocks final.

@@ -26,7 +26,8 @@ use surety_rpc::{
     Backend, ChainKind, Feed, Finality, FinalityLevel, HeadChange, PoolContent, Submission, SubmitError, Tags,
 };
 use surety_state::{BlockRef, Store, StoredBlock, Tag};
-use surety_types::{ChainParameters, L2Height, Recovered, Seconds, Transaction};
+use surety_stf::execute::op::L1Attributes;
+use surety_types::{ChainParameters, L2Height, MessageIndex, Recovered, Seconds, Transaction};
 use tokio::sync::broadcast;
 
 /// Blocks announced at once at most; a node that was behind by more announces the newest ones.
@@ -113,7 +114,8 @@ impl NodeBackend {
     pub fn refresh(&self, removed: &[Arc<StoredBlock>]) -> surety_state::Result<()> {
         let mut announced = self.announced.lock();
         let head = self.store.head();
-        if head == *announced {
+        // What was removed is told also if somebody has noticed the lower head before.
+        if head == *announced && removed.is_empty() {
             return Ok(());
         }
         let from = removed.first().map_or(announced.number, |lowest| lowest.block.header.number.saturating_sub(1));
@@ -127,6 +129,24 @@ impl NodeBackend {
         // Nobody listening is no error.
         let _ = self.heads.send(Arc::new(HeadChange { removed, added }));
         Ok(())
+    }
+
+    /// Puts the transactions of blocks that left the chain back into the pool, if there is one, as of the head. Returns how
+    /// many messages the chain has consumed.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn take_back(&self, removed: &[Arc<StoredBlock>]) -> surety_state::Result<MessageIndex> {
+        let head = self.store.head();
+        let state = self.store.view(head.hash)?;
+        let position = L1Attributes::read(&state)?.message_count;
+        if let (Some(pool), Some(header)) = (&self.pool, self.store.header(head.hash)?) {
+            let transactions = removed.iter().flat_map(|b| b.block.transactions.iter().zip(&b.senders));
+            let transactions = transactions.filter(|(tx, _)| !tx.is_deposit());
+            let transactions = transactions.map(|(tx, sender)| Recovered::new_unchecked(tx.clone(), *sender)).collect();
+            pool.set_head(&header, state, &[], transactions, clock::now())?;
+        }
+        Ok(position)
     }
 
     /// Notes a derived batch, for `surety_finality`.

@@ -69,6 +69,9 @@ impl Inbox {
     /// The messages `from..from + count`, or `None` while one of them is missing here.
     pub fn range(&self, from: MessageIndex, count: usize) -> Option<Vec<Message>> {
         let queue = self.inner.queue.read();
+        if count == 0 {
+            return Some(Vec::new());
+        }
         let start = usize::try_from(from.get().checked_sub(queue.first)?).ok()?;
         let end = start.checked_add(count)?;
         (end <= queue.messages.len()).then(|| queue.messages.range(start..end).cloned().collect())
@@ -118,6 +121,23 @@ impl Inbox {
         let start = usize::try_from(position.get().checked_sub(queue.first)?).ok()?;
         let message = queue.messages.get(start)?;
         (message.l1_time.saturating_add(delay.get()) <= time).then(|| message.clone())
+    }
+
+    /// The index of the first message that is still here, or would be.
+    pub fn first(&self) -> MessageIndex {
+        MessageIndex::new(self.inner.queue.read().first)
+    }
+
+    /// Puts forgotten messages back in front, since the blocks that consumed them were taken back. Those that do not end
+    /// where the queue begins are left out.
+    pub fn restore(&self, messages: Vec<Message>) {
+        let mut queue = self.inner.queue.write();
+        for message in messages.into_iter().rev() {
+            if message.index.next().get() == queue.first {
+                queue.first = message.index.get();
+                queue.messages.push_front(message);
+            }
+        }
     }
 
     /// Forgets messages before this index: they are consumed by final blocks.

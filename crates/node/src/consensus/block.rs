@@ -44,6 +44,8 @@ pub struct BlockLimits {
     pub rollup: RollupId,
     /// The most bytes that an encoded block may have.
     pub max_bytes: usize,
+    /// The height that the library counts as zero: it begins there ([`super::generation`]).
+    pub base: u64,
 }
 
 /// The greatest header that is decoded: the fixed fields, the bloom and some room.
@@ -52,10 +54,20 @@ const MAX_HEADER: usize = 1_024;
 const MIN_TRANSACTION: usize = 32;
 
 /// A block on its way: header, context, all transactions. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ConsensusBlock {
     inner: Arc<Inner>,
+    /// The height that the library counts as zero.
+    base: u64,
 }
+
+impl PartialEq for ConsensusBlock {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner == other.inner
+    }
+}
+
+impl Eq for ConsensusBlock {}
 
 #[derive(Debug, PartialEq, Eq)]
 struct Inner {
@@ -72,7 +84,13 @@ impl ConsensusBlock {
     pub fn new(header: Header, context: Option<ConsensusContext>, transactions: Vec<Transaction>) -> Self {
         let encoded = encode(&header, context.as_ref(), &transactions).into();
         let hash = header.hash_slow();
-        Self { inner: Arc::new(Inner { hash, header, context, transactions, encoded }) }
+        Self { inner: Arc::new(Inner { hash, header, context, transactions, encoded }), base: 0 }
+    }
+
+    /// The same block for a library that counts heights from `base`.
+    pub(super) fn counted_from(mut self, base: u64) -> Self {
+        self.base = base;
+        self
     }
 
     /// The header's hash.
@@ -230,7 +248,7 @@ impl Read for ConsensusBlock {
         if header.transactions_root != calculate_transaction_root(&transactions) {
             return Err(invalid("the transactions are not the header's"));
         }
-        let block = Self::new(header, context, transactions);
+        let block = Self::new(header, context, transactions).counted_from(limits.base);
         if block.size() > limits.max_bytes {
             return Err(invalid("larger than the limit"));
         }
@@ -260,7 +278,7 @@ impl Digestible for ConsensusBlock {
 
 impl Heightable for ConsensusBlock {
     fn height(&self) -> Height {
-        Height::new(self.inner.header.number)
+        Height::new(self.inner.header.number.saturating_sub(self.base))
     }
 }
 
@@ -284,7 +302,7 @@ mod tests {
     use commonware_codec::{Copying, Decode as _, Encode as _};
     use proptest::prelude::*;
 
-    const LIMITS: BlockLimits = BlockLimits { rollup: RollupId::new(7), max_bytes: 100_000 };
+    const LIMITS: BlockLimits = BlockLimits { rollup: RollupId::new(7), max_bytes: 100_000, base: 0 };
 
     fn transaction(nonce: u64, size: usize) -> Transaction {
         let tx = TxEip1559 {

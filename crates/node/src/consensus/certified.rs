@@ -11,7 +11,7 @@ use super::{
 };
 use crate::builder::{Blocks, decode_aux};
 use alloy_primitives::U64;
-use commonware_consensus::{Epochable as _, types::Height};
+use commonware_consensus::Epochable as _;
 use std::sync::Arc;
 use surety_rpc::{CertifiedBlock, Feed, FinalizationCertificate};
 use surety_state::StoredBlock;
@@ -48,7 +48,8 @@ pub(super) fn start<E: Runtime>(
     context.child("certified").spawn(|_| async move {
         let store = blocks.store().clone();
         let rollup = blocks.parameters().rollup;
-        let mut next = store.committed().number.saturating_sub(RECALLED).max(1);
+        // What was final before this generation is published already, or on L1.
+        let mut next = store.committed().number.saturating_sub(RECALLED).max(epochs.base().saturating_add(1));
         loop {
             while next <= store.committed().number {
                 match store.block_by_number(next) {
@@ -72,7 +73,7 @@ pub(super) fn start<E: Runtime>(
 }
 
 async fn certificate(epochs: &Epochs, marshal: &Marshal, block: &StoredBlock) -> Option<FinalizationCertificate> {
-    let found = marshal.get_finalization(Height::new(block.block.header.number)).await?;
+    let found = marshal.get_finalization(epochs.height(block.block.header.number)).await?;
     if from_digest(found.proposal.payload) != block.hash {
         return None;
     }

@@ -6,12 +6,14 @@
 //! so the last block of a term is the first whose timestamp is at or after the start of the next (protocol §15.1), and a
 //! term during whose whole time no block was made has no blocks.
 
+use super::epochs::Boundary;
 use alloy_primitives::{Address, B256, keccak256};
 use commonware_codec::{Copying, DecodeExt};
 use commonware_cryptography::ed25519::PublicKey;
 use commonware_utils::{TryCollect, ordered::Set};
 use parking_lot::RwLock;
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -162,7 +164,18 @@ struct ScheduleInner {
     terms: RwLock<BTreeMap<Term, (Arc<Committee>, bool)>>,
     /// No term but those above begins before this time, if L1 said so.
     horizon: RwLock<Option<Seconds>>,
+    events: RwLock<Events>,
     changed: watch::Sender<()>,
+}
+
+/// The terms that an L1 event started (protocol §3, §15.1). Such a term begins at an L1 time that the chain has passed when
+/// the event is settled, so not at a block of that time but after the last block that L1 had when it happened.
+#[derive(Debug, Default)]
+struct Events {
+    /// When each began on L1, for those that are settled, and where on the chain, once that is known here.
+    settled: BTreeMap<Term, (Seconds, Option<Boundary>)>,
+    /// The term that an event at L1's head has started, while that may be reorganised away.
+    seen: Option<Term>,
 }
 
 impl Default for TermSchedule {
@@ -175,7 +188,14 @@ impl TermSchedule {
     /// An empty schedule.
     pub fn new() -> Self {
         let (changed, _) = watch::channel(());
-        Self { inner: Arc::new(ScheduleInner { terms: RwLock::default(), horizon: RwLock::default(), changed }) }
+        Self {
+            inner: Arc::new(ScheduleInner {
+                terms: RwLock::default(),
+                horizon: RwLock::default(),
+                events: RwLock::default(),
+                changed,
+            }),
+        }
     }
 
     /// Adds (or repeats) a term's committee that nothing can change any more.
@@ -210,6 +230,73 @@ impl TermSchedule {
         }
     }
 
+    /// Says that a settled L1 event started this term at this time. To be said before the term's committee is inserted; the
+    /// term begins on the chain when [`TermSchedule::begin_by_event`] says where.
+    pub fn start_by_event(&self, term: Term, start: Seconds) {
+        let mut events = self.inner.events.write();
+        if events.settled.get(&term).is_none_or(|(known, _)| *known != start) {
+            events.settled.insert(term, (start, None));
+            drop(events);
+            self.inner.changed.send_replace(());
+        }
+    }
+
+    /// Says after which block a term begins that an event started: the last one that L1 had then. To be said when all blocks
+    /// above that block are gone from the store. Ignored if no event started the term.
+    pub fn begin_by_event(&self, boundary: Boundary) {
+        let mut events = self.inner.events.write();
+        if let Some((_, begins)) = events.settled.get_mut(&boundary.term)
+            && *begins != Some(boundary)
+        {
+            *begins = Some(boundary);
+            drop(events);
+            self.inner.changed.send_replace(());
+        }
+    }
+
+    /// The terms started by events of which it is not known where they begin, with their L1 times, oldest first.
+    pub fn awaiting(&self) -> Vec<(Term, Seconds)> {
+        let events = self.inner.events.read();
+        events
+            .settled
+            .iter()
+            .filter(|(_, (_, begins))| begins.is_none())
+            .map(|(term, (start, _))| (*term, *start))
+            .collect()
+    }
+
+    /// The newest term that a settled event started.
+    pub fn newest_event(&self) -> Option<Term> {
+        self.inner.events.read().settled.last_key_value().map(|(term, _)| *term)
+    }
+
+    /// Whether a settled event started this term.
+    pub fn is_event(&self, term: Term) -> bool {
+        self.inner.events.read().settled.contains_key(&term)
+    }
+
+    /// Where the newest term begins that an event started, among those of which it is known.
+    pub fn newest_cut(&self) -> Option<Boundary> {
+        self.inner.events.read().settled.values().rev().find_map(|(_, begins)| *begins)
+    }
+
+    /// Says which term an event at L1's head has started, if there is one that is not settled.
+    pub fn see_event(&self, term: Option<Term>) {
+        let mut events = self.inner.events.write();
+        if events.seen != term {
+            events.seen = term;
+            drop(events);
+            self.inner.changed.send_replace(());
+        }
+    }
+
+    /// Nothing is signed in terms before this one: an L1 event ended them, settled or not yet.
+    pub fn ended_before(&self) -> Term {
+        let events = self.inner.events.read();
+        let settled = events.settled.last_key_value().map(|(term, _)| *term);
+        settled.max(events.seen).unwrap_or(Term::ZERO)
+    }
+
     /// Forgets terms before this one.
     pub fn prune(&self, term: Term) {
         let mut terms = self.inner.terms.write();
@@ -227,7 +314,7 @@ impl TermSchedule {
     }
 
     /// Tells of every insertion.
-    pub(super) fn changes(&self) -> watch::Receiver<()> {
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.inner.changed.subscribe()
     }
 
@@ -243,12 +330,24 @@ impl TermSchedule {
         }
     }
 
-    /// The term that a child of a block belongs to, given the block's term and timestamp; `None` while the schedule does not
-    /// reach that far. All nodes that answer answer the same, however much of the schedule each has.
+    /// The term that a child of a block belongs to, given the block's term, height and timestamp; `None` while the schedule
+    /// does not reach that far, and for a block that an L1 event has left without a child: it will be taken back. All nodes
+    /// that answer, and know of the same events, answer the same, however much of the schedule each has.
     ///
-    /// The answer is known if no further term can have begun at that time: before the horizon, or, where none was set, if
+    /// A term that an event started begins after one certain block, whatever the time. For all others the answer is known if no further term can have begun at that time: before the horizon, or, where none was set, if
     /// the newest term in the schedule had not run for a whole epoch. An epoch is the least time between two terms in it.
-    pub fn known_term_after(&self, term: Term, timestamp: Seconds) -> Option<Term> {
+    pub fn known_term_after(&self, term: Term, height: u64, timestamp: Seconds) -> Option<Term> {
+        let (mut from, mut before) = (term, Term::new(u64::MAX));
+        for (event, (_, begins)) in self.inner.events.read().settled.range(term.next()..) {
+            match height.cmp(&(*begins)?.height) {
+                Ordering::Less => {
+                    before = *event;
+                    break;
+                }
+                Ordering::Equal => from = *event,
+                Ordering::Greater => return None,
+            }
+        }
         let terms = self.inner.terms.read();
         let (newest, (committee, _)) = terms.last_key_value()?;
         let horizon = *self.inner.horizon.read();
@@ -264,14 +363,15 @@ impl TermSchedule {
         if *newest < term || timestamp >= horizon {
             return None;
         }
-        let begun = terms.range(term.next()..).take_while(|(_, (committee, _))| committee.start <= timestamp);
-        Some(begun.last().map_or(term, |(next, _)| *next))
+        let later = terms.range(from.next()..).take_while(|(next, _)| **next < before);
+        let begun = later.take_while(|(_, (committee, _))| committee.start <= timestamp);
+        Some(begun.last().map_or(from, |(next, _)| *next))
     }
 
     /// As [`TermSchedule::known_term_after`], or the block's own term while that is not known: for those who only want to
     /// know whom to ask now, and may ask again.
-    pub fn term_after(&self, term: Term, timestamp: Seconds) -> Term {
-        self.known_term_after(term, timestamp).unwrap_or(term)
+    pub fn term_after(&self, term: Term, height: u64, timestamp: Seconds) -> Term {
+        self.known_term_after(term, height, timestamp).unwrap_or(term)
     }
 }
 
@@ -310,7 +410,7 @@ mod tests {
             let members = vec![member(0, peer(1))];
             schedule.insert(Committee::new(Term::new(term), Seconds::new(start), members).unwrap());
         }
-        let after = |term, time| schedule.known_term_after(Term::new(term), Seconds::new(time)).map(Term::get);
+        let after = |term, time| schedule.known_term_after(Term::new(term), 1, Seconds::new(time)).map(Term::get);
         assert_eq!(after(1, 99), Some(1));
         assert_eq!(after(1, 100), Some(2));
         assert_eq!(after(1, 250), Some(3), "a term without blocks is passed over");
@@ -326,7 +426,7 @@ mod tests {
         let schedule = TermSchedule::new();
         let one = |term| Committee::new(Term::new(term), Seconds::new(term * 60), vec![member(0, peer(1))]).unwrap();
         schedule.insert(one(5));
-        let after = |term, time| schedule.known_term_after(Term::new(term), Seconds::new(time)).map(Term::get);
+        let after = |term, time| schedule.known_term_after(Term::new(term), 1, Seconds::new(time)).map(Term::get);
         assert_eq!(after(5, 310), None, "nobody said how long a term is");
         schedule.set_horizon(Seconds::new(360));
         assert_eq!(after(5, 359), Some(5));
@@ -348,12 +448,53 @@ mod tests {
         let term = Term::new(2);
         assert!(schedule.committee(term).is_none(), "nobody votes by it yet");
         assert_eq!(schedule.expected(term).unwrap().members().len(), 5);
-        let after = schedule.known_term_after(Term::new(1), Seconds::new(130));
+        let after = schedule.known_term_after(Term::new(1), 1, Seconds::new(130));
         assert_eq!(after, Some(term), "when it begins is known");
         schedule.insert(of(4));
         assert_eq!(schedule.committee(term).unwrap().members().len(), 4);
         schedule.expect(of(5));
         assert_eq!(schedule.committee(term).unwrap().members().len(), 4, "what is final stays");
+    }
+
+    #[test]
+    fn a_term_that_an_event_started_begins_after_its_block_whatever_the_time() {
+        let schedule = TermSchedule::new();
+        let one = |term, start| Committee::new(Term::new(term), Seconds::new(start), vec![member(0, peer(1))]).unwrap();
+        let after =
+            |term, height, time| schedule.known_term_after(Term::new(term), height, Seconds::new(time)).map(Term::get);
+        for (term, start) in [(1, 0), (2, 60)] {
+            schedule.insert(one(term, start));
+        }
+        schedule.set_horizon(Seconds::new(120));
+        assert_eq!(after(1, 300, 60), Some(2));
+        // At 40 s an event starts term 2; what was to be term 2 is term 3.
+        let event = Term::new(2);
+        schedule.see_event(Some(event));
+        assert_eq!((schedule.ended_before(), schedule.newest_event()), (event, None));
+        assert_eq!(after(1, 100, 20), Some(1), "it may be reorganised away");
+        schedule.start_by_event(event, Seconds::new(40));
+        schedule.insert(one(2, 40));
+        schedule.insert(one(3, 60));
+        schedule.see_event(None);
+        assert_eq!(schedule.ended_before(), event);
+        assert_eq!(schedule.awaiting(), [(event, Seconds::new(40))]);
+        assert_eq!(after(1, 100, 20), None, "any block may be the last");
+        let boundary = Boundary { term: event, height: 100, genesis: B256::repeat_byte(1) };
+        schedule.begin_by_event(boundary);
+        assert_eq!((schedule.awaiting().len(), schedule.newest_cut()), (0, Some(boundary)));
+        assert_eq!(after(1, 99, 20), Some(1));
+        assert_eq!(after(1, 100, 20), Some(2), "before its time");
+        assert_eq!(after(1, 101, 20), None, "it is taken back");
+        assert_eq!(after(1, 101, 90), None, "no child in any later term either");
+        assert_eq!(after(2, 101, 21), Some(2));
+        assert_eq!(after(2, 200, 60), Some(3));
+        // A second event before anything was posted: the first one's term has no blocks.
+        schedule.start_by_event(Term::new(4), Seconds::new(70));
+        schedule.insert(one(4, 70));
+        schedule.begin_by_event(Boundary { term: Term::new(4), ..boundary });
+        assert_eq!(after(1, 100, 20), Some(4));
+        assert_eq!(after(2, 101, 21), None);
+        assert_eq!(after(4, 101, 21), Some(4));
     }
 
     #[test]
@@ -367,7 +508,8 @@ mod tests {
         for term in 1..=20u64 {
             for from in 1..=term {
                 for time in (60..1_300).step_by(15) {
-                    let ask = |schedule: &TermSchedule| schedule.known_term_after(Term::new(from), Seconds::new(time));
+                    let ask =
+                        |schedule: &TermSchedule| schedule.known_term_after(Term::new(from), 1, Seconds::new(time));
                     if let Some(answer) = ask(&partial) {
                         assert_eq!(Some(answer), ask(&full), "term {from} at {time} s, known to {}", term - 1);
                     }

@@ -10,7 +10,7 @@ use super::{
     block::{BlockLimits, Hash, to_digest},
     byzantine::{Bent, Tap},
     certified,
-    committee::Committee,
+    committee::{Committee, TermSchedule},
     epochs::{Boundary, Epochs},
     finalizer::{Finalizer, boundaries},
     gossip::{self, Listener, Witness},
@@ -45,7 +45,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use surety_rpc::Feed;
 use surety_state::StoredBlock;
 use surety_types::{Term, signing::Domain};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, watch};
 
 /// How long the engine of a finished term goes on.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -107,8 +107,8 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            leader_timeout: Duration::from_millis(800),
-            certification_timeout: Duration::from_millis(1_600),
+            leader_timeout: Duration::from_millis(700),
+            certification_timeout: Duration::from_millis(950),
             retry: Duration::from_secs(2),
             skip: Duration::from_secs(4),
             listen: Duration::from_secs(2),
@@ -171,6 +171,8 @@ where
 pub(super) struct Core {
     /// Begins the names of all storage partitions: empty where the seat has a directory of its own.
     pub(super) partition: String,
+    /// Where the term begins that began this [`super::generation`]; `None` before the first L1 event that starts a term.
+    pub(super) cut: Option<Boundary>,
     pub(super) shared: Arc<Shared>,
     pub(super) domain: Domain,
     pub(super) limits: BlockLimits,
@@ -178,7 +180,7 @@ pub(super) struct Core {
     pub(super) finalized: broadcast::Sender<Arc<StoredBlock>>,
     pub(super) term: watch::Sender<Option<Boundary>>,
     pub(super) statements: Statements,
-    pub(super) requests: mpsc::Receiver<statements::Request>,
+    pub(super) requests: statements::Requests,
     pub(super) evidence: EvidencePool,
     pub(super) feed: Arc<Feed>,
 }
@@ -214,18 +216,25 @@ where
     P: Provider<PublicKey = PublicKey>,
     B: Blocker<PublicKey = PublicKey>,
 {
-    let Core { partition, shared, domain, limits, timing, finalized, term, statements, requests, evidence, feed } =
+    let Core { partition, cut, shared, domain, limits, timing, finalized, term, statements, requests, evidence, feed } =
         core;
     let Network { channels, peers, blocker, me, admit } = network;
     let (rollup, guard) = (shared.blocks.parameters().rollup, shared.guard.clone());
-    let epochs = Epochs::new(shared.schedule.clone(), move |boundary, committee| {
+    let base = cut.map_or(0, |cut| cut.height);
+    let epochs = Epochs::new(base, shared.schedule.clone(), move |boundary, committee| {
         Scheme::new(rollup, boundary.genesis, domain, committee, guard.clone())
     });
-    for boundary in boundaries(&shared, TERMS_KEPT)? {
+    let stored = boundaries(&shared, TERMS_KEPT)?;
+    for boundary in stored.into_iter().filter(|stored| cut.is_none_or(|cut| stored.term >= cut.term)) {
         epochs.begin(boundary);
+    }
+    if let Some(cut) = cut.filter(|_| epochs.current().is_none()) {
+        epochs.begin(cut);
+        term.send_replace(Some(cut));
     }
     recall_executed(&shared)?;
     if let Some(guard) = shared.guard.clone() {
+        heed_events(&context, guard.clone(), &shared.schedule);
         listen(&context, guard, timing.listen);
     }
     let cache = CacheRef::new(page_size(4_096), NZUsize!(256));
@@ -295,6 +304,17 @@ fn listen<E: Runtime>(context: &E, guard: Guard, time: Duration) {
     });
 }
 
+/// Keeps the vote key silent in terms that an event at L1's head has ended, or a settled one.
+fn heed_events<E: Runtime>(context: &E, guard: Guard, schedule: &TermSchedule) {
+    let (schedule, mut changes) = (schedule.clone(), schedule.changes());
+    guard.end_terms_before(schedule.ended_before());
+    context.child("events").spawn(move |_| async move {
+        while changes.changed().await.is_ok() {
+            guard.end_terms_before(schedule.ended_before());
+        }
+    });
+}
+
 /// A node remembers what it committed: it may sign for that again.
 fn recall_executed(shared: &Shared) -> surety_state::Result<()> {
     let store = shared.blocks.store();
@@ -359,7 +379,7 @@ where
             return None;
         };
         tracing::info!(%term, genesis = %boundary.genesis, height = boundary.height, "term begins");
-        let info = TermInfo { term, genesis: boundary.genesis };
+        let info = TermInfo { term, genesis: boundary.genesis, base: self.epochs.base() };
         let context = self.context.child("term").with_attribute("term", term);
         let application =
             Application::new(context.child("application"), self.shared.clone(), info, self.marshal.clone());
@@ -404,7 +424,7 @@ where
         }
         self.swept = kept;
         if let Some(height) = boundary.height.checked_sub(ARCHIVED_BLOCKS) {
-            self.marshal.prune(commonware_consensus::types::Height::new(height));
+            self.marshal.prune(self.epochs.height(height));
         }
     }
 }

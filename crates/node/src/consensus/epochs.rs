@@ -3,6 +3,8 @@
 //! A term's last height is known when its last block is final; until then the term is open and holds all heights from its
 //! first on. The library is only asked about heights that are final or about to be, and a later term's engine starts after
 //! the earlier one is closed here, so no answer about such a height ever changes.
+//!
+//! The library's heights are the chain's less a base: the height after which the terms of this [`super::generation`] begin.
 
 use super::{
     committee::{Committee, TermSchedule},
@@ -30,6 +32,7 @@ pub struct Boundary {
 #[derive(Clone)]
 pub(super) struct Epochs {
     inner: Arc<RwLock<Inner>>,
+    base: u64,
     schedule: TermSchedule,
     make: Arc<MakeScheme>,
 }
@@ -39,22 +42,35 @@ type MakeScheme = dyn Fn(Boundary, Arc<Committee>) -> Scheme + Send + Sync;
 
 #[derive(Debug, Default)]
 struct Inner {
-    boundaries: BTreeMap<u64, Boundary>,
+    /// By term, with the height that the library has for each genesis.
+    boundaries: BTreeMap<u64, (u64, Boundary)>,
     schemes: BTreeMap<u64, Arc<Scheme>>,
 }
 
 impl Epochs {
-    /// No terms yet. Schemes are made when they are asked for and the schedule knows the committee.
+    /// No terms yet; the library counts heights from `base`. Schemes are made when they are asked for and the schedule knows the committee.
     pub(super) fn new(
+        base: u64,
         schedule: TermSchedule,
         make: impl Fn(Boundary, Arc<Committee>) -> Scheme + Send + Sync + 'static,
     ) -> Self {
-        Self { inner: Arc::default(), schedule, make: Arc::new(make) }
+        Self { inner: Arc::default(), base, schedule, make: Arc::new(make) }
     }
 
     /// Adds a term. The one before it ends where this begins.
     pub(super) fn begin(&self, boundary: Boundary) {
-        self.inner.write().boundaries.insert(boundary.term.get(), boundary);
+        let height = boundary.height.saturating_sub(self.base);
+        self.inner.write().boundaries.insert(boundary.term.get(), (height, boundary));
+    }
+
+    /// The height that the library counts as zero.
+    pub(super) const fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// A height of the chain as the library counts.
+    pub(super) const fn height(&self, number: u64) -> Height {
+        Height::new(number.saturating_sub(self.base))
     }
 
     /// The scheme by which a term's certificates are made and checked, once its beginning and committee are known.
@@ -64,7 +80,7 @@ impl Epochs {
             if let Some(scheme) = inner.schemes.get(&term) {
                 return Some(scheme.clone());
             }
-            *inner.boundaries.get(&term)?
+            inner.boundaries.get(&term)?.1
         };
         let committee = self.schedule.committee(boundary.term)?;
         let scheme = Arc::new((self.make)(boundary, committee));
@@ -74,24 +90,24 @@ impl Epochs {
     /// The newest terms, oldest first.
     pub(super) fn newest(&self, count: usize) -> Vec<Boundary> {
         let inner = self.inner.read();
-        let mut newest: Vec<_> = inner.boundaries.values().rev().take(count).copied().collect();
+        let mut newest: Vec<_> = inner.boundaries.values().rev().take(count).map(|(_, boundary)| *boundary).collect();
         newest.reverse();
         newest
     }
 
     /// The newest term.
     pub(super) fn current(&self) -> Option<Boundary> {
-        self.inner.read().boundaries.last_key_value().map(|(_, boundary)| *boundary)
+        self.inner.read().boundaries.last_key_value().map(|(_, (_, boundary))| *boundary)
     }
 }
 
 impl Inner {
     fn bounds(&self, term: u64) -> Option<(Height, Height)> {
-        let boundary = self.boundaries.get(&term)?;
+        let (height, _) = *self.boundaries.get(&term)?;
         // Height zero is genesis; the library counts it to the first epoch.
-        let first = if boundary.height == 0 { 0 } else { boundary.height.checked_add(1)? };
+        let first = if height == 0 { 0 } else { height.checked_add(1)? };
         let next = self.boundaries.range(term.checked_add(1)?..).next();
-        let last = next.map_or(u64::MAX, |(_, next)| next.height);
+        let last = next.map_or(u64::MAX, |(_, (next, _))| *next);
         Some((Height::new(first), Height::new(last)))
     }
 }
@@ -100,7 +116,7 @@ impl Epocher for Epochs {
     fn containing(&self, height: Height) -> Option<EpochInfo> {
         let inner = self.inner.read();
         let mut terms = inner.boundaries.values().rev();
-        let boundary = terms.find(|b| b.height < height.get() || b.height == 0)?;
+        let (_, boundary) = terms.find(|(begins, _)| *begins < height.get() || *begins == 0)?;
         let (first, last) = inner.bounds(boundary.term.get())?;
         Some(EpochInfo::new(Epoch::new(boundary.term.get()), height, first, last))
     }
@@ -131,7 +147,7 @@ mod tests {
     #[test]
     fn a_term_is_open_until_the_next_begins() {
         let schedule = TermSchedule::new();
-        let epochs = Epochs::new(schedule.clone(), |boundary, committee| {
+        let epochs = Epochs::new(0, schedule.clone(), |boundary, committee| {
             Scheme::new(ROLLUP, boundary.genesis, domain(), committee, None)
         });
         let begin = |term, height| {

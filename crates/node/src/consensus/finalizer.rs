@@ -94,7 +94,7 @@ impl<E: Clock + Spawner> Finalizer<E> {
             }
             if self.finalize(group).await.is_err() {
                 // Without acknowledgement the library delivers nothing more, and after a restart the same again.
-                tracing::error!("this seat stops following the chain; it votes for nothing more");
+                tracing::error!("this seat stops following the chain in this term; it votes for nothing more of it");
                 std::future::pending::<()>().await;
             }
         }
@@ -103,6 +103,12 @@ impl<E: Clock + Spawner> Finalizer<E> {
     async fn finalize(&self, group: Vec<Delivery>) -> Result<(), Halt> {
         let store = self.shared.blocks.store().clone();
         let committed = store.committed();
+        let ended = self.shared.schedule.newest_event();
+        let doomed = |block: &ConsensusBlock| block.context().zip(ended).is_some_and(|(c, ended)| c.term < ended);
+        if group.iter().any(|(block, _)| block.header().number > committed.number && doomed(block)) {
+            tracing::warn!(height = committed.number, "an L1 event ended the term: no more of its blocks is kept");
+            return Err(Halt);
+        }
         let mut new = Vec::new();
         let mut acknowledgements = Vec::new();
         for (block, acknowledgement) in group {
@@ -221,6 +227,10 @@ impl<E: Clock + Spawner> Finalizer<E> {
     fn end_terms(&self) {
         loop {
             let Some(current) = self.epochs.current() else { return };
+            if self.shared.schedule.newest_cut().is_some_and(|cut| cut.term > current.term) {
+                // A term that an event started begins with a generation of its own.
+                return;
+            }
             let boundary = match next_boundary(&self.shared, current) {
                 Ok(Some(boundary)) => boundary,
                 Ok(None) => return,
@@ -241,10 +251,14 @@ fn next_boundary(shared: &Shared, current: Boundary) -> surety_state::Result<Opt
     let after = |height: u64| -> surety_state::Result<Option<Term>> {
         let hash = store.canonical_hash(height)?;
         let header = hash.map(|hash| store.header(hash)).transpose()?.flatten();
-        Ok(header.and_then(|h| shared.schedule.known_term_after(current.term, Seconds::new(h.timestamp))))
+        Ok(header.and_then(|h| shared.schedule.known_term_after(current.term, height, Seconds::new(h.timestamp))))
     };
     // Times do not fall with the height: the answers are the current term's, then later ones', then unknown.
     let (mut low, mut high) = (current.height, store.committed().number);
+    // A term may end before its first block, by an event of L1.
+    if let Some(term) = after(low)?.filter(|term| *term > current.term && shared.schedule.is_event(*term)) {
+        return Ok(Some(Boundary { term, height: low, genesis: current.genesis }));
+    }
     if high <= low || after(high)? == Some(current.term) {
         return Ok(None);
     }

@@ -10,6 +10,7 @@ use super::{
     finalizer::Deliveries,
     scheme::Scheme,
 };
+use crate::builder::decode_aux;
 use commonware_broadcast::buffered;
 use commonware_consensus::{
     marshal::{self, Start, core::Actor, resolver::p2p as resolver},
@@ -97,7 +98,7 @@ where
         marshal::Config {
             provider: epochs.clone(),
             epocher: epochs.clone(),
-            start: Start::Genesis(genesis(shared)),
+            start: Start::Genesis(genesis(shared, epochs.base())),
             partition_prefix: format!("{}marshal", sources.partition),
             mailbox_size: MAILBOX,
             view_retention: ViewDelta::new(CACHED_VIEWS),
@@ -157,12 +158,13 @@ fn archive<C>(partition: &str, name: &str, cache: &CacheRef, codec_config: C) ->
     }
 }
 
-/// The first block in the library's form.
-#[expect(clippy::expect_used, reason = "a store without its genesis block cannot be opened")]
-fn genesis(shared: &Shared) -> Digested<ConsensusBlock> {
-    let store = shared.blocks.store();
-    let genesis = store.block(store.genesis().hash).ok().flatten().expect("the store holds its genesis block");
-    let block = ConsensusBlock::new(genesis.block.header.clone(), None, Vec::new());
+/// The block that the library begins with, in its form.
+#[expect(clippy::expect_used, reason = "a generation begins after a block of the store, and there is always the first")]
+fn genesis(shared: &Shared, base: u64) -> Digested<ConsensusBlock> {
+    let genesis = shared.blocks.store().block_by_number(base).ok().flatten().expect("the store holds the block");
+    let context = decode_aux(shared.blocks.parameters().rollup, &genesis.aux);
+    let block = ConsensusBlock::new(genesis.block.header.clone(), context, genesis.block.transactions.clone());
+    let block = block.counted_from(base);
     let digest = to_digest(block.hash());
     Digested::precomputed(block, digest)
 }

@@ -11,7 +11,9 @@
 //!              └─ epochs, committee: which term, who votes
 //! ```
 //!
-//! [`measure`] says how fast all this is. The schedule of terms comes from outside, as do L1's messages; see [`TermSchedule`] and [`crate::builder::Inbox`].
+//! A term that an L1 event started begins below the head: see [`generation`]. [`measure`] says how fast all this is.
+//!
+//! The schedule of terms comes from outside, as do L1's messages; see [`TermSchedule`] and [`crate::builder::Inbox`].
 
 mod admission;
 mod application;
@@ -22,6 +24,7 @@ mod committee;
 mod engine;
 mod epochs;
 mod finalizer;
+mod generation;
 mod gossip;
 mod keeper;
 pub mod measure;

@@ -11,8 +11,9 @@ use super::{
     committee::{Committee, MAX_MEMBERS, TermSchedule},
     engine::{self, Channels, Core, Network, Timing},
     epochs::Boundary,
+    generation::Generation,
     scheme::Scheme,
-    statements::{self, BatchSignatures, BatchVerifier, Statements},
+    statements::{self, BatchSignatures, BatchVerifier, Requests, Statements},
     status,
     steady::Steady,
     transactions,
@@ -49,7 +50,7 @@ use std::{
 };
 use surety_rpc::Feed;
 use surety_state::StoredBlock;
-use surety_types::{RollupId, signing::Domain};
+use surety_types::{Term, signing::Domain};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Where peers listen, by peer key. Cheap to clone, all clones are one list; it may change while the seat runs.
@@ -200,6 +201,14 @@ pub enum SeatError {
     /// The system gave no thread.
     #[error("no thread for the seat: {0}")]
     Thread(#[from] std::io::Error),
+    /// Its directory cannot be used.
+    #[error("the seat's consensus directory {path}: {reason}; check its permissions and free space")]
+    Directory {
+        /// The path.
+        path: String,
+        /// The system's words.
+        reason: String,
+    },
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] surety_state::Error),
@@ -294,7 +303,7 @@ impl Seat {
         let receipts = broadcast::Sender::new(8_192);
         let (term, terms) = watch::channel(None);
         let (batches, requests) = BatchSignatures::new();
-        let (counts, mut asked) = mpsc::unbounded_channel::<oneshot::Sender<String>>();
+        let (counts, asked) = mpsc::unbounded_channel::<oneshot::Sender<String>>();
         let shared = Arc::new(Shared {
             blocks: config.blocks.clone(),
             pool: config.pool.clone(),
@@ -306,50 +315,9 @@ impl Seat {
             misbehaviour: config.misbehaviour.clone(),
             clock,
         });
-        let core = Core {
-            partition: String::new(),
-            shared,
-            domain: config.domain,
-            limits: limits(&config),
-            timing: config.timing,
-            finalized: finalized.clone(),
-            term,
-            statements: Statements { domain: config.domain, verifier: config.batch_verifier.clone() },
-            requests,
-            evidence: config.evidence.clone(),
-            feed: config.feed.clone(),
-        };
+        let running = Running { config, key, shared, finalized: finalized.clone(), term, requests };
         let run = move || {
-            let runner = runtime::Runner::new(
-                runtime::Config::new()
-                    .with_storage_directory(config.directory.clone())
-                    .with_worker_threads(config.threads.max(1))
-                    .with_tcp_nodelay(Some(true)),
-            );
-            let result = runner.start(|context| async move {
-                let context = Steady::system(context);
-                let network = connect(&context, &config, key);
-                context.child("counts").spawn(|context| async move {
-                    while let Some(reply) = asked.recv().await {
-                        // Who asked may have gone.
-                        let _ = reply.send(context.encode());
-                    }
-                });
-                let engine = context.child("seat").spawn(|context| engine::run(context, core, network));
-                tokio::select! {
-                    biased;
-                    // Dropping the sender means stop, too.
-                    _ = stopped => {
-                        // Storage is synced by each task before it acts, so a slow one may be cut off.
-                        let _ = context.stop(0, Some(Duration::from_secs(2))).await;
-                        Ok(())
-                    }
-                    result = engine => match result {
-                        Ok(result) => Ok(result?),
-                        Err(_) => Err(SeatError::Failed),
-                    },
-                }
-            });
+            let result = running.run(stopped, asked);
             end.send_replace(true);
             result
         };
@@ -367,8 +335,119 @@ impl Seat {
     }
 }
 
+/// Those who ask what the library counts.
+type Asked = mpsc::UnboundedReceiver<oneshot::Sender<String>>;
+
+/// What a seat keeps from one generation of the library to the next.
+struct Running {
+    config: SeatConfig,
+    key: PrivateKey,
+    shared: Arc<Shared>,
+    finalized: broadcast::Sender<Arc<StoredBlock>>,
+    term: watch::Sender<Option<Boundary>>,
+    requests: Requests,
+}
+
+/// Why a generation ended.
+enum Ended {
+    /// The seat shall stop.
+    Stopped,
+    /// An L1 event started a term.
+    Cut(Boundary),
+}
+
+impl Running {
+    /// Runs one generation after the other.
+    fn run(self, mut stopped: oneshot::Receiver<()>, mut asked: Asked) -> Result<(), SeatError> {
+        let failed = |error: std::io::Error| SeatError::Directory {
+            path: self.config.directory.display().to_string(),
+            reason: error.to_string(),
+        };
+        let mut generation = Generation::newest(&self.config.directory).map_err(failed)?;
+        loop {
+            match self.generation(&generation, &mut stopped, &mut asked)? {
+                Ended::Stopped => return Ok(()),
+                Ended::Cut(cut) => {
+                    tracing::warn!(term = %cut.term, height = cut.height, "consensus begins again after an L1 event");
+                    generation = Generation::begin(&self.config.directory, cut).map_err(failed)?;
+                }
+            }
+        }
+    }
+
+    /// Runs the library until the seat shall stop or a term begins that an event started.
+    fn generation(
+        &self,
+        generation: &Generation,
+        stopped: &mut oneshot::Receiver<()>,
+        asked: &mut Asked,
+    ) -> Result<Ended, SeatError> {
+        let config = &self.config;
+        let runner = runtime::Runner::new(
+            runtime::Config::new()
+                .with_storage_directory(generation.directory.clone())
+                .with_worker_threads(config.threads.max(1))
+                .with_tcp_nodelay(Some(true)),
+        );
+        let core = self.core(generation.cut);
+        runner.start(|context| async move {
+            let context = Steady::system(context);
+            let network = connect(&context, config, self.key.clone(), generation);
+            let mut engine = context.child("seat").spawn(|context| engine::run(context, core, network));
+            let ended = loop {
+                tokio::select! {
+                    biased;
+                    // Dropping the sender means stop, too.
+                    _ = &mut *stopped => break Ended::Stopped,
+                    cut = next_cut(&config.schedule, generation) => break Ended::Cut(cut),
+                    result = &mut engine => return match result {
+                        Ok(Ok(())) => Ok(Ended::Stopped),
+                        Ok(Err(error)) => Err(error.into()),
+                        Err(_) => Err(SeatError::Failed),
+                    },
+                    // Who asked may have gone.
+                    Some(reply) = asked.recv() => drop(reply.send(context.encode())),
+                }
+            };
+            // Storage is synced by each task before it acts, so a slow one may be cut off.
+            let _ = context.stop(0, Some(Duration::from_secs(2))).await;
+            Ok(ended)
+        })
+    }
+
+    fn core(&self, cut: Option<Boundary>) -> Core {
+        let config = &self.config;
+        Core {
+            partition: String::new(),
+            cut,
+            shared: self.shared.clone(),
+            domain: config.domain,
+            limits: BlockLimits { base: cut.map_or(0, |cut| cut.height), ..limits(config) },
+            timing: config.timing,
+            finalized: self.finalized.clone(),
+            term: self.term.clone(),
+            statements: Statements { domain: config.domain, verifier: config.batch_verifier.clone() },
+            requests: self.requests.clone(),
+            evidence: config.evidence.clone(),
+            feed: config.feed.clone(),
+        }
+    }
+}
+
+/// Waits until a term begins that an event started, later than a generation.
+async fn next_cut(schedule: &TermSchedule, generation: &Generation) -> Boundary {
+    let mut changes = schedule.changes();
+    loop {
+        if let Some(cut) = schedule.newest_cut().filter(|cut| generation.precedes(cut)) {
+            return cut;
+        }
+        // The sender lives as long as the schedule.
+        let _ = changes.changed().await;
+    }
+}
+
 fn limits(config: &SeatConfig) -> BlockLimits {
-    BlockLimits { rollup: config.blocks.parameters().rollup, max_bytes: config.max_block_bytes }
+    BlockLimits { rollup: config.blocks.parameters().rollup, max_bytes: config.max_block_bytes, base: 0 }
 }
 
 /// The longest message on any channel.
@@ -384,10 +463,11 @@ fn largest(limits: &BlockLimits) -> u32 {
     ])
 }
 
-/// How every network of ours is set. `longest` is the longest message in bytes.
+/// How every network of ours is set. Peers of another namespace do not hear each other; `longest` is the longest message in
+/// bytes.
 pub(super) fn peer_settings(
     key: PrivateKey,
-    rollup: RollupId,
+    namespace: &str,
     listen: SocketAddr,
     max_peers: usize,
     longest: u32,
@@ -402,7 +482,6 @@ pub(super) fn peer_settings(
         },
         cups::Version::V1,
     );
-    let namespace = format!("surety-{rollup}");
     let per_set = NonZeroUsize::new(max_peers.saturating_add(1)).unwrap_or(NonZeroUsize::MIN);
     let settings = if local { lookup::Config::local } else { lookup::Config::recommended };
     let mut settings = settings(handshake, namespace.as_bytes(), listen, per_set, longest, NZUsize!(1_024));
@@ -425,10 +504,16 @@ fn connect(
     context: &Steady<runtime::Context>,
     config: &SeatConfig,
     key: PrivateKey,
+    generation: &Generation,
 ) -> Network<Outgoing, Incoming, Oracle, Oracle> {
     let me = key.public_key();
-    let rollup = config.blocks.parameters().rollup;
-    let settings = peer_settings(key, rollup, config.listen, config.max_peers, largest(&limits(config)), config.local);
+    let mut namespace = format!("surety-{}", config.blocks.parameters().rollup);
+    if generation.term() > Term::ZERO {
+        // Heights mean other blocks to those who are still before the event.
+        namespace = format!("{namespace}-after-{}", generation.term());
+    }
+    let settings =
+        peer_settings(key, &namespace, config.listen, config.max_peers, largest(&limits(config)), config.local);
     let (mut network, oracle) = lookup::Network::new(context.child("network"), settings);
     let quotas = config.quotas;
     let mut channel = 0;

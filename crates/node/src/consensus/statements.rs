@@ -104,6 +104,9 @@ pub(super) struct Request {
     answer: oneshot::Sender<Result<SignatureSet, GatherError>>,
 }
 
+/// The questions of this node, for one service after the other.
+pub(super) type Requests = Arc<tokio::sync::Mutex<mpsc::Receiver<Request>>>;
+
 /// What the service needs beside the network.
 #[derive(Debug, Clone)]
 pub(super) struct Statements {
@@ -113,9 +116,9 @@ pub(super) struct Statements {
 }
 
 impl BatchSignatures {
-    pub(super) fn new() -> (Self, mpsc::Receiver<Request>) {
+    pub(super) fn new() -> (Self, Requests) {
         let (requests, receiver) = mpsc::channel(4);
-        (Self { requests }, receiver)
+        (Self { requests }, Arc::new(tokio::sync::Mutex::new(receiver)))
     }
 
     /// Signatures of more than two thirds of the committee of `statement.term`, this seat's own among them if it agrees.
@@ -298,7 +301,7 @@ pub(super) fn start<E: Runtime, S, R>(
     shared: Arc<Shared>,
     statements: Statements,
     witness: Witness,
-    mut requests: mpsc::Receiver<Request>,
+    requests: Requests,
     (sender, mut receiver): (S, R),
 ) where
     S: Sender<PublicKey = PublicKey>,
@@ -318,6 +321,7 @@ pub(super) fn start<E: Runtime, S, R>(
             signed: mpsc::unbounded_channel(),
         };
         let clock = service.context.child("clock");
+        let mut requests = requests.lock().await;
         loop {
             tokio::select! {
                 biased;

@@ -17,7 +17,6 @@ use super::{
     engine::{Runtime, TERMS_KEPT},
     epochs::{Boundary, Epochs},
 };
-use commonware_consensus::types::Height;
 use commonware_cryptography::{certificate::Scheme as _, ed25519::PublicKey};
 use commonware_p2p::{Receiver, Recipients, Sender};
 use commonware_utils::vec::NonEmptyVec;
@@ -131,7 +130,7 @@ impl Listener {
         let committed = self.shared.blocks.store().committed().number;
         if let Some(height) = status.question(current, committed, votes) {
             tracing::debug!(height, term = %current.term, "behind: asking for a final block");
-            self.marshal.hint_finalized(Height::new(height), NonEmptyVec::new(peer));
+            self.marshal.hint_finalized(self.epochs.height(height), NonEmptyVec::new(peer));
             self.asked.insert(height);
             while self.asked.len() > ASKED {
                 self.asked.pop_first();
@@ -142,13 +141,14 @@ impl Listener {
     /// Lets the library go on from a block that the store has, if it is far behind the store.
     async fn skip(&self) {
         let committed = self.shared.blocks.store().committed().number;
-        let Some(delivered) = self.marshal.get_processed().await.map(|p| p.height().get()) else { return };
+        let Some(delivered) = self.marshal.get_processed().await else { return };
+        let delivered = delivered.height().get().saturating_add(self.epochs.base());
         if committed.saturating_sub(delivered) <= MAX_LAG {
             return;
         }
         let candidates: Vec<u64> = self.asked.range(delivered.saturating_add(1)..=committed).rev().copied().collect();
         for height in candidates {
-            if let Some(finalization) = self.marshal.get_finalization(Height::new(height)).await {
+            if let Some(finalization) = self.marshal.get_finalization(self.epochs.height(height)).await {
                 tracing::info!(delivered, height, "the store has blocks from L1: consensus goes on from there");
                 self.marshal.set_floor(finalization);
                 return;

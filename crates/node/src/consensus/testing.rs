@@ -103,6 +103,8 @@ pub fn evidence(dir: &Path) -> EvidencePool {
 pub struct SeatParts {
     /// Begins the names of its storage partitions.
     pub partition: String,
+    /// Where the term begins that an L1 event started, if one did; then `partition` is another than before.
+    pub cut: Option<Boundary>,
     /// The chain.
     pub blocks: Blocks,
     /// Transactions waiting.
@@ -192,9 +194,10 @@ where
     });
     let core = Core {
         partition: parts.partition,
+        cut: parts.cut,
         shared,
         domain: domain(),
-        limits: BlockLimits { rollup: ROLLUP, max_bytes: MAX_BLOCK_BYTES },
+        limits: BlockLimits { rollup: ROLLUP, max_bytes: MAX_BLOCK_BYTES, base: parts.cut.map_or(0, |cut| cut.height) },
         timing: parts.timing,
         finalized: finalized.clone(),
         term,

@@ -6,6 +6,7 @@ use super::{
     metrics,
     state::{BelowBase, Progress, Waiting},
 };
+use crate::consensus::{Boundary, TermSchedule};
 use alloy_primitives::B256;
 use parking_lot::RwLock;
 use std::{
@@ -42,6 +43,7 @@ pub struct Follower {
     /// Messages of an earlier run, for `settled`.
     replay: Vec<L1Event>,
     messages: Messages,
+    schedule: TermSchedule,
     notices: mpsc::UnboundedSender<Notice>,
     status: watch::Sender<Status>,
 }
@@ -82,7 +84,16 @@ impl Follower {
         let settled = Settled::new();
         let messages = Messages::default();
         messages.set(&progress);
-        Ok((Self { l1, config, chain, progress, saved, reader, settled, replay, messages, notices, status }, watcher))
+        let schedule = TermSchedule::new();
+        let follower =
+            Self { l1, config, chain, progress, saved, reader, settled, replay, messages, schedule, notices, status };
+        Ok((follower, watcher))
+    }
+
+    /// Takes blocks back when this schedule knows of a term that an L1 event started.
+    pub fn with_terms(mut self, schedule: TermSchedule) -> Self {
+        self.schedule = schedule;
+        self
     }
 
     /// The messages that are kept, as they change.
@@ -145,6 +156,7 @@ impl Follower {
             self.derive(waiting, stop).await?;
             self.tag(&heads).await?;
         }
+        self.cut().await?;
         self.progress.checkpoint = Some(self.reader.checkpoint());
         self.save()?;
         self.status.send_modify(|status| {
@@ -210,6 +222,24 @@ impl Follower {
         let end = derived(&batch, block, &outcome);
         self.report(&end, batch.statement.firstHeight, outcome);
         self.progress.applied(end);
+        Ok(())
+    }
+
+    /// Makes room for terms that events started.
+    async fn cut(&self) -> Result<(), FollowerError> {
+        for (term, start) in self.schedule.awaiting() {
+            let Some((last, genesis)) = self.progress.term_begins(term, start) else { return Ok(()) };
+            let boundary = Boundary { term, height: last.get(), genesis };
+            let (chain, tip) = (self.chain.clone(), *self.progress.tip());
+            let work = tokio::task::spawn_blocking(move || chain.cut(&boundary, &tip));
+            let blocks = work.await.map_err(|e| ApplyError::Engine(e.to_string()))??;
+            tracing::warn!(
+                %term, height = boundary.height, removed = blocks.len(),
+                "an L1 event started a term: it begins after the last block that L1 had"
+            );
+            metrics::removed(blocks.len());
+            self.notify(Notice::Cut { boundary, blocks });
+        }
         Ok(())
     }
 

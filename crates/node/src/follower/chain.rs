@@ -1,7 +1,10 @@
 //! Batches onto the store: derive, reuse what is there already, execute what is not, take back what is otherwise.
 
 use super::state::DerivedBatch;
-use crate::builder::{decode_aux, encode_aux};
+use crate::{
+    builder::{decode_aux, encode_aux},
+    consensus::Boundary,
+};
 use alloy_primitives::B256;
 use std::sync::Arc;
 use surety_l1::{BlockRef, follow::PostedBatch};
@@ -197,6 +200,20 @@ impl Chain {
         self.store.insert(executed)?;
         self.store.set_head(at.hash)?;
         Ok(at)
+    }
+
+    /// Takes back the blocks that a term has left behind which an L1 event started: those of terms before it above its
+    /// genesis, unless L1 has batches there by now, from which the chain was derived. Lowest first. Again is nothing.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn cut(&self, cut: &Boundary, tip: &DerivedBatch) -> Result<Vec<Arc<StoredBlock>>, ApplyError> {
+        if tip.last.get() > cut.height {
+            return Ok(Vec::new());
+        }
+        let above = self.store.block_by_number(cut.height.saturating_add(1))?;
+        let context = above.and_then(|block| decode_aux(self.parameters.rollup, &block.aux));
+        if context.is_some_and(|context| context.term < cut.term) { self.give_way(cut.height) } else { Ok(Vec::new()) }
     }
 
     /// Takes back everything above a height, in memory and on disk.

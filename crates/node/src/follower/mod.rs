@@ -16,7 +16,10 @@
 //! 5. **Restart anywhere.** The progress (L1 position, messages not consumed, batches not final) is one file, replaced
 //!    after the store is synced and only while no batch waits. An older file costs reading, not execution; a missing or foreign
 //!    one means that L1 is read from the contracts' creation.
-//! 6. **Settled events** (protocol §4) go to who wants them, in order; after a start, the messages kept go first again.
+//! 6. **Terms that an L1 event started** (protocol §15.1) begin after the last block that L1 had by then, in the order of its
+//!    logs. When such an event is settled ([`TermSchedule`]) and all before it is derived, the soft-final blocks above are taken
+//!    back, in one step on disk, and [`Notice::Cut`] says so. A crash before repeats it, one after finds it done.
+//! 7. **Settled events** (protocol §4) go to who wants them, in order; after a start, the messages kept go first again.
 
 mod actor;
 mod chain;
@@ -32,6 +35,9 @@ pub(crate) use chain::holds;
 pub use chain::{ApplyError, Chain, Mismatch, Outcome};
 pub use state::DerivedBatch;
 
+use crate::consensus::Boundary;
+#[cfg(doc)]
+use crate::consensus::TermSchedule;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use surety_l1::{
     BlockRef,
@@ -89,6 +95,13 @@ pub enum Notice {
         /// The first height.
         from: L2Height,
         /// The blocks.
+        blocks: Vec<Arc<StoredBlock>>,
+    },
+    /// A term begins that an L1 event started, and no block of an earlier term stands above its genesis any more.
+    Cut {
+        /// Where it begins.
+        boundary: Boundary,
+        /// Canonical blocks that were taken back, lowest first: their transactions may go back to the pool.
         blocks: Vec<Arc<StoredBlock>>,
     },
 }

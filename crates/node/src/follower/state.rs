@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use surety_l1::{
     BlockRef,
-    follow::{Checkpoint, L1Event, L1EventKind, PostedBatch},
+    follow::{Checkpoint, L1Event, L1EventKind, PostedBatch, RegistryEvent},
 };
 use surety_stf::derive::Position;
-use surety_types::{BatchIndex, L1Height, L2Height, Message, MessageIndex, RollupId, claim::Claim};
+use surety_types::{BatchIndex, L1Height, L2Height, Message, MessageIndex, RollupId, Seconds, Term, claim::Claim};
 
 /// A message and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +75,22 @@ impl DerivedBatch {
     }
 }
 
+/// A term that an L1 event started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TermEvent {
+    block: BlockRef,
+    /// The term.
+    pub(super) term: Term,
+    /// The last batch before the event.
+    after: BatchIndex,
+    /// Height and derived hash of that batch's last block, once it is derived.
+    pub(super) begins: Option<(L2Height, B256)>,
+}
+
+/// Terms started by events that are remembered: they are rare.
+const MAX_TERM_EVENTS: usize = 256;
+
 /// A reorg took back what counted as final: nothing kept can be trusted, L1 is read from the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("L1 was reorganised below a batch that was final; L1 is read again from the contracts' creation")]
@@ -95,6 +111,9 @@ pub(super) struct Progress {
     applied: VecDeque<DerivedBatch>,
     /// Messages from the base's end on.
     messages: VecDeque<Kept>,
+    /// The newest terms that events started, in order.
+    #[serde(default)]
+    term_events: VecDeque<TermEvent>,
     #[serde(skip)]
     waiting: VecDeque<Waiting>,
 }
@@ -107,6 +126,7 @@ impl Progress {
             base: genesis,
             applied: VecDeque::new(),
             messages: VecDeque::new(),
+            term_events: VecDeque::new(),
             waiting: VecDeque::new(),
         }
     }
@@ -140,10 +160,37 @@ impl Progress {
                     self.waiting.push_back(Waiting { block, batch });
                 }
             }
-            L1EventKind::Registry(_) | L1EventKind::Slasher(_) => {}
+            L1EventKind::Registry(event) => {
+                if let RegistryEvent::TermStarted(started) = &*event {
+                    self.term_started(block, Term::new(started.term));
+                }
+            }
+            L1EventKind::Slasher(_) => {}
             L1EventKind::Reverted { .. } => return self.revert(block.number),
         }
         Ok(())
+    }
+
+    /// An event started a term: the chain goes on from the last batch that L1 has by then.
+    fn term_started(&mut self, block: BlockRef, term: Term) {
+        // Read once more after a restart.
+        if self.term_events.back().is_some_and(|last| last.term >= term) {
+            return;
+        }
+        let tip = *self.tip();
+        let (after, begins) = match self.waiting.back() {
+            Some(last) => (last.batch.index, None),
+            None => (tip.index, Some((tip.last, tip.last_hash))),
+        };
+        self.term_events.push_back(TermEvent { block, term, after, begins });
+        while self.term_events.len() > MAX_TERM_EVENTS {
+            self.term_events.pop_front();
+        }
+    }
+
+    /// After which block a term begins that an event of this L1 time started; `None` while that is not known.
+    pub(super) fn term_begins(&self, term: Term, start: Seconds) -> Option<(L2Height, B256)> {
+        self.term_events.iter().find(|event| event.term == term && event.block.time == start)?.begins
     }
 
     fn next_message(&self) -> MessageIndex {
@@ -155,6 +202,7 @@ impl Progress {
         self.waiting.retain(|waiting| waiting.block.number <= to);
         self.applied.retain(|batch| batch.block.is_some_and(|block| block.number <= to));
         self.messages.retain(|kept| kept.block.number <= to);
+        self.term_events.retain(|event| event.block.number <= to);
         if self.base.block.is_some_and(|block| block.number > to) { Err(BelowBase) } else { Ok(()) }
     }
 
@@ -179,6 +227,9 @@ impl Progress {
     /// The batch that waited first is derived.
     pub(super) fn applied(&mut self, batch: DerivedBatch) {
         self.waiting.pop_front();
+        for event in self.term_events.iter_mut().filter(|event| event.after == batch.index) {
+            event.begins = Some((batch.last, batch.last_hash));
+        }
         self.applied.push_back(batch);
     }
 

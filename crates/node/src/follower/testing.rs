@@ -10,7 +10,10 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolEvent, SolStruct};
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
-use surety_contracts::{Addresses, bindings::Inbox};
+use surety_contracts::{
+    Addresses,
+    bindings::{Inbox, SequencerRegistry},
+};
 use surety_l1::{
     BlockAt, BlockRef, Call, L1, L1Error, L1Transaction,
     chain::{Answer, Blob, Fees, Inclusion, L1Log},
@@ -75,6 +78,17 @@ impl FakeL1 {
         let position = parent.map_or_else(Default::default, |b| b.position);
         world.chain.push(Mined { block, logs: vec![], position });
         block
+    }
+
+    /// Mines a block in which an event starts a term; when.
+    pub(crate) fn start_term(&self, term: u64) -> Seconds {
+        let block = self.mine();
+        let mut world = self.0.lock();
+        let mined = world.chain.last_mut().unwrap();
+        let event = SequencerRegistry::TermStarted { term, time: block.time.get() };
+        mined.log(event.encode_log_data(), B256::ZERO);
+        mined.logs.last_mut().unwrap().log.address = ADDRESSES.registry;
+        block.time
     }
 
     /// Drops the newest blocks.

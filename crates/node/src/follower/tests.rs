@@ -5,13 +5,13 @@ use super::{
 };
 use crate::{
     builder::testing::{account, chain as new_chain, transfer},
-    consensus::testing::ROLLUP,
+    consensus::{Boundary, TermSchedule, testing::ROLLUP},
     poster::{Form, Proposal},
 };
 use alloy_primitives::{B256, U256};
 use surety_state::{Store, Tag};
 use surety_stf::StateReader;
-use surety_types::{L1Height, Seconds};
+use surety_types::{L1Height, Seconds, Term};
 use tokio::sync::{mpsc, watch};
 
 /// A follower with its own store, over a fake L1.
@@ -55,6 +55,12 @@ impl World {
     /// A new process over the same store and file.
     fn restart(&mut self) {
         (self.follower, self.status, self.notices) = follow(&self.l1, &self.store, &self.dir);
+    }
+
+    /// A new process that knows of terms.
+    fn follow(&mut self, schedule: &TermSchedule) {
+        let (follower, status, notices) = follow(&self.l1, &self.store, &self.dir);
+        (self.follower, self.status, self.notices) = (follower.with_terms(schedule.clone()), status, notices);
     }
 
     async fn sync(&mut self) -> Result<(), StepError> {
@@ -290,4 +296,86 @@ impl IntoIndex for u64 {
     fn into_index(self) -> surety_types::MessageIndex {
         surety_types::MessageIndex::new(self)
     }
+}
+
+/// The cuts that were told of: where, and which heights were taken back.
+fn cuts(world: &mut World) -> Vec<(Boundary, Vec<u64>)> {
+    std::iter::from_fn(|| world.notices.try_recv().ok())
+        .filter_map(|notice| match notice {
+            Notice::Cut { boundary, blocks } => {
+                Some((boundary, blocks.iter().map(|block| block.block.header.number).collect()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn what_an_event_left_behind_is_taken_back_when_it_is_settled_and_a_crash_changes_nothing() {
+    let mut world = World::new();
+    // A seat's follower: its chain is the seats'.
+    world.store = world.seats.blocks.store().clone();
+    world.restart();
+    let posted = world.batch(Form::Calldata).statement;
+    world.sync().await.unwrap();
+    for _ in 0..5 {
+        world.seats.produce(vec![]);
+    }
+    let soft = world.seats.head();
+    assert!(soft > posted.lastHeight + 3);
+    let start = world.l1.start_term(2);
+    let schedule = TermSchedule::new();
+    world.follow(&schedule);
+    world.sync().await.unwrap();
+    assert_eq!(world.store.committed().number, soft, "it is not settled");
+
+    schedule.start_by_event(Term::new(2), start);
+    // The event was read before the crash.
+    world.follow(&schedule);
+    world.sync().await.unwrap();
+    let boundary = Boundary { term: Term::new(2), height: posted.lastHeight, genesis: posted.lastHash };
+    assert_eq!(cuts(&mut world), [(boundary, (posted.lastHeight + 1..=soft).collect())]);
+    assert_eq!(world.store.committed().hash, posted.lastHash);
+    // And before anybody heard of it: it is told again.
+    world.follow(&schedule);
+    world.sync().await.unwrap();
+    assert_eq!(cuts(&mut world), [(boundary, vec![])]);
+    schedule.begin_by_event(boundary);
+    world.sync().await.unwrap();
+    assert_eq!(cuts(&mut world), []);
+
+    // Blocks of the new term stay, also when the schedule is read anew.
+    world.seats.term = 2;
+    world.seats.produce(vec![]);
+    let again = TermSchedule::new();
+    again.start_by_event(Term::new(2), start);
+    world.follow(&again);
+    world.sync().await.unwrap();
+    assert_eq!(world.store.committed().number, posted.lastHeight + 1);
+}
+
+#[tokio::test]
+async fn an_event_that_l1_takes_back_takes_nothing_back() {
+    let mut world = World::new();
+    world.store = world.seats.blocks.store().clone();
+    world.restart();
+    world.batch(Form::Calldata);
+    world.sync().await.unwrap();
+    world.seats.produce(vec![]);
+    let soft = world.seats.head();
+    let start = world.l1.start_term(2);
+    world.sync().await.unwrap();
+    world.l1.drop_blocks(1);
+    world.l1.mine();
+    world.l1.mine();
+    let schedule = TermSchedule::new();
+    schedule.start_by_event(Term::new(2), start);
+    world.follow(&schedule);
+    world.sync().await.unwrap();
+    assert_eq!(world.store.committed().number, soft, "no event, no cut");
+    // It comes again, in another block.
+    let start = world.l1.start_term(2);
+    schedule.start_by_event(Term::new(2), start);
+    world.sync().await.unwrap();
+    assert_eq!(world.store.committed().number, world.tip().last.get());
 }

@@ -12,13 +12,15 @@
 //! - A transaction is *ready* when all nonces from the account's on are there, else it is *gapped*.
 //! - Count, bytes and transactions of one sender are bounded. When the pool is full the cheapest tail leaves: the last
 //!   transaction of a sender, gapped ones first, then the lowest priority fee. One that would itself be that is refused.
-//! - What was included, or whose nonce is used, leaves with the head; what of a removed block is still good comes back.
-//!   A transaction leaves after [`PoolConfig::lifetime`].
+//! - What was included, or whose nonce is used, leaves with the head. A transaction leaves after [`PoolConfig::lifetime`].
+//! - When the head goes back, transactions of removed blocks return. What the pool cannot hold as of the lower head, since its
+//!   sender's ether comes only with blocks that are made again, is set aside and tried with each new head ([`returned`]).
 //!
 //! The builder reads the pool by [`Pool::since`]: a number grows with each arrival, so that it sees each once.
 
 mod best;
 mod metrics;
+mod returned;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -28,7 +30,8 @@ pub use best::Best;
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, TxHash, U256};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use returned::Returned;
 use state::State;
 use std::{sync::Arc, time::Duration};
 use surety_state::View;
@@ -160,6 +163,7 @@ impl PoolTransaction {
 /// What the pool judges by: the newest final block.
 #[derive(Debug, Clone)]
 struct Head {
+    number: u64,
     state: View,
     attributes: L1Attributes,
     base_fee: u64,
@@ -172,6 +176,7 @@ pub struct Pool {
     parameters: ChainParameters,
     head: RwLock<Head>,
     state: RwLock<State>,
+    returned: Mutex<Returned>,
     added: broadcast::Sender<Arc<PoolTransaction>>,
     sequence: watch::Sender<u64>,
 }
@@ -193,6 +198,7 @@ impl Pool {
             parameters,
             head: RwLock::new(head),
             state: RwLock::default(),
+            returned: Mutex::default(),
             added: broadcast::Sender::new(4_096),
             sequence: watch::Sender::new(0),
         })
@@ -254,7 +260,7 @@ impl Pool {
     }
 
     /// Follows the chain to a new head: `included` are the transactions of the blocks since the last head, `removed`
-    /// those of blocks that are not on the chain any more.
+    /// those of blocks that are not on the chain any more, in its order.
     ///
     /// # Errors
     /// The store's; the pool then stays at the old head.
@@ -267,29 +273,37 @@ impl Pool {
         now: Milliseconds,
     ) -> surety_state::Result<()> {
         let head = Head::new(&self.parameters, header, state)?;
-        *self.head.write() = head.clone();
+        let before = core::mem::replace(&mut *self.head.write(), head.clone());
+        let went_back = head.number < before.number || !removed.is_empty();
         let mut touched: Vec<Address> = included.iter().map(Recovered::signer).collect();
-        touched.extend(removed.iter().map(Recovered::signer));
         touched.extend(included.iter().filter_map(|tx| tx.inner().to()));
         touched.sort_unstable();
         touched.dedup();
         let expired = Milliseconds::new(now.get().saturating_sub(self.config.lifetime.as_millis() as u64));
+        let mut returned = self.returned.lock();
         {
             let mut pool = self.state.write();
-            touched.retain(|address| pool.has_sender(address));
-            touched.extend(pool.next_senders(256));
-            for address in touched {
-                let account = head.state.account(address)?.unwrap_or_default();
-                pool.refresh(address, account);
-            }
             pool.expire(expired);
-            let (transactions, bytes) = pool.size();
-            metrics::size(transactions, bytes);
+            if went_back {
+                // All is judged anew, in the order in which it came.
+                let waiting = pool.take_all();
+                let waiting = waiting.iter().map(|tx| (tx.transaction.clone(), tx.origin));
+                let all = removed.into_iter().map(|tx| (tx, Origin::User)).chain(waiting);
+                returned.extend(all, now, &self.config);
+            } else {
+                touched.retain(|address| pool.has_sender(address));
+                touched.extend(pool.next_senders(256));
+                for address in touched {
+                    let account = head.state.account(address)?.unwrap_or_default();
+                    pool.refresh(address, account);
+                }
+            }
         }
-        for tx in removed {
-            // Those that are no good any more are gone.
-            let _ = self.add(tx, Origin::User, now);
-        }
+        returned.expire(expired);
+        let tries = if went_back { usize::MAX } else { returned::TRIES };
+        returned.retry(tries, |tx, origin| self.add(tx.clone(), origin, now));
+        let (transactions, bytes) = self.state.read().size();
+        metrics::size(transactions, bytes, returned.len());
         Ok(())
     }
 
@@ -342,7 +356,7 @@ impl Pool {
 impl Head {
     fn new(parameters: &ChainParameters, header: &Header, state: View) -> surety_state::Result<Self> {
         let attributes = L1Attributes::read(&state)?;
-        Ok(Self { base_fee: next_base_fee(parameters, header), attributes, state })
+        Ok(Self { number: header.number, base_fee: next_base_fee(parameters, header), attributes, state })
     }
 
     /// The sender's account, which must not be a contract.

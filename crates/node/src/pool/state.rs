@@ -148,6 +148,15 @@ impl State {
         self.retail(address);
     }
 
+    /// Takes everything out, oldest first.
+    pub(super) fn take_all(&mut self) -> Vec<Arc<PoolTransaction>> {
+        self.by_hash.clear();
+        self.senders.clear();
+        self.tails.clear();
+        self.bytes = 0;
+        core::mem::take(&mut self.by_sequence).into_values().collect()
+    }
+
     fn untail(&mut self, address: Address) {
         if let Some(tail) = self.senders.get(&address).and_then(|s| s.tail(address)) {
             self.tails.remove(&tail);

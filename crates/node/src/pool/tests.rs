@@ -174,6 +174,43 @@ fn included_transactions_leave_and_removed_ones_return() {
 }
 
 #[test]
+fn what_only_removed_blocks_had_paid_for_waits_until_they_are_made_again() {
+    let mut world = world(PoolConfig { lifetime: Duration::from_secs(10), ..Default::default() });
+    let genesis = world.blocks.parent(world.blocks.store().genesis().hash).unwrap().unwrap();
+    let funded = world.head.clone();
+    let included = [transfer(1, 1, 1)];
+    world.build(&included);
+    let waiting = world.add(transfer(1, 2, 1)).unwrap();
+    let other = world.add(transfer(2, 1, 1)).unwrap();
+    // Back to where nobody had ether yet: the deposits are in the block that was removed.
+    world.head = genesis;
+    world.follow(&[], included.to_vec(), 2_000);
+    assert_eq!(world.pool.status(), (0, 0), "nobody can pay");
+    world.follow(&[], Vec::new(), 3_000);
+    assert_eq!((world.pool.status(), world.pool.returned.lock().len()), ((0, 0), 3));
+    world.head = funded;
+    world.follow(&[], Vec::new(), 4_000);
+    assert_eq!((world.pool.status(), world.pool.returned.lock().len()), ((3, 0), 0));
+    for hash in [included[0].inner().hash(), &waiting, &other] {
+        assert!(world.pool.get(hash).is_some());
+    }
+}
+
+#[test]
+fn what_was_set_aside_is_bounded_and_leaves_after_its_lifetime() {
+    let config = PoolConfig { lifetime: Duration::from_secs(10), max_transactions: 4, ..Default::default() };
+    let mut world = world(config);
+    let removed: Vec<_> = (1..=7).map(|seed| transfer(seed, 1, 1)).collect();
+    world.head = world.blocks.parent(world.blocks.store().genesis().hash).unwrap().unwrap();
+    world.follow(&[], removed, 2_000);
+    assert_eq!(world.pool.returned.lock().len(), 4);
+    world.follow(&[], Vec::new(), 12_000);
+    assert_eq!(world.pool.returned.lock().len(), 4);
+    world.follow(&[], Vec::new(), 12_001);
+    assert_eq!(world.pool.returned.lock().len(), 0);
+}
+
+#[test]
 fn a_transaction_leaves_after_its_lifetime() {
     let world = world(PoolConfig { lifetime: Duration::from_secs(10), ..Default::default() });
     world.add(transfer(1, 1, 1)).unwrap();

@@ -17,7 +17,7 @@ pub(super) fn newest(store: &Store, schedule: &TermSchedule, rollup: RollupId) -
     let mut top = head.number;
     let current = term_at(top)?;
     let timestamp = store.header(head.hash)?.map_or(0, |header| header.timestamp);
-    let next = schedule.term_after(current, Seconds::new(timestamp));
+    let next = schedule.term_after(current, head.number, Seconds::new(timestamp));
     if current > Term::ZERO && next > current {
         found.push(TermNow { term: next, genesis: head.hash });
     }

@@ -8,6 +8,7 @@
 //! | statement | refused when |
 //! |---|---|
 //! | any | its term is below the journal's floor, its rollup's term began on another genesis, the journal is damaged |
+//! | any | an event that L1's head shows has ended its term ([`Guard::end_terms_before`]) |
 //! | `Notarize` | another block or parent was notarised in this view; the block is not executed |
 //! | `Finalize` | another was finalised in this view; this view was nullified; the block is not executed |
 //! | `Nullify` | this view was finalised |
@@ -41,7 +42,7 @@ use alloy_primitives::{Address, B256};
 use k256::ecdsa::SigningKey;
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 use surety_types::{
     RollupId, Term,
@@ -128,6 +129,7 @@ struct GuardInner {
     executed: ExecutedBlocks,
     domain: Domain,
     listening: AtomicBool,
+    ended_before: AtomicU64,
     deaf: AtomicBool,
 }
 
@@ -151,6 +153,7 @@ impl Guard {
                 executed: ExecutedBlocks::default(),
                 domain,
                 listening: AtomicBool::new(false),
+                ended_before: AtomicU64::new(0),
                 deaf: AtomicBool::new(false),
             }),
         })
@@ -184,6 +187,12 @@ impl Guard {
     /// Listening is over.
     pub fn speak(&self) {
         self.inner.listening.store(false, Ordering::SeqCst);
+    }
+
+    /// Signs nothing in terms before this one from now on: an L1 event ended them. A lower one takes that back, when L1 was
+    /// reorganised before the event was settled.
+    pub fn end_terms_before(&self, term: Term) {
+        self.inner.ended_before.store(term.get(), Ordering::SeqCst);
     }
 
     /// Somebody showed a statement with a right signature of this key. If it was not signed by way of this journal, nothing
@@ -260,6 +269,7 @@ impl Guard {
     pub fn receipts(&self, messages: &[Receipt]) -> Result<Vec<Signature>, SignError> {
         self.must_not_listen()?;
         let statements: Vec<_> = messages.iter().cloned().map(Statement::Receipt).collect();
+        statements.iter().try_for_each(|statement| self.must_not_have_ended(statement))?;
         self.inner.journal.record(&statements)?;
         messages.iter().map(|m| Ok(self.inner.signer.sign(&self.inner.domain.digest(m))?)).collect()
     }
@@ -272,8 +282,14 @@ impl Guard {
         if self.inner.listening.load(Ordering::SeqCst) { Err(Refusal::Listening) } else { Ok(()) }
     }
 
+    fn must_not_have_ended(&self, statement: &Statement) -> Result<(), Refusal> {
+        let (term, next) = (statement.term(), self.inner.ended_before.load(Ordering::SeqCst));
+        if term < next { Err(Refusal::Ended { term, next }) } else { Ok(()) }
+    }
+
     fn record_and_sign(&self, statement: Statement, digest: B256) -> Result<Signature, SignError> {
         self.must_not_listen()?;
+        self.must_not_have_ended(&statement)?;
         self.inner.journal.record(std::slice::from_ref(&statement))?;
         Ok(self.inner.signer.sign(&digest)?)
     }

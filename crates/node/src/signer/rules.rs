@@ -10,6 +10,14 @@ pub enum Refusal {
     /// The node has just started and listens for its own key first.
     #[error("this node has just started and listens for votes of its own key; it signs when that is over")]
     Listening,
+    /// An event of L1 has ended the term.
+    #[error("an L1 event has ended term {term}; this node signs again in term {next}")]
+    Ended {
+        /// The statement's term.
+        term: u64,
+        /// The least term that is signed for.
+        next: u64,
+    },
     /// The block was not executed here.
     #[error("block {0} was not executed by this node; wait until it is")]
     NotExecuted(B256),

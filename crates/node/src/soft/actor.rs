@@ -105,6 +105,10 @@ async fn session(
     tracing::info!(feed = feed.url(), from = next, "listening to a feed");
     let mut heard = false;
     while !feed.is_bad() {
+        if *from.borrow() < next {
+            tracing::info!(feed = feed.url(), "blocks were taken back; the feed is asked again from below");
+            return Ok(heard);
+        }
         let event = tokio::select! {
             block = blocks.next() => match block {
                 Some(block) => {

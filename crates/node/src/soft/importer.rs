@@ -8,7 +8,7 @@ use crate::{
     backend::NodeBackend,
     builder::{Blocks, MachineError, Verdict, decode_aux},
     consensus::{
-        TermSchedule,
+        Boundary, TermSchedule,
         block::{BlockLimits, ConsensusBlock},
     },
 };
@@ -53,6 +53,8 @@ pub struct Importer {
     early: VecDeque<(usize, CertifiedBlock)>,
     /// First hash of each term, once found.
     geneses: HashMap<u64, B256>,
+    /// Where the newest term begins that an L1 event started, as far as what is held takes it into account.
+    cut: Option<Boundary>,
     /// A quorum certified what this node finds wrong.
     halted: bool,
 }
@@ -73,6 +75,7 @@ impl Importer {
             candidates: Candidates::default(),
             early: VecDeque::new(),
             geneses: HashMap::default(),
+            cut: None,
             halted: false,
         }
     }
@@ -99,6 +102,15 @@ impl Importer {
         if block.hash() != sent.hash || block.header().number != sent.height.to::<u64>() {
             return self.condemn(feed, "a block under another's hash or height");
         }
+        let (height, term) = (block.header().number, block.context().map_or(Term::ZERO, |c| c.term));
+        // Taken back here: who sends it has not seen the event yet.
+        if self.cut.is_some_and(|cut| term < cut.term && height > cut.height) {
+            return;
+        }
+        // It may stand on a block below the head; the blocks above that go when the event is settled here, too.
+        if term >= self.parts.schedule.ended_before() && self.awaits_event() {
+            return self.hold(feed, sent);
+        }
         if let Some(certificate) = &sent.certificate {
             if certificate.block_hash != block.hash() {
                 return self.condemn(feed, "another block's certificate");
@@ -106,15 +118,32 @@ impl Importer {
             match self.check(certificate, block.context()) {
                 Check::Right => {}
                 Check::Wrong(reason) => return self.condemn(feed, reason),
-                Check::Unknown => {
-                    if self.early.len() >= MAX_EARLY {
-                        self.early.pop_front();
-                    }
-                    return self.early.push_back((feed, sent));
-                }
+                Check::Unknown => return self.hold(feed, sent),
             }
         }
         self.take(feed, block, sent.certificate);
+    }
+
+    fn hold(&mut self, feed: usize, sent: CertifiedBlock) {
+        if self.early.len() >= MAX_EARLY {
+            self.early.pop_front();
+        }
+        self.early.push_back((feed, sent));
+    }
+
+    /// Whether an event has started a term of which it is not known here where it begins.
+    fn awaits_event(&self) -> bool {
+        self.parts.schedule.ended_before() > self.cut.map_or(Term::ZERO, |cut| cut.term)
+    }
+
+    /// Forgets what an event has made void.
+    fn heed_events(&mut self) {
+        let cut = self.parts.schedule.newest_cut();
+        if self.cut != cut {
+            self.cut = cut;
+            self.candidates = Candidates::default();
+            self.geneses.clear();
+        }
     }
 
     fn take(&mut self, feed: usize, block: ConsensusBlock, certificate: Option<FinalizationCertificate>) {
@@ -209,6 +238,7 @@ impl Importer {
 
     /// Executes what stands on the head, up to the highest certified block. Blocks its thread. Returns how many were taken.
     pub fn advance(&mut self) -> usize {
+        self.heed_events();
         for (feed, sent) in std::mem::take(&mut self.early) {
             self.offer(feed, sent);
         }
@@ -232,6 +262,10 @@ impl Importer {
             taken.pop();
         }
         let Some(last) = taken.last() else { return 0 };
+        let ended = self.parts.schedule.newest_event();
+        if last.block.context().zip(ended).is_some_and(|(c, ended)| c.term < ended) {
+            return 0;
+        }
         if let Err(error) = store.commit(last.block.hash()) {
             tracing::error!(%error, "soft-final blocks were not stored; they are tried again");
             return 0;
@@ -287,7 +321,7 @@ impl Importer {
     ) -> Check {
         let schedule = &self.parts.schedule;
         if let Some(before) = parent_context {
-            match schedule.known_term_after(before.term, Seconds::new(parent.timestamp)) {
+            match schedule.known_term_after(before.term, parent.number, Seconds::new(parent.timestamp)) {
                 Some(term) if term == context.term => {}
                 Some(_) => return Check::Wrong("it is of another term than its parent's time says"),
                 None => return Check::Unknown,

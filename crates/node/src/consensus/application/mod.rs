@@ -95,6 +95,8 @@ pub(super) struct TermInfo {
     pub(super) term: Term,
     /// The last block of the term before.
     pub(super) genesis: B256,
+    /// The height that the library counts as zero.
+    pub(super) base: u64,
 }
 
 /// The application of one term's engine. Cheap to clone.
@@ -156,7 +158,7 @@ impl<E: Clock + Spawner> Application<E> {
         let mut changes = self.shared.schedule.changes();
         loop {
             let time = Seconds::new(block.header.timestamp);
-            if let Some(next) = self.shared.schedule.known_term_after(self.term.term, time) {
+            if let Some(next) = self.shared.schedule.known_term_after(self.term.term, block.header.number, time) {
                 return next > self.term.term;
             }
             tracing::debug!(%time, "waiting for the schedule of terms");

@@ -112,7 +112,8 @@ impl<E: Clock + Spawner> Application<E> {
         }
         let sealed = self.work(move || workshop.seal()).await??;
         self.shared.mark_executed(sealed.height().get(), sealed.hash());
-        Ok(ConsensusBlock::new(sealed.header().clone(), Some(place), sealed.transactions().to_vec()))
+        let block = ConsensusBlock::new(sealed.header().clone(), Some(place), sealed.transactions().to_vec());
+        Ok(block.counted_from(self.term.base))
     }
 
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, MachineError> {

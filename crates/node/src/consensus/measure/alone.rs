@@ -214,7 +214,7 @@ async fn start(
     let bad = |_| MeasureError::Seats;
     let key = PrivateKey::decode(Copying(place.peer.as_slice())).map_err(bad)?;
     let longest = max_message_size(&[prefixed(simplex::max_payload_size::<Scheme, Hash>(all.len() as u32))]);
-    let settings = peer_settings(key, ROLLUP, place.listen, all.len(), longest, true);
+    let settings = peer_settings(key, &format!("surety-{ROLLUP}"), place.listen, all.len(), longest, true);
     let (mut network, mut oracle) = lookup::Network::new(context.child("network"), settings);
     let mut peers = Vec::new();
     for other in all {

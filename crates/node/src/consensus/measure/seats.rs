@@ -14,7 +14,7 @@ use crate::{
     signer::Guard,
 };
 use alloy_consensus::{SignableTransaction as _, Signed, TxEip1559};
-use alloy_primitives::{Address, B256, KECCAK256_EMPTY, TxKind, U256};
+use alloy_primitives::{Address, KECCAK256_EMPTY, TxKind, U256};
 use k256::ecdsa::SigningKey;
 use std::{
     sync::Arc,
@@ -24,7 +24,7 @@ use std::{
 use surety_contracts::{Parameters, Profile, genesis::L2Genesis};
 use surety_state::{CacheSizes, Config, Genesis, Store};
 use surety_types::{
-    Account, AccountChange, ChainParameters, Gas, MessageIndex, Milliseconds, Recovered, Seconds, Transaction,
+    Account, AccountChange, ChainParameters, MessageIndex, Milliseconds, Recovered, Seconds, Transaction,
     signing::vote_address,
 };
 use tokio::sync::{broadcast::error::RecvError, watch};

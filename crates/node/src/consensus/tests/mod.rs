@@ -1,5 +1,6 @@
 //! Four seats over a simulated network in virtual time: real execution, stores, journals; seeded, printed.
 
+mod events;
 mod evidence;
 mod tcp;
 
@@ -61,6 +62,8 @@ struct World {
     starts: u32,
     liar: Option<u64>,
     listen: Duration,
+    /// Where the term begins that an event started.
+    cut: Option<Boundary>,
     /// Part of the names of the library's partitions: another number is another disk.
     disks: u32,
 }
@@ -140,6 +143,7 @@ fn run<F: Future<Output = ()>>(conditions: Conditions, test: impl FnOnce(World) 
             starts: 0,
             liar: conditions.liar,
             listen: conditions.listen,
+            cut: None,
             disks: 0,
         };
         for seat in 0..SEATS {
@@ -183,6 +187,7 @@ impl World {
         }
         let evidence = testing::evidence(&path);
         let parts = SeatParts {
+            cut: self.cut,
             partition: format!("seat-{index}-{}", self.disks),
             blocks: blocks.clone(),
             pool: pool.clone(),
