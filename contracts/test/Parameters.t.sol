@@ -22,6 +22,8 @@ contract ParametersTest is ParametersFile {
         _add("WindowGasOutOfRange", Parameters.WindowGasOutOfRange.selector);
         _add("WindowBytesOutOfRange", Parameters.WindowBytesOutOfRange.selector);
         _add("ReporterShareTooHigh", Parameters.ReporterShareTooHigh.selector);
+        _add("IdleWindowTooShort", Parameters.IdleWindowTooShort.selector);
+        _add("IdleJudgedTooLate", Parameters.IdleJudgedTooLate.selector);
         _add("ParameterTooLarge", Parameters.ParameterTooLarge.selector);
         _add("BondTooLarge", Parameters.BondTooLarge.selector);
     }
@@ -48,7 +50,7 @@ contract ParametersTest is ParametersFile {
     }
 
     function make(ProtocolParameters memory p) external returns (SequencerRegistry) {
-        return new SequencerRegistry(p, address(0));
+        return new SequencerRegistry(p, address(0), address(0));
     }
 
     function _add(string memory name, bytes4 selector) private {

@@ -9,11 +9,7 @@ import {Fixture, Post} from "./lib/Fixture.sol";
 
 /// @notice A registry whose L1 events a test can bring about.
 contract EventfulRegistry is SequencerRegistry {
-    constructor(ProtocolParameters memory p) SequencerRegistry(p, address(0)) {}
-
-    function startTerm() external returns (uint64) {
-        return _startTerm();
-    }
+    constructor(ProtocolParameters memory p) SequencerRegistry(p, address(0), msg.sender) {}
 }
 
 /// @notice Refuses ether.
