@@ -56,8 +56,9 @@ contract Claims is IClaims {
             require(!isFinal(lead), BatchIsFinal(index));
             _lead[index] = id;
         }
-        // From here on to the batch that carries it each claim is decided: the parent was not contested.
-        if (_contestedFrom != 0) _contestedFrom = 0;
+        // With the last one all are decided, for the first one's parent was not contested. Not before: until then no lead that
+        // stands on a rival may count as final.
+        if (_contestedFrom != 0 && index == IInbox(inbox).batchIndex()) _contestedFrom = 0;
         ClaimRecord memory record = _claims[id];
         // One that stood before keeps its time.
         uint40 postedAt = record.postedAt == 0 ? uint40(block.timestamp) : record.postedAt;
