@@ -46,7 +46,7 @@ contract ParametersTest is ParametersFile {
                 vm.assertEq(bytes32(bytes4(reason)), bytes32(expected), what);
             }
         }
-        vm.assertEq(i, 95);
+        vm.assertEq(i, 104);
     }
 
     function make(ProtocolParameters memory p) external returns (SequencerRegistry) {
