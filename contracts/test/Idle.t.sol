@@ -99,8 +99,7 @@ contract IdleTest is Forced {
             vm.assertEq(registry.seat(seat).frozenAt, 0);
             vm.assertTrue(slasher.isSlashed(seat, address(idle), 1));
             _refused(
-                _evidence(1, seat),
-                abi.encodeWithSelector(ISlasher.AlreadySlashed.selector, seat, address(idle), 1)
+                _evidence(1, seat), abi.encodeWithSelector(ISlasher.AlreadySlashed.selector, seat, address(idle), 1)
             );
         }
         vm.assertFalse(slasher.isSlashed(2, address(idle), 1));

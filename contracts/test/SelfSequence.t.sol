@@ -271,9 +271,22 @@ contract SelfSequenceTest is Forced {
         certify(post, 3);
         sendWith(post, parent, f);
         vm.assertEq(inbox.batchIndex(), 2);
-        vm.assertEq(claims.claim(id(ClaimPreimage(
-            parameters.rollup, 2, post.statement.parentClaim, post.statement.prevHash, last, post.statement.blockHashRoot
-        ))).signers, 3);
+        vm.assertEq(
+            claims.claim(
+                id(
+                    ClaimPreimage(
+                        parameters.rollup,
+                        2,
+                        post.statement.parentClaim,
+                        post.statement.prevHash,
+                        last,
+                        post.statement.blockHashRoot
+                    )
+                )
+            )
+            .signers,
+            3
+        );
     }
 
     // Claims
@@ -308,9 +321,7 @@ contract SelfSequenceTest is Forced {
             post,
             list,
             none(),
-            abi.encodeWithSelector(
-                IInbox.WrongParentClaim.selector, id(second), id(claimAfter(first, "third"))
-            )
+            abi.encodeWithSelector(IInbox.WrongParentClaim.selector, id(second), id(claimAfter(first, "third")))
         );
         list[2] = preimage(second);
         sendWith(post, list, none());

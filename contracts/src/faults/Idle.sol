@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
 import {Batch, Messages} from "../lib/Messages.sol";
 import {Parameters, ProtocolParameters} from "../lib/Parameters.sol";
 import {IInbox, Lapse, ParentClaim} from "../rollup/IInbox.sol";
 import {Verdict} from "./IFault.sol";
 import {IIdle} from "./IIdle.sol";
+import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
 /// @notice Judges idleness; what everything means stands in `IIdle`.
 contract Idle is IIdle {

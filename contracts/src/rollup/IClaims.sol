@@ -33,10 +33,16 @@ struct ClaimRecord {
 interface IClaims {
     /// A claim was posted with a bond; `contested` if it has a rival.
     event ClaimBonded(
-        bytes32 indexed claimId, uint64 indexed batchIndex, address indexed claimant, bool contested, ClaimPreimage claim
+        bytes32 indexed claimId,
+        uint64 indexed batchIndex,
+        address indexed claimant,
+        bool contested,
+        ClaimPreimage claim
     );
     /// The signers of a batch answer for this claim of a batch before it.
-    event ClaimCarried(bytes32 indexed claimId, uint64 indexed batchIndex, uint64 term, uint64 signers, ClaimPreimage claim);
+    event ClaimCarried(
+        bytes32 indexed claimId, uint64 indexed batchIndex, uint64 term, uint64 signers, ClaimPreimage claim
+    );
     /// A claim's bond was returned.
     event ClaimBondReturned(bytes32 indexed claimId, address indexed claimant, uint256 amount);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
 import {ClaimPreimage, Commitments} from "../lib/Commitments.sol";
 import {Batch, Finalize, Messages} from "../lib/Messages.sol";
@@ -9,6 +8,7 @@ import {Parameters, ProtocolParameters} from "../lib/Parameters.sol";
 import {IClaims} from "./IClaims.sol";
 import {Finalization, IInbox, Lapse, Opening, ParentClaim} from "./IInbox.sol";
 import {MessageQueue} from "./MessageQueue.sol";
+import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
 /// @notice Messages and batches; what everything means stands in `IInbox`.
 contract Inbox is MessageQueue, IInbox {
@@ -105,8 +105,7 @@ contract Inbox is MessageQueue, IInbox {
         (uint256 blobs, bool worked) = _checkContent(head, statement, data, true);
         bytes32 structHash = statement.hash();
         (bytes memory voteKeys, bytes32 separator) = _committee(statement.term);
-        uint256 count =
-            Messages.checkSignatures(Messages.digest(separator, structHash), voteKeys, signers, signatures);
+        uint256 count = Messages.checkSignatures(Messages.digest(separator, structHash), voteKeys, signers, signatures);
         uint256 members = voteKeys.length / 20;
         require(count * 3 > members * 2, NoQuorum(count, members));
         _accept(head, statement, structHash, signers, worked);
@@ -176,9 +175,7 @@ contract Inbox is MessageQueue, IInbox {
         _checkRange(head, statement, ancestry[ancestry.length - 1], leftSiblings);
         (, bool worked) = _checkContent(head, statement, data, false);
         if (!worked) {
-            revert DueMessageSkipped(
-                statement.messageCount, uint64(_timeOf(statement.messageCount) + _forceDelay)
-            );
+            revert DueMessageSkipped(statement.messageCount, uint64(_timeOf(statement.messageCount) + _forceDelay));
         }
     }
 
@@ -378,8 +375,7 @@ contract Inbox is MessageQueue, IInbox {
     ) private {
         (bytes memory voteKeys, bytes32 separator) = _committee(s.term);
         uint256 members = voteKeys.length / 20;
-        uint256 count =
-            Messages.checkSignatures(Messages.digest(separator, structHash), voteKeys, signers, signatures);
+        uint256 count = Messages.checkSignatures(Messages.digest(separator, structHash), voteKeys, signers, signatures);
         if (count * 3 > members * 2) return;
         require(count * 3 > members && f.signers != 0, NoQuorum(count, members));
         uint256 from = _lastPost(head) + _maxGap / 2;
@@ -515,12 +511,11 @@ contract Inbox is MessageQueue, IInbox {
     }
 
     /// @dev What the post costs its poster, in wei; the tip above the cap is the poster's own.
-    function _postingCost(
-        uint256 gasAtStart,
-        uint256 blobs,
-        uint256 dataLength,
-        uint256 input
-    ) private view returns (uint256) {
+    function _postingCost(uint256 gasAtStart, uint256 blobs, uint256 dataLength, uint256 input)
+        private
+        view
+        returns (uint256)
+    {
         // `input` is only what a post needs: a poster must gain nothing by call data that it writes behind it.
         uint256 gas_ = UNMEASURED_GAS + gasAtStart - gasleft() + 16 * dataLength + 11 * input;
         // EIP-7623: call data cost at least 40 gas a byte.

@@ -46,7 +46,11 @@ abstract contract Forced is Offences {
         list[0] = preimage(a);
     }
 
-    function ancestry(ClaimPreimage memory a, ClaimPreimage memory b) internal pure returns (ParentClaim[] memory list) {
+    function ancestry(ClaimPreimage memory a, ClaimPreimage memory b)
+        internal
+        pure
+        returns (ParentClaim[] memory list)
+    {
         list = new ParentClaim[](2);
         (list[0], list[1]) = (preimage(a), preimage(b));
     }
@@ -69,9 +73,7 @@ abstract contract Forced is Offences {
     function sendWith(Post memory post, ParentClaim[] memory ancestors, Finalization memory f) internal {
         vm.deal(POSTER, 100 ether);
         vm.prank(POSTER, POSTER);
-        inbox.postBatchWith(
-            post.statement, ancestors, post.leftSiblings, post.signers, post.signatures, post.data, f
-        );
+        inbox.postBatchWith(post.statement, ancestors, post.leftSiblings, post.signers, post.signatures, post.data, f);
     }
 
     function refusedWith(Post memory post, ParentClaim[] memory ancestors, Finalization memory f, bytes memory reason)
@@ -80,9 +82,7 @@ abstract contract Forced is Offences {
         vm.deal(POSTER, 100 ether);
         vm.expectRevert(reason);
         vm.prank(POSTER, POSTER);
-        inbox.postBatchWith(
-            post.statement, ancestors, post.leftSiblings, post.signers, post.signatures, post.data, f
-        );
+        inbox.postBatchWith(post.statement, ancestors, post.leftSiblings, post.signers, post.signatures, post.data, f);
     }
 
     /// A message that buys half of a block's share of gas.

@@ -203,7 +203,9 @@ pub enum ParameterError {
         idle_limit: u64,
     },
     /// `unbonding − correlationWindow` is below epoch + grace + maxGap + response.
-    #[error("unbonding less correlationWindow is {window} s, must be at least {needed} s to judge idleness: lengthen unbonding")]
+    #[error(
+        "unbonding less correlationWindow is {window} s, must be at least {needed} s to judge idleness: lengthen unbonding"
+    )]
     IdleJudgedTooLate {
         /// For how long after its start a term can be judged.
         window: u128,

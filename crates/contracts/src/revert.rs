@@ -32,8 +32,7 @@ pub fn describe_revert(data: &[u8]) -> String {
                 .map(|error| format!("equivocation: {}", variant(&format!("{error:?}"))))
         })
         .or_else(|_| {
-            Idle::IdleErrors::abi_decode_validate(data)
-                .map(|error| format!("idle: {}", variant(&format!("{error:?}"))))
+            Idle::IdleErrors::abi_decode_validate(data).map(|error| format!("idle: {}", variant(&format!("{error:?}"))))
         });
     match named {
         Ok(text) => match advice(&text) {

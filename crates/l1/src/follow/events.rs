@@ -231,12 +231,10 @@ fn data_source(
     statement: &Batch,
 ) -> Result<(DataSource, Option<Bytes>), L1Error> {
     let direct = transaction.to == Some(addresses.inbox);
-    let plain = || {
-        Inbox::postBatchCall::abi_decode(&transaction.input).ok().map(|call| (call.data, Some(call.signatures)))
-    };
-    let with = || {
-        Inbox::postBatchWithCall::abi_decode(&transaction.input).ok().map(|call| (call.data, Some(call.signatures)))
-    };
+    let plain =
+        || Inbox::postBatchCall::abi_decode(&transaction.input).ok().map(|call| (call.data, Some(call.signatures)));
+    let with =
+        || Inbox::postBatchWithCall::abi_decode(&transaction.input).ok().map(|call| (call.data, Some(call.signatures)));
     let (data, signatures) = direct.then(|| plain().or_else(with)).flatten().unwrap_or_default();
     if statement.dataHash.is_zero() {
         return Ok((DataSource::None, signatures));
