@@ -388,7 +388,7 @@ contract MessageQueueTest is Fixture {
         vm.expectRevert(abi.encodeWithSelector(IInbox.ClaimsOfAnotherInbox.selector, address(inbox)));
         maker.make(registry, claims, address(bridge), GENESIS_TIME);
         // Claims with another registry, whose challenge period may be another.
-        SequencerRegistry other = new SequencerRegistry(parameters, address(0));
+        SequencerRegistry other = new SequencerRegistry(parameters, address(0), address(0));
         address next = vm.computeCreateAddress(address(maker), vm.getNonce(address(maker)));
         IClaims foreign = new Claims(other, next, GENESIS_HASH);
         vm.expectRevert(abi.encodeWithSelector(IInbox.ClaimsOfAnotherRegistry.selector, address(other)));

@@ -22,6 +22,8 @@ contract ParametersTest is ParametersFile {
         _add("WindowGasOutOfRange", Parameters.WindowGasOutOfRange.selector);
         _add("WindowBytesOutOfRange", Parameters.WindowBytesOutOfRange.selector);
         _add("ReporterShareTooHigh", Parameters.ReporterShareTooHigh.selector);
+        _add("IdleWindowTooShort", Parameters.IdleWindowTooShort.selector);
+        _add("IdleJudgedTooLate", Parameters.IdleJudgedTooLate.selector);
         _add("ParameterTooLarge", Parameters.ParameterTooLarge.selector);
         _add("BondTooLarge", Parameters.BondTooLarge.selector);
     }
@@ -44,11 +46,11 @@ contract ParametersTest is ParametersFile {
                 vm.assertEq(bytes32(bytes4(reason)), bytes32(expected), what);
             }
         }
-        vm.assertEq(i, 95);
+        vm.assertEq(i, 104);
     }
 
     function make(ProtocolParameters memory p) external returns (SequencerRegistry) {
-        return new SequencerRegistry(p, address(0));
+        return new SequencerRegistry(p, address(0), address(0));
     }
 
     function _add(string memory name, bytes4 selector) private {

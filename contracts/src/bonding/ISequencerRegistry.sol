@@ -43,7 +43,7 @@ struct Member {
 /// @notice **Time.** Epochs are intervals of `epochLength` from `genesisTime`. A term starts at each epoch boundary, and
 /// at each L1 event that says so; terms count from 1. **Committees.** Epoch e's members are the seats that were eligible
 /// when epoch e − 1 began, in order of seat id; of epochs 0 and 1, those at `open()`. Eligible is a seat that has not asked
-/// to leave and holds its full bond. With fewer than 4 eligible seats the committee is empty: nobody may post, and what
+/// to leave, is not suspended, and holds its full bond (or would, had it not been fined for idleness). With fewer than 4 eligible seats the committee is empty: nobody may post, and what
 /// the inbox allows without a committee applies. A committee is written as a data contract, once for all epochs that
 /// share it, and never removed: `0x00 ‖ n × 20-byte vote keys ‖ n × 8-byte seat ids ‖ n × 32-byte peer keys`.
 /// **Keys.** A vote key is proved by its signature over `VoteKey(owner, peerKey)` and never used twice, by anyone, also
@@ -61,6 +61,9 @@ struct Member {
 /// same transaction starts a term without any seat frozen so far, and statements of the terms before are refused. A frozen
 /// seat can neither be topped up nor have new keys; it can ask to leave, and withdraw what is left. Its place among the 64
 /// is free.
+/// **Idleness.** A fine for it (`ISlasher`) is taken from the bond and leaves the seat eligible: what is missing for that reason
+/// alone does not count as below par. A seat whose fines reach their cap is suspended: out of every committee that is not
+/// fixed yet, until its bond is full again and its owner asks with `resume`. It keeps its place among the 64.
 interface ISequencerRegistry {
     /// A seat came in.
     event SeatRegistered(
@@ -80,6 +83,12 @@ interface ISequencerRegistry {
     event CommitteeSealed(uint64 indexed fromEpoch, address committee, uint256 members);
     /// An L1 event, not a boundary, started a term.
     event TermStarted(uint64 indexed term, uint64 time);
+    /// Idleness cost a seat `amount` wei; its bond is `bond` now.
+    event SeatFined(uint64 indexed seat, uint256 amount, uint256 bond);
+    /// A seat was idle for so long that it is out from the next committee that is not fixed yet.
+    event SeatSuspended(uint64 indexed seat);
+    /// A suspended seat is in again from the next committee that is not fixed yet.
+    event SeatResumed(uint64 indexed seat);
     /// A fault froze a seat: it is out of every term that starts at or after `outFrom`.
     event SeatFrozen(uint64 indexed seat, uint64 frozenAt, uint64 outFrom);
 
@@ -133,12 +142,18 @@ interface ISequencerRegistry {
     error TimeBeforeGenesis(uint64 time);
     /// Only the current term's committee may post, or the one before within `overlap`.
     error TermMayNotPost(uint64 term, uint64 currentTerm);
-    /// A third of this term's committee was frozen; only the term that began then may post.
+    /// A third of this term's committee was frozen, or somebody self-sequenced; only the term that began then may post.
     error TermCutShort(uint64 term, uint64 currentTerm);
     /// A fault froze the seat.
     error SeatIsFrozen(uint64 seat);
     /// Only the slasher may do this.
     error NotSlasher(address caller);
+    /// Only the inbox may do this.
+    error NotInbox(address caller);
+    /// The seat is not suspended.
+    error SeatIsNotSuspended(uint64 seat);
+    /// The seat must hold its full bond again: top it up.
+    error BondBelowPar(uint256 bond, uint256 par);
 
     /// @notice Registers a seat: anyone pays one bond for `owner`; before `open()` only the deployer, who so chooses the
     /// first committee.
@@ -168,6 +183,17 @@ interface ISequencerRegistry {
     /// @notice Takes wei from a seat's bond, freezes it if it was not, and notes `record`. Only the slasher. Starts a term if
     /// a third of the current committee is now frozen.
     function punish(uint64 seat, uint256 amount, uint72 record) external;
+
+    /// @notice Takes wei from a seat's bond for idleness. It is not frozen, and stays eligible though its bond is below par by
+    /// that, unless it is suspended. Only the slasher.
+    function fine(uint64 seat, uint256 amount, bool suspend) external;
+
+    /// @notice The owner of a suspended seat asks that it be in again; it must hold its full bond.
+    function resume(uint64 seat) external;
+
+    /// @notice Starts a term now, because somebody self-sequenced (protocol §6): statements of the terms before are refused
+    /// from here on. Only the inbox.
+    function startTerm() external returns (uint64 term);
 
     /// @notice Pays wei that were taken from bonds. Only the slasher.
     function pay(address payable to, uint256 amount) external;
@@ -219,6 +245,12 @@ interface ISequencerRegistry {
 
     /// @notice Who may punish.
     function slasher() external view returns (address);
+
+    /// @notice Who may start terms by self-sequencing.
+    function inbox() external view returns (address);
+
+    /// @notice Whether a seat is suspended, and what idleness took of its bond and was not topped up, in wei.
+    function suspension(uint64 seat) external view returns (bool suspended, uint256 fined);
 
     /// @notice The seats that have not asked to leave and are not frozen, in order.
     function liveSeats() external view returns (uint64[] memory);

@@ -32,6 +32,11 @@ struct Offence {
 /// its withdrawal calls. Nothing that counts can be judged after that: an offence that correlates with one of a term that
 /// starts at s is judged before s + unbonding, when the seat's bond is not free yet.
 ///
+/// **Idleness** (`IIdle`) has rules of its own: a second costs `idleCap / idleLimit` (`idleCap` = 4 % of the par bond), never
+/// more than `idleCap` in any `idleWindow`, never correlated, and freezes nobody. A report that reaches the cap, or finds it
+/// reached, suspends the seat: it is out until its bond is full again and its owner asks (`ISequencerRegistry.resume`). It is
+/// nobody's record: `offences` does not list it.
+///
 /// **Who gets it.** The first reporter: `reporterShare` of the penalty that its report took, at most `reporterShareCap`, so
 /// always less than the penalty. The rest, and all that `settle` takes, burns. Rewards are pulled. What is burnt stays in the
 /// registry's balance, owed to nobody, until `burn` sends it to `BURN_ADDRESS`.
@@ -116,6 +121,12 @@ interface ISlasher {
 
     /// @notice The penalty of one of `k` seats of a committee of `n`, in wei.
     function penalty(uint256 k, uint256 n) external view returns (uint256);
+
+    /// @notice The fault contract for idleness.
+    function idle() external view returns (IFault);
+
+    /// @notice What idleness cost a seat in the last `idleWindow`, in wei.
+    function recentFines(uint64 seat) external view returns (uint256);
 
     /// @notice For how long after its start a term can be judged, in seconds.
     function evidenceWindow() external view returns (uint64);

@@ -34,7 +34,7 @@ contract SequencerRegistry is ISequencerRegistry {
         uint24 committees;
         /// How many segments there are.
         uint32 segments;
-        /// Whether the last segment began because a third was frozen: nothing signed in the terms before is taken.
+        /// Whether the last segment began by an L1 event: nothing signed in the terms before is taken.
         bool cut;
     }
 
@@ -59,17 +59,21 @@ contract SequencerRegistry is ISequencerRegistry {
     struct Entry {
         address owner;
         address voteKey;
+        /// What idleness took of the bond and was not topped up. (88 bits hold more wei than there are.)
+        uint88 fined;
+        bool suspended;
         bytes32 peerKey;
         uint96 bond;
         uint40 withdrawableAt;
         uint40 frozenAt;
         uint72 record;
-        /// Whether it held its full bond when it was frozen: then a committee that was fixed before lists it.
+        /// Whether it was eligible when it was frozen: then a committee that was fixed before lists it.
         bool wasFull;
     }
 
     address public immutable deployer;
     address public immutable slasher;
+    address public immutable inbox;
     uint64 public immutable freezeDelay;
     bytes32 private immutable _domainSeparator;
     uint256 private immutable _chainId;
@@ -94,10 +98,12 @@ contract SequencerRegistry is ISequencerRegistry {
 
     /// @param p All parameters; refused unless they fit together (`Parameters.check`).
     /// @param slasher_ Who may punish; it may not exist yet.
-    constructor(ProtocolParameters memory p, address slasher_) {
+    /// @param inbox_ Who may start terms by self-sequencing; it may not exist yet.
+    constructor(ProtocolParameters memory p, address slasher_, address inbox_) {
         Parameters.check(p);
         deployer = msg.sender;
         slasher = slasher_;
+        inbox = inbox_;
         freezeDelay = p.settledDepth * p.slotTime;
         _domainSeparator = Messages.domainSeparator(address(this));
         _chainId = block.chainid;
@@ -138,7 +144,19 @@ contract SequencerRegistry is ISequencerRegistry {
         require(bond <= _bond, BondAbovePar(bond, _bond));
         _beforeChange();
         s.bond = uint96(bond);
+        if (s.fined > _bond - bond) s.fined = uint88(_bond - bond);
         emit BondToppedUp(id, bond);
+    }
+
+    /// @inheritdoc ISequencerRegistry
+    function resume(uint64 id) external {
+        _ownSeat(id);
+        Entry storage s = _liveSeat(id);
+        require(s.suspended, SeatIsNotSuspended(id));
+        require(s.bond >= _bond, BondBelowPar(s.bond, _bond));
+        _beforeChange();
+        s.suspended = false;
+        emit SeatResumed(id);
     }
 
     /// @inheritdoc ISequencerRegistry
@@ -280,6 +298,25 @@ contract SequencerRegistry is ISequencerRegistry {
     }
 
     /// @inheritdoc ISequencerRegistry
+    function fine(uint64 id, uint256 amount, bool suspend) external {
+        require(msg.sender == slasher, NotSlasher(msg.sender));
+        Entry storage s = _seats[id];
+        if (suspend && !s.suspended) {
+            // One that is frozen or leaving is out anyway.
+            if (s.frozenAt == 0 && s.withdrawableAt == 0) _beforeChange();
+            s.suspended = true;
+            emit SeatSuspended(id);
+        }
+        (s.bond, s.fined) = (s.bond - uint96(amount), s.fined + uint88(amount));
+        emit SeatFined(id, amount, s.bond);
+    }
+
+    /// @inheritdoc ISequencerRegistry
+    function suspension(uint64 id) external view returns (bool, uint256) {
+        return (_seats[id].suspended, _seats[id].fined);
+    }
+
+    /// @inheritdoc ISequencerRegistry
     function pay(address payable to, uint256 amount) external {
         require(msg.sender == slasher, NotSlasher(msg.sender));
         (bool paid,) = to.call{value: amount}("");
@@ -339,8 +376,9 @@ contract SequencerRegistry is ISequencerRegistry {
         return uint64(s.epoch) + term - s.term;
     }
 
-    /// @dev Starts a term now, because of an L1 event.
-    function _startTerm() internal returns (uint64) {
+    /// @inheritdoc ISequencerRegistry
+    function startTerm() external returns (uint64) {
+        require(msg.sender == inbox, NotInbox(msg.sender));
         Head memory head = _opened();
         if (_mustSeal(head)) _seal(head);
         return _startTerm(head, 0);
@@ -351,9 +389,9 @@ contract SequencerRegistry is ISequencerRegistry {
         uint40 time = uint40(block.timestamp);
         uint40 epoch = uint40(_epoch(head, time));
         term = _term(head, epoch) + 1;
-        head.cut = frozenUntil != 0;
+        head.cut = true;
         // Who is out stays out.
-        if (!head.cut) frozenUntil = _segments[head.segments - 1].frozenUntil;
+        if (frozenUntil == 0) frozenUntil = _segments[head.segments - 1].frozenUntil;
         _segments[head.segments] = Segment(time, uint40(term), epoch, frozenUntil);
         (head.segmentStart, head.segmentTerm, head.segmentEpoch) = (time, uint40(term), epoch);
         head.segments += 1;
@@ -510,7 +548,7 @@ contract SequencerRegistry is ISequencerRegistry {
             uint64 id = _live[i];
             Entry storage s = _seats[id];
             uint256 frozenAt = s.frozenAt;
-            if (frozenAt == 0 ? s.bond < _bond : frozenAt < fixedAt || !s.wasFull) continue;
+            if (frozenAt == 0 ? !_isFull(s) : frozenAt < fixedAt || !s.wasFull) continue;
             if (frozenAt != 0) frozen |= uint64(1 << members);
             voteKeys = abi.encodePacked(voteKeys, s.voteKey);
             ids = abi.encodePacked(ids, id);
@@ -519,6 +557,11 @@ contract SequencerRegistry is ISequencerRegistry {
         }
         if (members < MIN_SEATS) return ("", members, 0);
         data = bytes.concat(voteKeys, ids, peerKeys);
+    }
+
+    /// @dev Whether a seat is in, unless it is frozen or leaves: its bond is full but for fines, and it is not suspended.
+    function _isFull(Entry storage s) private view returns (bool) {
+        return !s.suspended && uint256(s.bond) + s.fined >= _bond;
     }
 
     // Freezing
@@ -531,7 +574,7 @@ contract SequencerRegistry is ISequencerRegistry {
         // After the seats that the last cut left out: who is frozen in that very block serves the term that began with it.
         uint40 cutAt = head.segments == 1 ? 0 : _segments[head.segments - 1].frozenUntil;
         if (frozenAt <= cutAt) frozenAt = cutAt + 1;
-        (s.frozenAt, s.wasFull) = (frozenAt, s.bond >= _bond);
+        (s.frozenAt, s.wasFull) = (frozenAt, _isFull(s));
         emit SeatFrozen(id, frozenAt, frozenAt + freezeDelay);
         // Only if nobody posted for an epoch: the committee of now must be known.
         if (head.changed != 0 && head.changed < epoch) _seal(head);

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IEquivocation} from "../faults/IEquivocation.sol";
 import {IFault, Verdict} from "../faults/IFault.sol";
+import {IIdle} from "../faults/IIdle.sol";
 import {Parameters, ProtocolParameters} from "../lib/Parameters.sol";
 import {ISequencerRegistry, Stake} from "./ISequencerRegistry.sol";
 import {ISlasher, Offence} from "./ISlasher.sol";
@@ -13,6 +14,8 @@ import {ISlasher, Offence} from "./ISlasher.sol";
 contract Slasher is ISlasher {
     /// @notice The most records of offences that one call reads to count.
     uint256 public constant MAX_READS = 2048;
+    /// @notice The most fines that one report drops from the window.
+    uint256 public constant MAX_FINES = 256;
     address public constant BURN_ADDRESS = 0x000000000000000000000000000000000000dEaD;
     /// @dev The number of the one fault in notes.
     uint256 private constant EQUIVOCATION = 1;
@@ -27,6 +30,18 @@ contract Slasher is ISlasher {
         uint128 group;
     }
 
+    /// @dev What idleness cost a seat in the last `idleWindow`: fines from place `first` on, up to `next`.
+    struct Fines {
+        uint40 first;
+        uint40 next;
+        uint96 sum;
+    }
+
+    struct Fine {
+        uint40 time;
+        uint96 amount;
+    }
+
     /// @dev What is being counted, and how much may still be read.
     struct Count {
         uint64 seat;
@@ -37,6 +52,7 @@ contract Slasher is ISlasher {
 
     ISequencerRegistry public immutable registry;
     IFault public immutable equivocation;
+    IFault public immutable idle;
     uint64 public immutable evidenceWindow;
     uint64 private immutable _rollup;
     uint64 private immutable _unbonding;
@@ -45,22 +61,35 @@ contract Slasher is ISlasher {
     uint256 private immutable _bond;
     uint256 private immutable _shareBasisPoints;
     uint256 private immutable _shareCap;
+    uint256 private immutable _idleCap;
+    uint256 private immutable _idleLimit;
+    uint256 private immutable _idleWindow;
 
     Books private _books;
     /// @dev Seats in order of their first offence but for the last group, eight to a word, the first in the lowest bits.
     mapping(uint256 word => uint256 seats) private _offenders;
     /// @dev A seat's offences from the second on, by their place.
     mapping(uint64 seat => mapping(uint256 place => uint72 note)) private _notes;
+    mapping(uint64 seat => Fines) private _fines;
+    mapping(uint64 seat => mapping(uint256 place => Fine)) private _fineAt;
+    /// @dev Terms whose idleness was punished, of 256 seats a word.
+    mapping(uint64 term => mapping(uint64 word => uint256 seats)) private _fined;
     mapping(address reporter => uint256 amount) public rewardOf;
 
     /// @param registry_ Holds the bonds; must have been made with this contract as its slasher.
     /// @param equivocation_ Judges equivocations of that registry's seats.
-    constructor(ISequencerRegistry registry_, IEquivocation equivocation_) {
+    /// @param idle_ Judges their idleness.
+    constructor(ISequencerRegistry registry_, IEquivocation equivocation_, IIdle idle_) {
         require(registry_.slasher() == address(this), RegistryOfAnotherSlasher(registry_.slasher()));
         require(address(equivocation_.registry()) == address(registry_), FaultOfAnotherRegistry(address(equivocation_)));
+        require(address(idle_.registry()) == address(registry_), FaultOfAnotherRegistry(address(idle_)));
         ProtocolParameters memory p = registry_.parameters();
         registry = registry_;
         equivocation = equivocation_;
+        idle = idle_;
+        _idleCap = Parameters.idleCap(p);
+        _idleLimit = p.idleLimit;
+        _idleWindow = p.idleWindow;
         evidenceWindow = uint64(Parameters.evidenceWindow(p));
         _rollup = p.rollup;
         _unbonding = p.unbonding;
@@ -79,6 +108,7 @@ contract Slasher is ISlasher {
         external
         returns (uint64 seat, uint256 taken, uint256 reward)
     {
+        if (fault == address(idle)) return _reportIdle(evidence);
         require(fault == address(equivocation), UnknownFault(fault));
         Verdict memory verdict = IFault(fault).judge(evidence);
         require(verdict.rollup == _rollup, FaultOfAnotherRollup(verdict.rollup, _rollup));
@@ -99,6 +129,52 @@ contract Slasher is ISlasher {
         rewardOf[msg.sender] += reward;
         registry.punish(seat, taken, record);
         emit Slashed(seat, fault, verdict.term, msg.sender, taken, reward);
+    }
+
+    /// @dev Fines a seat for the idleness of one term.
+    function _reportIdle(bytes calldata evidence) private returns (uint64 seat, uint256 taken, uint256 reward) {
+        (Verdict memory verdict, uint256 idleSeconds) = IIdle(address(idle)).assess(evidence);
+        require(verdict.rollup == _rollup, FaultOfAnotherRollup(verdict.rollup, _rollup));
+        seat = verdict.seat;
+        (Stake memory stake, uint64 start) = registry.standing(seat, verdict.term);
+        _checkTerm(verdict.term, start);
+        _checkLiable(seat, stake, start);
+        uint256 word = _fined[verdict.term][seat / 256];
+        require(word >> seat % 256 & 1 == 0, AlreadySlashed(seat, address(idle), verdict.term));
+        _fined[verdict.term][seat / 256] = word | 1 << seat % 256;
+
+        Fines memory fines = _recentFines(seat);
+        uint256 room = _idleCap - fines.sum;
+        taken = _idleCap * idleSeconds / _idleLimit;
+        bool suspend = taken >= room;
+        if (suspend) taken = room;
+        if (taken > stake.bond) taken = stake.bond;
+        if (taken != 0) _fineAt[seat][fines.next++] = Fine(uint40(block.timestamp), uint96(taken));
+        fines.sum += uint96(taken);
+        _fines[seat] = fines;
+
+        reward = taken * _shareBasisPoints / 10_000;
+        if (reward > _shareCap) reward = _shareCap;
+        _books.unburnt += uint96(taken - reward);
+        rewardOf[msg.sender] += reward;
+        registry.fine(seat, taken, suspend);
+        emit Slashed(seat, address(idle), verdict.term, msg.sender, taken, reward);
+    }
+
+    /// @dev A seat's fines without those that left the window; what the next fine may be depends on the rest.
+    function _recentFines(uint64 seat) private view returns (Fines memory fines) {
+        fines = _fines[seat];
+        for (uint256 n; n < MAX_FINES && fines.first < fines.next; ++n) {
+            Fine memory oldest = _fineAt[seat][fines.first];
+            if (oldest.time + _idleWindow > block.timestamp) break;
+            fines.sum -= oldest.amount;
+            ++fines.first;
+        }
+    }
+
+    /// @inheritdoc ISlasher
+    function recentFines(uint64 seat) external view returns (uint256) {
+        return _recentFines(seat).sum;
     }
 
     /// @inheritdoc ISlasher
@@ -149,6 +225,7 @@ contract Slasher is ISlasher {
 
     /// @inheritdoc ISlasher
     function isSlashed(uint64 seat, address fault, uint64 term) external view returns (bool) {
+        if (fault == address(idle)) return _fined[term][seat / 256] >> seat % 256 & 1 == 1;
         return fault == address(equivocation) && _slashed(seat, registry.stake(seat).record, EQUIVOCATION, term);
     }
 

@@ -98,6 +98,16 @@ library Commitments {
         require(used == leftSiblings.length, PathLengthWrong(leftSiblings.length, index));
     }
 
+    /// @notice The root of the block tree with one block.
+    function rootOfSingle(bytes32 hash) internal pure returns (bytes32 root) {
+        root = leaf(hash);
+        bytes32 padding = leaf(0);
+        for (uint256 level; level < TREE_DEPTH; ++level) {
+            root = node(root, padding);
+            padding = node(padding, padding);
+        }
+    }
+
     /// @notice Commitment to data in blobs: `keccak256(0x01 ‖ versioned hashes)`.
     function blobDataHash(bytes32[] memory versionedHashes) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked(uint8(1), versionedHashes));

@@ -63,6 +63,12 @@ struct ProtocolParameters {
     uint64 reporterShareBasisPoints;
     /// The most that a reporter is paid, in wei.
     uint256 reporterShareCap;
+    /// What a claim that no committee signed must bring, in wei.
+    uint256 claimBond;
+    /// Seconds of idle duty that cost all that idleness may cost.
+    uint64 idleLimit;
+    /// Idleness costs a seat at most `Parameters.idleCap` in any interval of this length.
+    uint64 idleWindow;
 }
 
 /// @notice The arithmetic that holds the parameters together; each rule has its own error.
@@ -94,6 +100,10 @@ library Parameters {
     error WindowBytesOutOfRange(uint256 size, uint256 most);
     /// A reporter is paid less than the penalty, always.
     error ReporterShareTooHigh(uint256 basisPoints);
+    /// `idleWindow` must not be shorter than `idleLimit`, or the cap would never be reached.
+    error IdleWindowTooShort(uint256 idleWindow, uint256 idleLimit);
+    /// `unbonding − correlationWindow` must be at least epoch + `idleDelay` + response: idleness is judged that late.
+    error IdleJudgedTooLate(uint256 window, uint256 needed);
     /// A bond must fit into 96 bits.
     error BondTooLarge(uint256 bond);
 
@@ -111,6 +121,20 @@ library Parameters {
     /// @notice The penalty for one signed contradiction that nothing else correlates with, in hundredths of a percent of the
     /// par bond (protocol §9).
     uint256 internal constant BASE_PENALTY_BASIS_POINTS = 500;
+
+    /// @notice The most that idleness costs in `idleWindow`, in hundredths of a percent of the par bond (protocol §9).
+    uint256 internal constant IDLE_CAP_BASIS_POINTS = 400;
+
+    /// @notice The most that idleness costs a seat in any `idleWindow`, in wei. A second costs this divided by `idleLimit`.
+    function idleCap(ProtocolParameters memory p) internal pure returns (uint256) {
+        return p.bond * IDLE_CAP_BASIS_POINTS / 10_000;
+    }
+
+    /// @notice How long after a term's end its idleness can be judged: by then whatever began in it has ended, or lasted so
+    /// long that it counts.
+    function idleDelay(ProtocolParameters memory p) internal pure returns (uint256) {
+        return uint256(p.grace) + p.maxGap;
+    }
 
     /// @notice For how long after its start a term can be judged. What is left to `unbonding` is the correlation window: when
     /// a bond is free, nothing that could raise its penalties can be judged any more.
@@ -167,6 +191,19 @@ library Parameters {
         _checkTimes(p);
         _checkMessages(p);
         require(p.reporterShareBasisPoints < 10_000, ReporterShareTooHigh(p.reporterShareBasisPoints));
+        _checkIdle(p);
+    }
+
+    function _checkIdle(ProtocolParameters memory p) private pure {
+        require(p.claimBond != 0, ParameterIsZero("claimBond"));
+        require(p.idleLimit != 0, ParameterIsZero("idleLimit"));
+        _amount("claimBond", p.claimBond);
+        _duration("idleLimit", p.idleLimit);
+        _duration("idleWindow", p.idleWindow);
+        require(p.idleWindow >= p.idleLimit, IdleWindowTooShort(p.idleWindow, p.idleLimit));
+        uint256 needed = uint256(p.epochLength) + idleDelay(p) + p.response;
+        uint256 window = evidenceWindow(p);
+        require(window >= needed, IdleJudgedTooLate(window, needed));
     }
 
     function _checkSizes(ProtocolParameters memory p) private pure {

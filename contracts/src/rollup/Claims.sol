@@ -5,6 +5,7 @@ import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
 import {ClaimPreimage, Commitments} from "../lib/Commitments.sol";
 import {ProtocolParameters} from "../lib/Parameters.sol";
 import {ClaimRecord, IClaims} from "./IClaims.sol";
+import {IInbox} from "./IInbox.sol";
 
 /// @notice Claims of one inbox; what everything means stands in `IClaims`.
 contract Claims is IClaims {
@@ -12,8 +13,15 @@ contract Claims is IClaims {
     ISequencerRegistry public immutable registry;
     bytes32 public immutable genesisClaim;
     uint64 public immutable challengePeriod;
+    uint256 public immutable claimBond;
+    uint64 private immutable _rollup;
 
     mapping(bytes32 id => ClaimRecord) private _claims;
+    mapping(bytes32 id => address) public claimantOf;
+    /// @dev Of the claims of a batch that nobody signed, the one that can become final: the first.
+    mapping(uint64 batchIndex => bytes32 id) private _lead;
+    /// @dev The first batch with a rival of its lead; 0 if there is none.
+    uint64 private _contestedFrom;
 
     /// @param registry_ Where the parameters are.
     /// @param inbox_ The inbox, which may not exist yet.
@@ -23,6 +31,8 @@ contract Claims is IClaims {
         inbox = inbox_;
         registry = registry_;
         challengePeriod = p.challengePeriod;
+        claimBond = p.claimBond;
+        _rollup = p.rollup;
         bytes32 id = Commitments.claimId(ClaimPreimage(p.rollup, 0, 0, 0, genesisHash, 0));
         genesisClaim = id;
         _claims[id] = ClaimRecord(uint40(block.timestamp), 0, 0, 0);
@@ -30,20 +40,82 @@ contract Claims is IClaims {
 
     /// @inheritdoc IClaims
     function post(ClaimPreimage calldata claim_, uint64 term, uint64 signers) external returns (bytes32 id) {
-        require(msg.sender == inbox, NotInbox(msg.sender));
-        ClaimRecord storage parent = _claims[claim_.parentId];
-        require(
-            parent.postedAt != 0 && uint256(parent.batchIndex) + 1 == claim_.batchIndex,
-            ParentNotLive(claim_.parentId)
-        );
+        _onlyInbox(claim_);
         id = Commitments.claimId(claim_);
         require(_claims[id].postedAt == 0, ClaimExists(id));
         _claims[id] = ClaimRecord(uint40(block.timestamp), uint40(claim_.batchIndex), term, signers);
     }
 
     /// @inheritdoc IClaims
-    function isFinal(bytes32 id) external view returns (bool) {
-        return _claims[id].postedAt != 0 && block.timestamp >= finalAt(id);
+    function carry(ClaimPreimage calldata claim_, uint64 term, uint64 signers) external returns (bytes32 id) {
+        _onlyInbox(claim_);
+        id = Commitments.claimId(claim_);
+        uint64 index = claim_.batchIndex;
+        bytes32 lead = _lead[index];
+        if (lead != 0 && lead != id) {
+            require(!isFinal(lead), BatchIsFinal(index));
+            _lead[index] = id;
+        }
+        // With the last one all are decided, for the first one's parent was not contested. Not before: until then no lead that
+        // stands on a rival may count as final.
+        if (_contestedFrom != 0 && index == IInbox(inbox).batchIndex()) _contestedFrom = 0;
+        ClaimRecord memory record = _claims[id];
+        // One that stood before keeps its time.
+        uint40 postedAt = record.postedAt == 0 ? uint40(block.timestamp) : record.postedAt;
+        _claims[id] = ClaimRecord(postedAt, uint40(index), term, signers);
+        emit ClaimCarried(id, index, term, signers, claim_);
+    }
+
+    /// @inheritdoc IClaims
+    function postBonded(ClaimPreimage calldata claim_, ClaimPreimage calldata parent)
+        external
+        payable
+        returns (bytes32 id)
+    {
+        require(msg.value == claimBond, ClaimBondMustBe(claimBond, msg.value));
+        require(claim_.rollup == _rollup, ClaimOfAnotherRollup(claim_.rollup, _rollup));
+        uint64 index = claim_.batchIndex;
+        (uint64 first, uint64 last) = (IInbox(inbox).firstUnsigned(), IInbox(inbox).batchIndex());
+        require(index >= first && index <= last, BatchNotClaimable(index, first, last));
+        bytes32 parentId = Commitments.claimId(parent);
+        require(
+            claim_.parentId == parentId && _claims[parentId].postedAt != 0
+                && uint256(_claims[parentId].batchIndex) + 1 == index,
+            ParentNotLive(claim_.parentId)
+        );
+        require(
+            claim_.prevHash == parent.lastHash && claim_.lastHash != 0
+                && claim_.blockHashRoot == Commitments.rootOfSingle(claim_.lastHash),
+            ClaimMalformed()
+        );
+        id = Commitments.claimId(claim_);
+        require(_claims[id].postedAt == 0, ClaimExists(id));
+        _claims[id] = ClaimRecord(uint40(block.timestamp), uint40(index), 0, 0);
+        claimantOf[id] = msg.sender;
+        bytes32 lead = _lead[index];
+        if (lead == 0) {
+            _lead[index] = id;
+        } else {
+            require(!isFinal(lead), BatchIsFinal(index));
+            if (_contestedFrom == 0 || index < _contestedFrom) _contestedFrom = index;
+        }
+        emit ClaimBonded(id, index, msg.sender, lead != 0, claim_);
+    }
+
+    /// @inheritdoc IClaims
+    function returnBond(bytes32 id) external {
+        address claimant = claimantOf[id];
+        require(claimant != address(0) && isFinal(id), NoBondToReturn(id));
+        claimantOf[id] = address(0);
+        emit ClaimBondReturned(id, claimant, claimBond);
+        (bool paid,) = claimant.call{value: claimBond}("");
+        require(paid, BondRefused(claimant));
+    }
+
+    /// @inheritdoc IClaims
+    function isFinal(bytes32 id) public view returns (bool) {
+        ClaimRecord memory record = _claims[id];
+        return record.postedAt != 0 && block.timestamp >= finalAt(id) && !_isContested(id, record);
     }
 
     /// @inheritdoc IClaims
@@ -54,7 +126,32 @@ contract Claims is IClaims {
     }
 
     /// @inheritdoc IClaims
+    function isLive(bytes32 id, uint64 batchIndex) public view returns (bool) {
+        ClaimRecord memory record = _claims[id];
+        return record.postedAt != 0 && record.batchIndex == batchIndex && !_isContested(id, record);
+    }
+
+    /// @inheritdoc IClaims
+    function isContested(bytes32 id) external view returns (bool) {
+        return _isContested(id, _claims[id]);
+    }
+
+    /// @inheritdoc IClaims
     function claim(bytes32 id) external view returns (ClaimRecord memory) {
         return _claims[id];
+    }
+
+    /// @dev A committee stands behind a signed claim and all before it.
+    function _isContested(bytes32 id, ClaimRecord memory record) private view returns (bool) {
+        if (record.signers != 0 || record.batchIndex == 0) return false;
+        uint64 from = _contestedFrom;
+        return _lead[record.batchIndex] != id || from != 0 && record.batchIndex >= from;
+    }
+
+    function _onlyInbox(ClaimPreimage calldata claim_) private view {
+        require(msg.sender == inbox, NotInbox(msg.sender));
+        require(
+            claim_.batchIndex != 0 && isLive(claim_.parentId, claim_.batchIndex - 1), ParentNotLive(claim_.parentId)
+        );
     }
 }

@@ -12,7 +12,7 @@ struct ClaimRecord {
     uint40 batchIndex;
     /// The term whose committee signed it.
     uint64 term;
-    /// Who signed: bit i is the member at place i of that term's committee.
+    /// Who signed: bit i is the member at place i of that term's committee. None of a claim that was posted with a bond only.
     uint64 signers;
 }
 
@@ -22,9 +22,46 @@ struct ClaimRecord {
 /// batch is its default claim, posted by the inbox together with the batch. A claim is **final** when its parent is and its
 /// own challenge period is over; the genesis claim is final from the start. This is computed, never called: a child is
 /// posted when its parent already stands, with a period of the same length, so when the child's is over its parent's is.
+///
+/// **Claims that nobody signed.** A self-sequenced batch has no default claim. Until a committee signs a batch after it, anyone
+/// may post claims of it with a bond, rivals too. A claim whose batch, or any unsigned one before it, has two of them is
+/// **contested**: it is not final and no default claim stands on it, until a committee signs a batch on top of one and carries
+/// the claims in between (`IInbox.postBatchWith`), for which its signers answer. So a wrong claim that one honest party opposes
+/// never becomes final, and a rival without reason stops nothing but claims that no committee stands behind, until one does
+/// or the escape opens. Disputes (a later step) decide between rivals by themselves, admit rivals of signed claims, and pay the
+/// winner; until then a bond returns when its claim is final, and stays here else.
 interface IClaims {
+    /// A claim was posted with a bond; `contested` if it has a rival.
+    event ClaimBonded(
+        bytes32 indexed claimId,
+        uint64 indexed batchIndex,
+        address indexed claimant,
+        bool contested,
+        ClaimPreimage claim
+    );
+    /// The signers of a batch answer for this claim of a batch before it.
+    event ClaimCarried(
+        bytes32 indexed claimId, uint64 indexed batchIndex, uint64 term, uint64 signers, ClaimPreimage claim
+    );
+    /// A claim's bond was returned.
+    event ClaimBondReturned(bytes32 indexed claimId, address indexed claimant, uint256 amount);
+
     /// Only the inbox posts default claims.
     error NotInbox(address caller);
+    /// The bond must be paid exactly.
+    error ClaimBondMustBe(uint256 bond, uint256 paid);
+    /// Claims of this batch are not taken: there is no such batch, or a committee stands behind its claim.
+    error BatchNotClaimable(uint64 batchIndex, uint64 first, uint64 last);
+    /// The claim is of another rollup.
+    error ClaimOfAnotherRollup(uint64 rollup, uint64 expected);
+    /// `prevHash` must be the parent's last hash, and `blockHashRoot` that of the one block.
+    error ClaimMalformed();
+    /// A claim of this batch is final.
+    error BatchIsFinal(uint64 batchIndex);
+    /// There is no bond of this claim to be returned, or not yet.
+    error NoBondToReturn(bytes32 id);
+    /// The claimant refused the bond.
+    error BondRefused(address claimant);
     /// The parent is no live claim of the batch before.
     error ParentNotLive(bytes32 parentId);
     /// This claim stands already.
@@ -39,10 +76,38 @@ interface IClaims {
     /// @return id The claim's id.
     function post(ClaimPreimage calldata claim, uint64 term, uint64 signers) external returns (bytes32 id);
 
+    /// @notice Posts a claim of a batch before the next one, or notes that a committee stands behind the one that is there.
+    /// Only the inbox.
+    function carry(ClaimPreimage calldata claim, uint64 term, uint64 signers) external returns (bytes32 id);
+
+    /// @notice Posts a claim of a self-sequenced batch with a bond. Anyone; the claimant is the caller.
+    /// @param claim What its id commits to.
+    /// @param parent What its parent's id commits to: any claim that stands.
+    function postBonded(ClaimPreimage calldata claim, ClaimPreimage calldata parent)
+        external
+        payable
+        returns (bytes32 id);
+
+    /// @notice Sends the bond of a final claim back to its claimant. Anyone may.
+    function returnBond(bytes32 id) external;
+
+    /// @notice Whether the next batch may stand on this claim: it is of this batch, and not contested.
+    function isLive(bytes32 id, uint64 batchIndex) external view returns (bool);
+
+    /// @notice Whether a claim is contested, or behind a contested one.
+    function isContested(bytes32 id) external view returns (bool);
+
+    /// @notice Who posted a claim with a bond that was not returned yet; zero if nobody.
+    function claimantOf(bytes32 id) external view returns (address);
+
+    /// @notice What a claim without signers must bring, in wei.
+    function claimBond() external view returns (uint256);
+
     /// @notice Whether a claim can no longer be contested (false for unknown ones).
     function isFinal(bytes32 id) external view returns (bool);
 
-    /// @notice From when `isFinal` will hold if nobody contests it, in Unix seconds.
+    /// @notice From when `isFinal` will hold if nobody contests it (or, if it is contested, if a committee stands behind it by
+    /// then), in Unix seconds.
     function finalAt(bytes32 id) external view returns (uint64);
 
     /// @notice What is kept of a claim; all zero if there is none.

@@ -41,9 +41,9 @@ abstract contract MessageQueue is IMessageQueue {
     /// @dev What every post reads and writes, in one slot.
     struct Head {
         /// Batches posted: the index of the last.
-        uint40 batches;
+        uint32 batches;
         /// Height of the last block posted.
-        uint48 lastHeight;
+        uint40 lastHeight;
         /// Its time.
         uint40 lastBlockTime;
         /// Messages consumed by the batches.
@@ -51,7 +51,10 @@ abstract contract MessageQueue is IMessageQueue {
         /// Messages sent.
         uint40 messages;
         /// The L1 block of the last L1Info.
-        uint48 lastInfoBlock;
+        uint32 lastInfoBlock;
+        /// Messages since the last post, its own L1Info being the first; 0 before the first post. So that L1Info tells when
+        /// the post was.
+        uint32 sincePost;
     }
 
     /// @dev What is kept of a message.
@@ -61,7 +64,9 @@ abstract contract MessageQueue is IMessageQueue {
         /// Gas of all messages up to and with it.
         uint96 gasUpTo;
         /// When it was sent.
-        uint64 time;
+        uint40 time;
+        /// The L1 block that took it.
+        uint48 l1Block;
         /// Its number.
         uint64 index;
     }
@@ -152,7 +157,7 @@ abstract contract MessageQueue is IMessageQueue {
 
     /// @dev Appends the L1Info of this block to `head`, which the caller writes back.
     function _appendInfo(Head memory head, address recipient, uint256 amount) internal {
-        head.lastInfoBlock = uint48(block.number);
+        head.lastInfoBlock = uint32(block.number);
         bytes memory data = abi.encodeCall(
             IL1FeeVault.reimburse,
             (
@@ -182,6 +187,7 @@ abstract contract MessageQueue is IMessageQueue {
     ) internal returns (uint64 index) {
         index = head.messages;
         head.messages = uint40(index + 1);
+        if (head.sincePost != 0) head.sincePost += 1;
         bytes32 hash = Commitments.messageHash(
             kind, index, uint64(block.number), uint64(block.timestamp), sender, to, value, mint, gas_, data
         );
@@ -189,7 +195,7 @@ abstract contract MessageQueue is IMessageQueue {
         uint96 gasUpTo = uint96(_gasAfter(index) + gas_);
         // What is overwritten in the ring was consumed, and is not the last that was.
         uint256 place = uint256(index) + 1 - head.consumed < RING ? index % RING : index + RING;
-        _kept[place] = Kept(acc, gasUpTo, uint64(block.timestamp), index);
+        _kept[place] = Kept(acc, gasUpTo, uint40(block.timestamp), uint48(block.number), index);
         if (_isMilestone(index)) _milestones[(uint256(index) + 1) / MILESTONE] = acc;
         emit MessageSent(
             index, kind, uint64(block.number), uint64(block.timestamp), sender, to, value, mint, gas_, data, acc
@@ -208,6 +214,12 @@ abstract contract MessageQueue is IMessageQueue {
     /// @dev When a message was sent. Only for messages from the last consumed one on.
     function _timeOf(uint256 index) internal view returns (uint64) {
         return _at(index).time;
+    }
+
+    /// @dev When and in which L1 block a message was sent. Only for messages from the last consumed one on.
+    function _sentAt(uint256 index) internal view returns (uint256 time, uint256 l1Block) {
+        Kept storage kept = _at(index);
+        return (kept.time, kept.l1Block);
     }
 
     /// @dev The accumulator after the first `count` messages. Not for less than are consumed.

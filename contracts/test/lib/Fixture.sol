@@ -6,6 +6,7 @@ import {SequencerRegistry} from "../../src/bonding/SequencerRegistry.sol";
 import {Slasher} from "../../src/bonding/Slasher.sol";
 import {Bridge} from "../../src/bridge/Bridge.sol";
 import {Equivocation} from "../../src/faults/Equivocation.sol";
+import {Idle} from "../../src/faults/Idle.sol";
 import {ClaimPreimage} from "../../src/lib/Commitments.sol";
 import {Batch, Messages, VoteKey} from "../../src/lib/Messages.sol";
 import {ProtocolParameters} from "../../src/lib/Parameters.sol";
@@ -41,6 +42,7 @@ abstract contract Fixture is ParametersFile {
     Inbox internal inbox;
     Bridge internal bridge;
     Equivocation internal equivocation;
+    Idle internal idle;
     Slasher internal slasher;
     /// @dev What the honest seats know of the chain so far.
     ClaimPreimage internal head;
@@ -75,12 +77,17 @@ abstract contract Fixture is ParametersFile {
         vm.blobBaseFee(1 gwei);
         vm.txGasPrice(12 gwei);
         uint256 nonce = vm.getNonce(address(this));
-        registry = new SequencerRegistry(parameters, vm.computeCreateAddress(address(this), nonce + 5));
+        registry = new SequencerRegistry(
+            parameters,
+            vm.computeCreateAddress(address(this), nonce + 6),
+            vm.computeCreateAddress(address(this), nonce + 2)
+        );
         claims = new Claims(registry, vm.computeCreateAddress(address(this), nonce + 2), GENESIS_HASH);
         inbox = new Inbox(registry, claims, vm.computeCreateAddress(address(this), nonce + 3), GENESIS_TIME);
         bridge = new Bridge(inbox);
         equivocation = new Equivocation(registry);
-        slasher = new Slasher(registry, equivocation);
+        idle = new Idle(registry, inbox);
+        slasher = new Slasher(registry, equivocation, idle);
         head = ClaimPreimage(parameters.rollup, 0, 0, 0, GENESIS_HASH, 0);
         lastHeight = 0;
     }

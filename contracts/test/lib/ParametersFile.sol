@@ -45,6 +45,9 @@ abstract contract ParametersFile is Test {
         p.postingTipCap = _uint(where, "postingTipCap", p.postingTipCap);
         p.reporterShareBasisPoints = _u64(where, "reporterShareBasisPoints", p.reporterShareBasisPoints);
         p.reporterShareCap = _uint(where, "reporterShareCap", p.reporterShareCap);
+        p.claimBond = _uint(where, "claimBond", p.claimBond);
+        p.idleLimit = _u64(where, "idleLimit", p.idleLimit);
+        p.idleWindow = _u64(where, "idleWindow", p.idleWindow);
     }
 
     function _u64(string memory where, string memory name, uint64 otherwise) private returns (uint64) {

@@ -12,6 +12,7 @@
 //! | [`Bridge`] | ether in and out (protocol §10) |
 //! | [`Slasher`] | reports of faults, penalties, rewards (protocol §9) |
 //! | [`Equivocation`] | judges two contradicting statements of one key (protocol §9) |
+//! | [`Idle`] | judges duty that was not done; takes attendance (protocol §9) |
 #![allow(missing_docs, clippy::too_many_arguments)]
 
 use alloy_sol_types::sol;
@@ -45,4 +46,9 @@ sol!(
     #[sol(all_derives)]
     Equivocation,
     "../../contracts/artifacts/Equivocation.json"
+);
+sol!(
+    #[sol(all_derives)]
+    Idle,
+    "../../contracts/artifacts/Idle.json"
 );

@@ -1,12 +1,12 @@
 //! The transactions that put a rollup on L1.
 //!
 //! The contracts name each other in their constructors and can be changed by nobody afterwards, so their addresses are
-//! computed first (`CREATE`: deployer and nonce). The order is registry, claims, inbox, bridge, equivocation, slasher, then
+//! computed first (`CREATE`: deployer and nonce). The order is registry, claims, inbox, bridge, equivocation, idle, slasher, then
 //! one registration for each founding seat, then `open()`, which fixes the first committee and starts the terms. All come from one account with
 //! consecutive nonces.
 
 use crate::{
-    bindings::{Bridge, Claims, Equivocation, Inbox, SequencerRegistry, Slasher},
+    bindings::{Bridge, Claims, Equivocation, Idle, Inbox, SequencerRegistry, Slasher},
     parameters::{ParameterError, Parameters},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -29,6 +29,8 @@ pub struct Addresses {
     pub bridge: Address,
     /// `Equivocation`.
     pub equivocation: Address,
+    /// `Idle`.
+    pub idle: Address,
     /// `Slasher`.
     pub slasher: Address,
 }
@@ -37,7 +39,15 @@ impl Addresses {
     /// Where they will be if `deployer` sends a [`DeployPlan`] from `nonce` on.
     pub fn predict(deployer: Address, nonce: u64) -> Self {
         let at = |place: u64| deployer.create(nonce.saturating_add(place));
-        Self { registry: at(0), claims: at(1), inbox: at(2), bridge: at(3), equivocation: at(4), slasher: at(5) }
+        Self {
+            registry: at(0),
+            claims: at(1),
+            inbox: at(2),
+            bridge: at(3),
+            equivocation: at(4),
+            idle: at(5),
+            slasher: at(6),
+        }
     }
 }
 
@@ -154,7 +164,7 @@ impl DeployPlan {
         let addresses = Addresses::predict(deployer, nonce);
         check_seats(Domain::new(deployment.l1_chain_id, addresses.registry), seats)?;
 
-        let mut steps = Vec::with_capacity(seats.len().saturating_add(7));
+        let mut steps = Vec::with_capacity(seats.len().saturating_add(8));
         let mut push = |what: String, to, value, input: Vec<u8>| {
             let nonce = nonce.saturating_add(steps.len() as u64);
             steps.push(DeployStep { what, nonce, to, value, input: input.into() });
@@ -167,6 +177,7 @@ impl DeployPlan {
                     &SequencerRegistry::constructorCall {
                         p: SequencerRegistry::ProtocolParameters::from(parameters),
                         slasher_: addresses.slasher,
+                        inbox_: addresses.inbox,
                     },
                 ),
             ),
@@ -199,10 +210,21 @@ impl DeployPlan {
                 create(&Equivocation::BYTECODE, &Equivocation::constructorCall { registry_: addresses.registry }),
             ),
             (
+                "create Idle",
+                create(
+                    &Idle::BYTECODE,
+                    &Idle::constructorCall { registry_: addresses.registry, inbox_: addresses.inbox },
+                ),
+            ),
+            (
                 "create Slasher",
                 create(
                     &Slasher::BYTECODE,
-                    &Slasher::constructorCall { registry_: addresses.registry, equivocation_: addresses.equivocation },
+                    &Slasher::constructorCall {
+                        registry_: addresses.registry,
+                        equivocation_: addresses.equivocation,
+                        idle_: addresses.idle,
+                    },
                 ),
             ),
         ];

@@ -41,6 +41,8 @@ pub const MESSAGE_BASE_GAS: u64 = 21_000;
 pub const MESSAGE_BYTE_GAS: u64 = 40;
 /// The penalty for one signed contradiction that nothing else correlates with, in hundredths of a percent of the bond.
 pub const BASE_PENALTY_BASIS_POINTS: u64 = 500;
+/// The most that idleness costs in `idle_window`, in hundredths of a percent of the bond.
+pub const IDLE_CAP_BASIS_POINTS: u64 = 400;
 /// The most bytes that may fall due together.
 pub const MAX_WINDOW_BYTES: u64 = 32_768;
 
@@ -100,6 +102,12 @@ pub struct Parameters {
     pub reporter_share_basis_points: u64,
     /// The most that a reporter is paid, in wei.
     pub reporter_share_cap: U256,
+    /// What a claim that no committee signed must bring, in wei.
+    pub claim_bond: U256,
+    /// Seconds of idle duty that cost all that idleness may cost.
+    pub idle_limit: u64,
+    /// Idleness costs a seat at most [`Parameters::idle_cap`] in any interval of this length.
+    pub idle_window: u64,
 }
 
 /// Why parameters do not fit together; the names are those of the contract's errors.
@@ -198,6 +206,24 @@ pub enum ParameterError {
         /// `messageWindowBytes`.
         size: u64,
     },
+    /// `idleWindow` is shorter than `idleLimit`.
+    #[error("idleWindow {idle_window} s must not be shorter than idleLimit {idle_limit} s")]
+    IdleWindowTooShort {
+        /// `idleWindow`.
+        idle_window: u64,
+        /// `idleLimit`.
+        idle_limit: u64,
+    },
+    /// `unbonding − correlationWindow` is below epoch + grace + maxGap + response.
+    #[error(
+        "unbonding less correlationWindow is {window} s, must be at least {needed} s to judge idleness: lengthen unbonding"
+    )]
+    IdleJudgedTooLate {
+        /// For how long after its start a term can be judged.
+        window: u128,
+        /// What that must be at least.
+        needed: u128,
+    },
     /// A reporter's share is the whole penalty or more.
     #[error("reporterShareBasisPoints {0} must be below 10000")]
     ReporterShareTooHigh(u64),
@@ -261,6 +287,10 @@ impl Parameters {
             posting_tip_cap: GWEI.saturating_mul(U256::from(2)),
             reporter_share_basis_points: 500,
             reporter_share_cap: ETHER,
+            // Twice 4,000,000 gas at ten times 5 gwei.
+            claim_bond: ETHER.saturating_mul(U256::from(4)) / U256::from(10),
+            idle_limit: 60,
+            idle_window: 200,
         };
         match profile {
             Profile::Ci => common,
@@ -277,6 +307,8 @@ impl Parameters {
                 unbonding_margin: 60,
                 unbonding: 700,
                 escape_delay: 360,
+                idle_limit: 240,
+                idle_window: 700,
                 ..common
             },
             Profile::Production => Self {
@@ -295,6 +327,8 @@ impl Parameters {
                 unbonding: 28 * DAY,
                 escape_delay: 30 * DAY,
                 message_window_gas: 60_000_000_000,
+                idle_limit: DAY,
+                idle_window: 28 * DAY,
                 ..common
             },
         }
@@ -328,6 +362,16 @@ impl Parameters {
     pub fn reward(&self, penalty: U256) -> U256 {
         let share = penalty.saturating_mul(U256::from(self.reporter_share_basis_points)) / U256::from(10_000);
         share.min(self.reporter_share_cap)
+    }
+
+    /// The most that idleness costs a seat in any `idle_window`, in wei; a second costs this divided by `idle_limit`.
+    pub fn idle_cap(&self) -> U256 {
+        self.bond.saturating_mul(U256::from(IDLE_CAP_BASIS_POINTS)) / U256::from(10_000)
+    }
+
+    /// How long after a term's end its idleness can be judged, in seconds.
+    pub const fn idle_delay(&self) -> u64 {
+        self.grace.saturating_add(self.max_gap)
     }
 
     /// From a claim to the end of the worst dispute about it.
@@ -378,6 +422,33 @@ impl Parameters {
         self.check_messages()?;
         if self.reporter_share_basis_points >= 10_000 {
             return Err(ParameterError::ReporterShareTooHigh(self.reporter_share_basis_points));
+        }
+        self.check_idle()
+    }
+
+    fn check_idle(&self) -> Result<(), ParameterError> {
+        if self.claim_bond.is_zero() {
+            return Err(ParameterError::ParameterIsZero("claimBond"));
+        }
+        if self.idle_limit == 0 {
+            return Err(ParameterError::ParameterIsZero("idleLimit"));
+        }
+        if self.claim_bond >= U256::from(1u128 << 96) {
+            return Err(ParameterError::ParameterTooLarge("claimBond"));
+        }
+        for (name, value) in [("idleLimit", self.idle_limit), ("idleWindow", self.idle_window)] {
+            if value >= 1 << 40 {
+                return Err(ParameterError::ParameterTooLarge(name));
+            }
+        }
+        let Self { idle_limit, idle_window, .. } = *self;
+        if idle_window < idle_limit {
+            return Err(ParameterError::IdleWindowTooShort { idle_window, idle_limit });
+        }
+        let needed = self.epoch_length as u128 + self.idle_delay() as u128 + self.response as u128;
+        let window = self.evidence_window() as u128;
+        if window < needed {
+            return Err(ParameterError::IdleJudgedTooLate { window, needed });
         }
         Ok(())
     }
@@ -523,6 +594,9 @@ same_fields! {
     posting_tip_cap: postingTipCap,
     reporter_share_basis_points: reporterShareBasisPoints,
     reporter_share_cap: reporterShareCap,
+    claim_bond: claimBond,
+    idle_limit: idleLimit,
+    idle_window: idleWindow,
 }
 
 #[cfg(test)]

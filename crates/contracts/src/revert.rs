@@ -1,6 +1,6 @@
 //! What a contract's refusal means, in words.
 
-use crate::bindings::{Bridge, Claims, Equivocation, Inbox, SequencerRegistry, Slasher};
+use crate::bindings::{Bridge, Claims, Equivocation, Idle, Inbox, SequencerRegistry, Slasher};
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
 
 /// Tells a person what reverted and what to do about it.
@@ -30,6 +30,9 @@ pub fn describe_revert(data: &[u8]) -> String {
         .or_else(|_| {
             Equivocation::EquivocationErrors::abi_decode_validate(data)
                 .map(|error| format!("equivocation: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            Idle::IdleErrors::abi_decode_validate(data).map(|error| format!("idle: {}", variant(&format!("{error:?}"))))
         });
     match named {
         Ok(text) => match advice(&text) {
@@ -78,7 +81,16 @@ fn advice(text: &str) -> Option<&'static str> {
         }
         "TermNotStarted" => "wait until the term has started",
         "UnknownFault" => "give the fault contract of the chain file",
-        "TermCutShort" => "a third of that committee was frozen: the committee of the new term must sign",
+        "TermCutShort" => {
+            "a third of that committee was frozen, or somebody self-sequenced: the committee of the new term must sign"
+        }
+        "SelfSequencingClosed" => "wait until the given time; before, it opens only if the committee loses its quorum",
+        "ThirdTooEarly" => "wait until the given time, or gather signatures of more than two thirds",
+        "WrongAncestry" => "carry the claims from the last live one on, each the parent of the next",
+        "BatchNotClaimable" => "nothing is to be done: a committee stands behind that batch, or there is none",
+        "TermNotOver" => "wait until the given time",
+        "NotIdle" | "NotOnDuty" => "nothing is to be done: the seat did its duty, or had none",
+        "BondBelowPar" => "top the bond up first",
         "SeatIsFrozen" => "the seat is out for good: ask to leave and withdraw what is left",
         "StillUnbonding" => "wait until the given time",
         _ => return None,

@@ -137,8 +137,8 @@ pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile
     }
     let l1_start = run(&submitter, &plan.steps).await?;
     let addresses = plan.addresses;
-    let Addresses { registry, claims, inbox, bridge, equivocation, slasher } = addresses;
-    for address in [registry, claims, inbox, bridge, equivocation, slasher] {
+    let Addresses { registry, claims, inbox, bridge, equivocation, idle, slasher } = addresses;
+    for address in [registry, claims, inbox, bridge, equivocation, idle, slasher] {
         if l1.code(address, BlockAt::Latest).await?.is_empty() {
             return Err(DeployError::Missing(address));
         }

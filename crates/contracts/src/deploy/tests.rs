@@ -33,10 +33,10 @@ fn a_plan_creates_registers_and_opens_in_order() {
     let registry = Addresses::predict(DEPLOYER, 7).registry;
     let seats = seats(4, registry);
     let plan = DeployPlan::new(&deployment(&parameters, &seats)).unwrap();
-    assert_eq!(plan.steps.len(), 6 + 4 + 1);
+    assert_eq!(plan.steps.len(), 7 + 4 + 1);
     assert!(plan.steps.iter().enumerate().all(|(i, step)| step.nonce == 7 + i as u64));
-    assert!(plan.steps[..6].iter().all(|step| step.to == TxKind::Create && step.value.is_zero()));
-    assert!(plan.steps[6..].iter().all(|step| step.to == TxKind::Call(registry)));
+    assert!(plan.steps[..7].iter().all(|step| step.to == TxKind::Create && step.value.is_zero()));
+    assert!(plan.steps[7..].iter().all(|step| step.to == TxKind::Call(registry)));
     assert_eq!(plan.value(), parameters.bond * U256::from(4));
     // The constructors name the predicted addresses.
     let inbox = &plan.steps[2].input;
@@ -44,10 +44,12 @@ fn a_plan_creates_registers_and_opens_in_order() {
         assert!(inbox[inbox.len() - 128..].windows(20).any(|bytes| bytes == address.as_slice()));
     }
     assert_eq!(plan.addresses.inbox, DEPLOYER.create(9));
-    let (registry, slasher) = (&plan.steps[0].input, &plan.steps[5].input);
-    assert_eq!(registry[registry.len() - 20..], plan.addresses.slasher[..]);
-    assert_eq!(slasher[slasher.len() - 20..], plan.addresses.equivocation[..]);
-    assert_eq!(plan.addresses.slasher, DEPLOYER.create(12));
+    let (registry, slasher) = (&plan.steps[0].input, &plan.steps[6].input);
+    assert_eq!(registry[registry.len() - 20..], plan.addresses.inbox[..]);
+    assert_eq!(registry[registry.len() - 52..registry.len() - 32], plan.addresses.slasher[..]);
+    assert_eq!(slasher[slasher.len() - 20..], plan.addresses.idle[..]);
+    assert_eq!(slasher[slasher.len() - 52..slasher.len() - 32], plan.addresses.equivocation[..]);
+    assert_eq!(plan.addresses.slasher, DEPLOYER.create(13));
     // EIP-3860's limit on creation code.
     assert!(plan.steps.iter().all(|step| step.input.len() <= 49_152));
 }

@@ -15,7 +15,7 @@ fn read(mut value: Value) -> Parameters {
     for (name, field) in value.as_object_mut().unwrap() {
         let wide = matches!(
             name.as_str(),
-            "bond" | "messageGasPrice" | "messageBytePrice" | "postingTipCap" | "reporterShareCap"
+            "bond" | "messageGasPrice" | "messageBytePrice" | "postingTipCap" | "reporterShareCap" | "claimBond"
         );
         if wide {
             if let Some(number) = field.as_u64() {
@@ -45,7 +45,7 @@ fn the_profiles_are_those_of_the_vectors() {
 fn what_the_constructor_refuses_is_refused_here() {
     let file = file();
     let cases = file["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 95);
+    assert_eq!(cases.len(), 104);
     for case in cases {
         let mut fields = file["profiles"][case["base"].as_str().unwrap()].clone();
         for (name, value) in case["changes"].as_object().unwrap() {
@@ -72,17 +72,19 @@ fn penalties_are_those_of_the_documents_table() {
         }
     }
     assert_eq!((p.evidence_window(), p.freeze_delay()), (21 * DAY, 768));
+    assert_eq!((p.idle_cap(), p.idle_delay()), (p.bond / U256::from(25), 18_000));
 }
 
 proptest! {
     #[test]
-    fn checks_never_overflow(values: [u64; 19], bond: [u64; 4]) {
+    fn checks_never_overflow(values: [u64; 21], bond: [u64; 4]) {
         let mut p = Parameters::of(Profile::Ci, values[0]);
         [p.block_time_millis, p.block_gas_limit, p.slot_time, p.settled_depth, p.batch_age, p.epoch_length] =
             values[1..7].try_into().unwrap();
         [p.overlap, p.force_delay, p.grace, p.max_gap, p.challenge_period, p.response] = values[7..13].try_into().unwrap();
         [p.correlation_window, p.unbonding_margin, p.unbonding, p.escape_delay] = values[13..17].try_into().unwrap();
         [p.max_message_gas, p.message_window_gas] = values[17..19].try_into().unwrap();
+        [p.idle_limit, p.idle_window] = values[19..21].try_into().unwrap();
         p.bond = U256::from_limbs(bond);
         let _ = p.check();
     }
@@ -92,7 +94,7 @@ proptest! {
         let mut p = Parameters::of(Profile::Dev, values[0]);
         (p.unbonding, p.message_window_bytes) = (values[1], values[2]);
         let theirs = ProtocolParameters::from(&p);
-        prop_assert_eq!(theirs.abi_encode().len(), 26 * 32);
+        prop_assert_eq!(theirs.abi_encode().len(), 29 * 32);
         prop_assert_eq!(Parameters::from(theirs), p);
     }
 }

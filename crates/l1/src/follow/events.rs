@@ -194,7 +194,9 @@ async fn read_batch(
         last_hash: statement.lastHash,
         block_hash_root: statement.blockHashRoot,
     };
-    if claim.id() != event.claimId {
+    // A self-sequenced batch has no claim yet.
+    let is_default = if event.signers == 0 { event.claimId.is_zero() } else { claim.id() == event.claimId };
+    if !is_default {
         return Err(
             L1Error::invalid("eth_getLogs", format!("batch {index} has a claim that is not its statement's")).into()
         );
@@ -228,10 +230,12 @@ fn data_source(
     addresses: &Addresses,
     statement: &Batch,
 ) -> Result<(DataSource, Option<Bytes>), L1Error> {
-    let call = (transaction.to == Some(addresses.inbox))
-        .then(|| Inbox::postBatchCall::abi_decode(&transaction.input).ok())
-        .flatten();
-    let (data, signatures) = call.map_or((Bytes::new(), None), |call| (call.data, Some(call.signatures)));
+    let direct = transaction.to == Some(addresses.inbox);
+    let plain =
+        || Inbox::postBatchCall::abi_decode(&transaction.input).ok().map(|call| (call.data, Some(call.signatures)));
+    let with =
+        || Inbox::postBatchWithCall::abi_decode(&transaction.input).ok().map(|call| (call.data, Some(call.signatures)));
+    let (data, signatures) = direct.then(|| plain().or_else(with)).flatten().unwrap_or_default();
     if statement.dataHash.is_zero() {
         return Ok((DataSource::None, signatures));
     }

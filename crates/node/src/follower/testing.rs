@@ -32,6 +32,7 @@ pub(crate) const ADDRESSES: Addresses = Addresses {
     inbox: Address::repeat_byte(0xa3),
     bridge: Address::repeat_byte(0xa4),
     equivocation: Address::repeat_byte(0xa5),
+    idle: Address::repeat_byte(0xa7),
     slasher: Address::repeat_byte(0xa6),
 };
 
