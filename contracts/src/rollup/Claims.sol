@@ -12,7 +12,9 @@ contract Claims is IClaims {
     ISequencerRegistry public immutable registry;
     bytes32 public immutable genesisClaim;
     uint64 public immutable challengePeriod;
+    uint64 public immutable escapeDelay;
 
+    uint64 public endedAt;
     mapping(bytes32 id => ClaimRecord) private _claims;
 
     /// @param registry_ Where the parameters are.
@@ -23,9 +25,10 @@ contract Claims is IClaims {
         inbox = inbox_;
         registry = registry_;
         challengePeriod = p.challengePeriod;
+        escapeDelay = p.escapeDelay;
         bytes32 id = Commitments.claimId(ClaimPreimage(p.rollup, 0, 0, 0, genesisHash, 0));
         genesisClaim = id;
-        _claims[id] = ClaimRecord(uint40(block.timestamp), 0, 0, 0);
+        _claims[id] = ClaimRecord(uint40(block.timestamp), 0, 0, 0, 0);
     }
 
     /// @inheritdoc IClaims
@@ -38,12 +41,33 @@ contract Claims is IClaims {
         );
         id = Commitments.claimId(claim_);
         require(_claims[id].postedAt == 0, ClaimExists(id));
-        _claims[id] = ClaimRecord(uint40(block.timestamp), uint40(claim_.batchIndex), term, signers);
+        _claims[id] = ClaimRecord(uint40(block.timestamp), uint40(claim_.batchIndex), term, signers, 0);
+        if (parent.childAt == 0) parent.childAt = uint40(block.timestamp);
     }
 
     /// @inheritdoc IClaims
-    function isFinal(bytes32 id) external view returns (bool) {
-        return _claims[id].postedAt != 0 && block.timestamp >= finalAt(id);
+    function end(bytes32 id) external {
+        require(msg.sender == inbox, NotInbox(msg.sender));
+        require(endedAt == 0, AlreadyEnded(endedAt));
+        require(isFinal(id), ClaimNotFinal(id));
+        uint256 childAt = _claims[id].childAt;
+        // Until rivals can stand beside it, the first child is the only one.
+        require(childAt == 0 || block.timestamp < childAt + challengePeriod, LaterClaimFinal(id));
+        uint64 from = endsFrom(id);
+        require(block.timestamp >= from, ClaimsNotStale(from));
+        endedAt = uint64(block.timestamp);
+        emit Ended(id);
+    }
+
+    /// @inheritdoc IClaims
+    function endsFrom(bytes32 id) public view returns (uint64) {
+        return finalAt(id) + escapeDelay;
+    }
+
+    /// @inheritdoc IClaims
+    function isFinal(bytes32 id) public view returns (bool) {
+        uint256 asOf = endedAt == 0 ? block.timestamp : endedAt;
+        return _claims[id].postedAt != 0 && asOf >= finalAt(id);
     }
 
     /// @inheritdoc IClaims

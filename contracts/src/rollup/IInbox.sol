@@ -95,6 +95,9 @@ interface IInbox is IMessageQueue {
         bytes calldata data
     ) external;
 
+    /// @notice Ends the chain on its last final claim, for ever. Only the bridge; see `IClaims.end`.
+    function end(bytes32 claimId) external;
+
     /// @notice Index of the last batch; 0 if there is none but genesis.
     function batchIndex() external view returns (uint64);
 

@@ -75,7 +75,7 @@ contract Inbox is MessageQueue, IInbox {
         bytes calldata data
     ) external {
         uint256 gasAtStart = gasleft();
-        Head memory head = _head;
+        Head memory head = _live();
         _checkRange(head, statement, parent, leftSiblings);
         _checkTimes(head, statement);
         _checkMessages(head, statement);
@@ -108,6 +108,13 @@ contract Inbox is MessageQueue, IInbox {
             head, tx.origin, _postingCost(gasAtStart, blobs, data.length, leftSiblings.length, signatures.length)
         );
         _head = head;
+    }
+
+    /// @inheritdoc IInbox
+    function end(bytes32 claimId) external {
+        require(msg.sender == bridge, NotBridge(msg.sender));
+        claims.end(claimId);
+        _end();
     }
 
     /// @inheritdoc IInbox

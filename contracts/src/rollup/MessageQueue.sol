@@ -37,6 +37,9 @@ abstract contract MessageQueue is IMessageQueue {
     uint256 private constant MILESTONE_GAS = 22_200;
     /// @dev Steepness of the price: base × e^(12 × level / full).
     int256 private constant STEEPNESS = 12e18;
+    /// @dev `Head.lastInfoBlock` of a chain that has ended: no L1 block has this number. All that writes reads the head, so it
+    /// costs nothing to look.
+    uint48 private constant ENDED = type(uint48).max;
 
     /// @dev What every post reads and writes, in one slot.
     struct Head {
@@ -112,14 +115,14 @@ abstract contract MessageQueue is IMessageQueue {
         (uint256 fee, Window memory window) = _sell(gas_, data.length);
         require(msg.value == fee, WrongMessageFee(msg.value, fee));
         _window = window;
-        Head memory head = _head;
+        Head memory head = _live();
         index = _append(head, KIND_DEPOSIT, sender, to, value, mint, gas_, data);
         _head = head;
     }
 
     /// @inheritdoc IMessageQueue
     function poke() external {
-        Head memory head = _head;
+        Head memory head = _live();
         require(head.lastInfoBlock != block.number, AlreadyPoked(uint64(block.number)));
         _appendInfo(head, address(0), 0);
         _head = head;
@@ -148,6 +151,18 @@ abstract contract MessageQueue is IMessageQueue {
         _checkKept(index);
         Kept storage kept = _at(index);
         return (kept.time, kept.gasUpTo);
+    }
+
+    /// @dev The head of a chain that goes on.
+    function _live() internal view returns (Head memory head) {
+        head = _head;
+        require(head.lastInfoBlock != ENDED, ChainEnded());
+    }
+
+    /// @dev From now on there are no messages and no batches.
+    function _end() internal {
+        _live();
+        _head.lastInfoBlock = ENDED;
     }
 
     /// @dev Appends the L1Info of this block to `head`, which the caller writes back.
