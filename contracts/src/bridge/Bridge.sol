@@ -108,10 +108,10 @@ contract Bridge is IBridge, Escape {
             if (status[hash] != WithdrawalStatus.None) continue;
             bytes calldata path = paths[i];
             bytes[] memory proof = new bytes[](path.length);
-            for (uint256 at; at < path.length; ++at) {
-                uint256 place = uint8(path[at]);
+            for (uint256 j; j < path.length; ++j) {
+                uint256 place = uint8(path[j]);
                 require(place < all.length, PathsWrong(place, all.length));
-                proof[at] = all[place];
+                proof[j] = all[place];
             }
             _checkSent(hash, root, proof);
             _pay(hash, withdrawals[i]);

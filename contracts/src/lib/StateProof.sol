@@ -130,8 +130,8 @@ library StateProof {
         uint256 count = 2 * path.length - from;
         require(leaf ? depth + count == NIBBLES : depth + count < NIBBLES && count != 0, BadNode(place));
         for (uint256 i; i < count; ++i) {
-            uint256 at = from + i;
-            uint256 nibble = at % 2 == 0 ? uint8(path[at / 2]) >> 4 : uint8(path[at / 2]) & 15;
+            uint256 position = from + i;
+            uint256 nibble = position % 2 == 0 ? uint8(path[position / 2]) >> 4 : uint8(path[position / 2]) & 15;
             // Another key lives here: ours does not exist.
             if (nibble != _nibble(key, depth + i)) return (Memory.asSlice(""), depth, true);
         }
