@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {TrieProof} from "@openzeppelin/contracts/utils/cryptography/TrieProof.sol";
+import {WithdrawalHash} from "../l2/WithdrawalHash.sol";
 import {AddressAlias} from "../lib/AddressAlias.sol";
 import {ClaimPreimage, Commitments} from "../lib/Commitments.sol";
 import {StateProof} from "../lib/StateProof.sol";
 import {IClaims} from "../rollup/IClaims.sol";
-import {WithdrawalHash} from "../l2/WithdrawalHash.sol";
 import {IInbox} from "../rollup/IInbox.sol";
 import {Escape} from "./Escape.sol";
 import {IBridge, WithdrawalStatus, WithdrawalTransaction} from "./IBridge.sol";
+import {TrieProof} from "@openzeppelin/contracts/utils/cryptography/TrieProof.sol";
 
 /// @notice Ether in and out; what everything means stands in `IBridge`, and after the chain's end in `IEscape`.
 contract Bridge is IBridge, Escape {

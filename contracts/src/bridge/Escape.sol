@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
 import {ISlasher} from "../bonding/ISlasher.sol";
 import {Predeploys} from "../l2/Predeploys.sol";
@@ -10,6 +9,7 @@ import {StateProof} from "../lib/StateProof.sol";
 import {IInbox} from "../rollup/IInbox.sol";
 import {IEscape, QueuedMessage} from "./IEscape.sol";
 import {Payee} from "./Payee.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 /// @notice What the bridge does when the chain has ended; what everything means stands in `IEscape`.
 abstract contract Escape is IEscape, ReentrancyGuardTransient {

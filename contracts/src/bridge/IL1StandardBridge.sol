@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {IL1CrossDomainMessenger} from "./IL1CrossDomainMessenger.sol";
 import {QueuedMessage} from "./IEscape.sol";
+import {IL1CrossDomainMessenger} from "./IL1CrossDomainMessenger.sol";
 
 /// @title Ether and tokens to L2 and back, by the OP Stack's names
 /// @notice L1 tokens are held here, and tokens that stand for them (`OptimismMintableERC20`, made by the factory on L2) are

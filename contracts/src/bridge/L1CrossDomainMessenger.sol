@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Predeploys} from "../l2/Predeploys.sol";
 import {IInbox} from "../rollup/IInbox.sol";
 import {IBridge} from "./IBridge.sol";
 import {IEscape, QueuedMessage} from "./IEscape.sol";
 import {IL1CrossDomainMessenger} from "./IL1CrossDomainMessenger.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 /// @notice See `IL1CrossDomainMessenger`.
 contract L1CrossDomainMessenger is IL1CrossDomainMessenger, ReentrancyGuardTransient {

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {ERC165Checker} from "@openzeppelin/contracts/utils/introspection/ERC165Checker.sol";
 import {ILegacyMintableERC20, IOptimismMintableERC20} from "../l2/IOptimismMintableERC20.sol";
 import {Predeploys} from "../l2/Predeploys.sol";
 import {StateProof} from "../lib/StateProof.sol";
@@ -12,6 +8,10 @@ import {IEscape, QueuedMessage} from "./IEscape.sol";
 import {IL1CrossDomainMessenger} from "./IL1CrossDomainMessenger.sol";
 import {IL1StandardBridge} from "./IL1StandardBridge.sol";
 import {Payee} from "./Payee.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ERC165Checker} from "@openzeppelin/contracts/utils/introspection/ERC165Checker.sol";
 
 /// @notice See `IL1StandardBridge`.
 contract L1StandardBridge is IL1StandardBridge, ReentrancyGuardTransient {
@@ -378,8 +378,7 @@ contract L1StandardBridge is IL1StandardBridge, ReentrancyGuardTransient {
         uint256 amount,
         bytes memory extraData
     ) private pure returns (bytes memory) {
-        return
-            abi.encodeCall(IL1StandardBridge.finalizeBridgeERC20, (l2Token, l1Token, from, to, amount, extraData));
+        return abi.encodeCall(IL1StandardBridge.finalizeBridgeERC20, (l2Token, l1Token, from, to, amount, extraData));
     }
 
     /// @dev A call's arguments.

@@ -65,8 +65,7 @@ library StateProof {
     {
         Account memory found = account(stateRoot, who, proof);
         require(
-            found.codeHash == EMPTY_CODE
-                || found.codeHash == keccak256(abi.encodePacked(bytes3(0xef0100), delegate)),
+            found.codeHash == EMPTY_CODE || found.codeHash == keccak256(abi.encodePacked(bytes3(0xef0100), delegate)),
             AccountHasCode(who, found.codeHash)
         );
         return found.balance;
