@@ -1,6 +1,8 @@
 //! What a contract's refusal means, in words.
 
-use crate::bindings::{Bridge, Claims, Equivocation, Inbox, SequencerRegistry, Slasher};
+use crate::bindings::{
+    Bridge, Claims, Equivocation, Inbox, L1CrossDomainMessenger, L1StandardBridge, SequencerRegistry, Slasher,
+};
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
 
 /// Tells a person what reverted and what to do about it.
@@ -30,6 +32,14 @@ pub fn describe_revert(data: &[u8]) -> String {
         .or_else(|_| {
             Equivocation::EquivocationErrors::abi_decode_validate(data)
                 .map(|error| format!("equivocation: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            L1StandardBridge::L1StandardBridgeErrors::abi_decode_validate(data)
+                .map(|error| format!("token bridge: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            L1CrossDomainMessenger::L1CrossDomainMessengerErrors::abi_decode_validate(data)
+                .map(|error| format!("messenger: {}", variant(&format!("{error:?}"))))
         });
     match named {
         Ok(text) => match advice(&text) {
@@ -80,6 +90,12 @@ fn advice(text: &str) -> Option<&'static str> {
         "UnknownFault" => "give the fault contract of the chain file",
         "TermCutShort" => "a third of that committee was frozen: the committee of the new term must sign",
         "SeatIsFrozen" => "the seat is out for good: ask to leave and withdraw what is left",
+        "ChainEnded" => "the chain has ended for ever: leave by proofs",
+        "ClaimsNotStale" => "wait until the given time; a claim that becomes final before keeps the escape shut",
+        "LaterClaimFinal" => "end the chain on its last final claim",
+        "ConsumptionNotProven" => "call proveConsumption() first",
+        "TokenNotProven" => "call proveToken() first",
+        "NotEntitled" => "the account itself must call, or sign",
         "StillUnbonding" => "wait until the given time",
         _ => return None,
     })
