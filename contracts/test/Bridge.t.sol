@@ -7,6 +7,7 @@ import {TrieProof} from "@openzeppelin/contracts/utils/cryptography/TrieProof.so
 import {Bridge} from "../src/bridge/Bridge.sol";
 import {IBridge, WithdrawalStatus, WithdrawalTransaction} from "../src/bridge/IBridge.sol";
 import {ClaimPreimage} from "../src/lib/Commitments.sol";
+import {StateProof} from "../src/lib/StateProof.sol";
 import {IMessageQueue} from "../src/rollup/IMessageQueue.sol";
 import {IInbox} from "../src/rollup/IInbox.sol";
 import {Fixture, Post} from "./lib/Fixture.sol";
@@ -289,7 +290,7 @@ contract BridgeTest is Fixture {
         bridge.withdraw(w, invented, _header, proof);
         bytes memory other = _headerWith(keccak256("root"), 21);
         vm.expectRevert(
-            abi.encodeWithSelector(IBridge.WrongHeader.selector, keccak256(other), keccak256(_header))
+            abi.encodeWithSelector(StateProof.WrongHeader.selector, keccak256(other), keccak256(_header))
         );
         bridge.withdraw(w, head, other, proof);
         bridge.withdraw(w, head, _header, proof);
@@ -300,7 +301,7 @@ contract BridgeTest is Fixture {
         _finalClaim();
         WithdrawalTransaction memory w = _withdrawal("sent", 0);
         bytes[] memory proof = _proof("sent", 0);
-        vm.expectRevert(abi.encodeWithSelector(IBridge.HeaderTooShort.selector, 16));
+        vm.expectRevert(abi.encodeWithSelector(StateProof.HeaderTooShort.selector, 16));
         bridge.withdraw(w, head, _header, proof);
     }
 

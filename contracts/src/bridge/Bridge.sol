@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {Memory} from "@openzeppelin/contracts/utils/Memory.sol";
-import {RLP} from "@openzeppelin/contracts/utils/RLP.sol";
-import {TrieProof} from "@openzeppelin/contracts/utils/cryptography/TrieProof.sol";
-import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
-import {ClaimPreimage, Commitments} from "../lib/Commitments.sol";
-import {IClaims} from "../rollup/IClaims.sol";
 import {WithdrawalHash} from "../l2/WithdrawalHash.sol";
+import {AddressAlias} from "../lib/AddressAlias.sol";
+import {ClaimPreimage, Commitments} from "../lib/Commitments.sol";
+import {StateProof} from "../lib/StateProof.sol";
+import {IClaims} from "../rollup/IClaims.sol";
 import {IInbox} from "../rollup/IInbox.sol";
+import {Escape} from "./Escape.sol";
 import {IBridge, WithdrawalStatus, WithdrawalTransaction} from "./IBridge.sol";
+import {TrieProof} from "@openzeppelin/contracts/utils/cryptography/TrieProof.sol";
 
-/// @notice Ether in and out; what everything means stands in `IBridge`.
-contract Bridge is IBridge, ReentrancyGuardTransient {
+/// @notice Ether in and out; what everything means stands in `IBridge`, and after the chain's end in `IEscape`.
+contract Bridge is IBridge, Escape {
     /// @dev Gas of a plain deposit on L2.
     uint64 private constant RECEIVE_GAS = 100_000;
     /// @dev A plain deposit's price is at most one in this many of what is sent, and never more than `RECEIVE_MAX_FEE`.
@@ -23,24 +22,16 @@ contract Bridge is IBridge, ReentrancyGuardTransient {
     uint256 private constant RESERVED_GAS = 20_000;
     /// @dev What a call with value costs at most before the callee runs (cold account, value, new account).
     uint256 private constant CALL_GAS = 40_000;
-    /// @dev Place of `withdrawalsRoot` in a header (EIP-4895, OP Isthmus).
-    uint256 private constant WITHDRAWALS_ROOT = 16;
-    /// @dev OP's offset for contracts' addresses on L2.
-    uint160 private constant ALIAS_OFFSET = (0x1111 << 144) + 0x1111;
 
-    IInbox public immutable inbox;
     IClaims public immutable claims;
-    ISequencerRegistry public immutable registry;
 
     mapping(bytes32 hash => WithdrawalStatus) public status;
     address public transient l2Sender;
 
     /// @param inbox_ Made for this bridge.
-    constructor(IInbox inbox_) {
+    constructor(IInbox inbox_) Escape(inbox_) {
         require(inbox_.bridge() == address(this), WrongContracts());
-        inbox = inbox_;
         claims = inbox_.claims();
-        registry = inbox_.registry();
     }
 
     /// @inheritdoc IBridge
@@ -80,11 +71,7 @@ contract Bridge is IBridge, ReentrancyGuardTransient {
         returns (uint64)
     {
         address sender = msg.sender;
-        if (sender != tx.origin) {
-            unchecked {
-                sender = address(uint160(sender) + ALIAS_OFFSET);
-            }
-        }
+        if (sender != tx.origin) sender = AddressAlias.aliased(sender);
         uint256 fee = _fee(gasLimit, data.length, maxFee);
         return inbox.deposit{value: fee}(sender, to, value, msg.value - fee, gasLimit, data);
     }
@@ -100,13 +87,35 @@ contract Bridge is IBridge, ReentrancyGuardTransient {
         WithdrawalStatus before = status[hash];
         require(before != WithdrawalStatus.Done, WithdrawalDone(hash));
         require(before == WithdrawalStatus.None, WithdrawalAlreadyProven(hash));
-        bytes32 id = Commitments.claimId(claim);
-        require(claims.isFinal(id), ClaimNotFinal(id));
-        bytes32 root = _withdrawalsRoot(claim.lastHash, header);
-        bytes32 slot = keccak256(abi.encode(hash, uint256(0)));
-        bool proven = TrieProof.verify(hex"01", root, abi.encodePacked(keccak256(abi.encode(slot))), storageProof);
-        require(proven, WithdrawalNotProven(hash));
+        _checkSent(hash, _withdrawalsRoot(claim, header), storageProof);
         _pay(hash, withdrawal);
+    }
+
+    /// @inheritdoc IBridge
+    function withdrawMany(
+        WithdrawalTransaction[] calldata withdrawals,
+        ClaimPreimage calldata claim,
+        bytes calldata header,
+        bytes[] calldata nodes,
+        bytes[] calldata paths
+    ) external nonReentrant {
+        require(withdrawals.length == paths.length, PathsWrong(paths.length, withdrawals.length));
+        bytes32 root = _withdrawalsRoot(claim, header);
+        bytes[] memory all = nodes;
+        for (uint256 i; i < withdrawals.length; ++i) {
+            bytes32 hash = withdrawalHash(withdrawals[i]);
+            // Someone else may have been faster, or it stands here twice: the others must not suffer.
+            if (status[hash] != WithdrawalStatus.None) continue;
+            bytes calldata path = paths[i];
+            bytes[] memory proof = new bytes[](path.length);
+            for (uint256 j; j < path.length; ++j) {
+                uint256 place = uint8(path[j]);
+                require(place < all.length, PathsWrong(place, all.length));
+                proof[j] = all[place];
+            }
+            _checkSent(hash, root, proof);
+            _pay(hash, withdrawals[i]);
+        }
     }
 
     /// @inheritdoc IBridge
@@ -129,14 +138,18 @@ contract Bridge is IBridge, ReentrancyGuardTransient {
         require(msg.value >= fee, MessageFeeNotCovered(msg.value, fee));
     }
 
-    /// @dev `withdrawalsRoot` of the header with this hash.
-    function _withdrawalsRoot(bytes32 expected, bytes calldata header) private pure returns (bytes32) {
-        bytes memory encoded = header;
-        bytes32 hash = keccak256(encoded);
-        require(hash == expected, WrongHeader(hash, expected));
-        Memory.Slice[] memory fields = RLP.decodeList(encoded);
-        require(fields.length > WITHDRAWALS_ROOT, HeaderTooShort(fields.length));
-        return RLP.readBytes32(fields[WITHDRAWALS_ROOT]);
+    /// @dev `withdrawalsRoot` of the last block of a final claim.
+    function _withdrawalsRoot(ClaimPreimage calldata claim, bytes calldata header) private view returns (bytes32) {
+        bytes32 id = Commitments.claimId(claim);
+        require(claims.isFinal(id), ClaimNotFinal(id));
+        return StateProof.headerWord(header, claim.lastHash, StateProof.WITHDRAWALS_ROOT);
+    }
+
+    /// @dev The withdrawal's flag is in the passer's storage.
+    function _checkSent(bytes32 hash, bytes32 root, bytes[] memory proof) private pure {
+        bytes32 slot = keccak256(abi.encode(hash, uint256(0)));
+        bool sent = TrieProof.verify(hex"01", root, abi.encodePacked(keccak256(abi.encode(slot))), proof);
+        require(sent, WithdrawalNotProven(hash));
     }
 
     /// @dev Makes a withdrawal's call, and notes how it went.

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
 import {ClaimPreimage} from "../lib/Commitments.sol";
 import {IClaims} from "../rollup/IClaims.sol";
-import {IInbox} from "../rollup/IInbox.sol";
 
 /// @notice A withdrawal as `L2ToL1MessagePasser` records it (OP Stack, "withdrawals").
 struct WithdrawalTransaction {
@@ -49,10 +47,6 @@ interface IBridge {
     error OnlyAccounts(address caller);
     /// The claim is unknown or can still be contested.
     error ClaimNotFinal(bytes32 claimId);
-    /// The header is not that of the claim's last block.
-    error WrongHeader(bytes32 hash, bytes32 expected);
-    /// The header has no withdrawals root.
-    error HeaderTooShort(uint256 fields);
     /// The withdrawal is not in the state that the claim ends in. (Malformed proofs, and some proofs of absence, end in
     /// OpenZeppelin's `RLPInvalidEncoding` instead.)
     error WithdrawalNotProven(bytes32 hash);
@@ -66,6 +60,8 @@ interface IBridge {
     error ForbiddenTarget(address target);
     /// Not enough gas to give the call what the withdrawal asks for (10,000,000 if it asks for more).
     error NotEnoughGas(uint256 available, uint256 asked);
+    /// One path for each withdrawal, of places that exist.
+    error PathsWrong(uint256 given, uint256 expected);
     /// The claims or the inbox belong to other contracts.
     error WrongContracts();
 
@@ -109,6 +105,21 @@ interface IBridge {
         bytes[] calldata storageProof
     ) external;
 
+    /// @notice Proves and pays several withdrawals of one claim. Those that were proven before are passed over; if one cannot
+    /// be proven, or given the gas that it asks for, nothing happens at all. A call that fails is noted, as in `withdraw`.
+    /// @param withdrawals What L2 recorded.
+    /// @param claim A final claim.
+    /// @param header RLP of the header of that claim's last block.
+    /// @param nodes The nodes of all proofs, each once, at most 256.
+    /// @param paths For each withdrawal the places of its proof's nodes, from the root on, one byte each.
+    function withdrawMany(
+        WithdrawalTransaction[] calldata withdrawals,
+        ClaimPreimage calldata claim,
+        bytes calldata header,
+        bytes[] calldata nodes,
+        bytes[] calldata paths
+    ) external;
+
     /// @notice Calls once more what was proven and failed.
     function retry(WithdrawalTransaction calldata withdrawal) external;
 
@@ -121,12 +132,6 @@ interface IBridge {
     /// @notice While a withdrawal's call runs: who sent it on L2. Else zero.
     function l2Sender() external view returns (address);
 
-    /// @notice Where messages go.
-    function inbox() external view returns (IInbox);
-
     /// @notice What decides which claims are final.
     function claims() external view returns (IClaims);
-
-    /// @notice The registry of seats.
-    function registry() external view returns (ISequencerRegistry);
 }

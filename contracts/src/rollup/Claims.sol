@@ -14,6 +14,7 @@ contract Claims is IClaims {
     bytes32 public immutable genesisClaim;
     uint64 public immutable challengePeriod;
     uint256 public immutable claimBond;
+    uint64 public immutable escapeDelay;
     uint64 private immutable _rollup;
 
     mapping(bytes32 id => ClaimRecord) private _claims;
@@ -22,6 +23,9 @@ contract Claims is IClaims {
     mapping(uint64 batchIndex => bytes32 id) private _lead;
     /// @dev The first batch with a rival of its lead; 0 if there is none.
     uint64 private _contestedFrom;
+    uint64 public endedAt;
+    /// @dev Since when a claim is final that was contested when its period was over.
+    mapping(bytes32 id => uint64) private _finalSince;
 
     /// @param registry_ Where the parameters are.
     /// @param inbox_ The inbox, which may not exist yet.
@@ -33,9 +37,10 @@ contract Claims is IClaims {
         challengePeriod = p.challengePeriod;
         claimBond = p.claimBond;
         _rollup = p.rollup;
+        escapeDelay = p.escapeDelay;
         bytes32 id = Commitments.claimId(ClaimPreimage(p.rollup, 0, 0, 0, genesisHash, 0));
         genesisClaim = id;
-        _claims[id] = ClaimRecord(uint40(block.timestamp), 0, 0, 0);
+        _claims[id] = ClaimRecord(uint40(block.timestamp), 0, 0, 0, 0);
     }
 
     /// @inheritdoc IClaims
@@ -43,7 +48,8 @@ contract Claims is IClaims {
         _onlyInbox(claim_);
         id = Commitments.claimId(claim_);
         require(_claims[id].postedAt == 0, ClaimExists(id));
-        _claims[id] = ClaimRecord(uint40(block.timestamp), uint40(claim_.batchIndex), term, signers);
+        _claims[id] = ClaimRecord(uint40(block.timestamp), uint40(claim_.batchIndex), term, signers, 0);
+        _claims[claim_.parentId].childAt = uint40(block.timestamp);
     }
 
     /// @inheritdoc IClaims
@@ -51,6 +57,13 @@ contract Claims is IClaims {
         _onlyInbox(claim_);
         id = Commitments.claimId(claim_);
         uint64 index = claim_.batchIndex;
+        ClaimRecord memory record = _claims[id];
+        if (record.postedAt == 0) {
+            record.postedAt = uint40(block.timestamp);
+        } else if (_isContested(id, record) && block.timestamp > finalAt(id)) {
+            // One that stood before keeps its time, but for the escape: it becomes final now.
+            _finalSince[id] = uint64(block.timestamp);
+        }
         bytes32 lead = _lead[index];
         if (lead != 0 && lead != id) {
             require(!isFinal(lead), BatchIsFinal(index));
@@ -59,10 +72,8 @@ contract Claims is IClaims {
         // With the last one all are decided, for the first one's parent was not contested. Not before: until then no lead that
         // stands on a rival may count as final.
         if (_contestedFrom != 0 && index == IInbox(inbox).batchIndex()) _contestedFrom = 0;
-        ClaimRecord memory record = _claims[id];
-        // One that stood before keeps its time.
-        uint40 postedAt = record.postedAt == 0 ? uint40(block.timestamp) : record.postedAt;
-        _claims[id] = ClaimRecord(postedAt, uint40(index), term, signers);
+        _claims[id] = ClaimRecord(record.postedAt, uint40(index), term, signers, record.childAt);
+        _claims[claim_.parentId].childAt = record.postedAt;
         emit ClaimCarried(id, index, term, signers, claim_);
     }
 
@@ -72,6 +83,7 @@ contract Claims is IClaims {
         payable
         returns (bytes32 id)
     {
+        require(endedAt == 0, AlreadyEnded(endedAt));
         require(msg.value == claimBond, ClaimBondMustBe(claimBond, msg.value));
         require(claim_.rollup == _rollup, ClaimOfAnotherRollup(claim_.rollup, _rollup));
         uint64 index = claim_.batchIndex;
@@ -90,7 +102,7 @@ contract Claims is IClaims {
         );
         id = Commitments.claimId(claim_);
         require(_claims[id].postedAt == 0, ClaimExists(id));
-        _claims[id] = ClaimRecord(uint40(block.timestamp), uint40(index), 0, 0);
+        _claims[id] = ClaimRecord(uint40(block.timestamp), uint40(index), 0, 0, 0);
         claimantOf[id] = msg.sender;
         bytes32 lead = _lead[index];
         if (lead == 0) {
@@ -113,9 +125,32 @@ contract Claims is IClaims {
     }
 
     /// @inheritdoc IClaims
+    function end(bytes32 id) external {
+        require(msg.sender == inbox, NotInbox(msg.sender));
+        require(endedAt == 0, AlreadyEnded(endedAt));
+        require(isFinal(id), ClaimNotFinal(id));
+        ClaimRecord memory record = _claims[id];
+        // The batch after it has one child of it that a committee stands behind, or claims with bonds, or none.
+        bytes32 lead = _lead[record.batchIndex + 1];
+        bool isLast = record.childAt == 0 || block.timestamp < uint256(record.childAt) + challengePeriod;
+        require(isLast && (lead == 0 || !isFinal(lead)), LaterClaimFinal(id));
+        uint64 from = endsFrom(id);
+        require(block.timestamp >= from, ClaimsNotStale(from));
+        endedAt = uint64(block.timestamp);
+        emit Ended(id);
+    }
+
+    /// @inheritdoc IClaims
+    function endsFrom(bytes32 id) public view returns (uint64) {
+        uint64 since = _finalSince[id];
+        return (since == 0 ? finalAt(id) : since) + escapeDelay;
+    }
+
+    /// @inheritdoc IClaims
     function isFinal(bytes32 id) public view returns (bool) {
         ClaimRecord memory record = _claims[id];
-        return record.postedAt != 0 && block.timestamp >= finalAt(id) && !_isContested(id, record);
+        uint256 asOf = endedAt == 0 ? block.timestamp : endedAt;
+        return record.postedAt != 0 && asOf >= finalAt(id) && !_isContested(id, record);
     }
 
     /// @inheritdoc IClaims

@@ -14,6 +14,8 @@ struct ClaimRecord {
     uint64 term;
     /// Who signed: bit i is the member at place i of that term's committee. None of a claim that was posted with a bond only.
     uint64 signers;
+    /// Since when the child stands that a committee signed, or stands behind; 0 if there is none.
+    uint40 childAt;
 }
 
 /// @title What is claimed to be the chain's state, and since when it stands (protocol §8).
@@ -30,6 +32,9 @@ struct ClaimRecord {
 /// never becomes final, and a rival without reason stops nothing but claims that no committee stands behind, until one does
 /// or the escape opens. Disputes (a later step) decide between rivals by themselves, admit rivals of signed claims, and pay the
 /// winner; until then a bond returns when its claim is final, and stays here else.
+///
+/// **The end** (protocol §10): when no claim has become final for `escapeDelay`, the bridge may end the chain on the last
+/// final claim, once and for ever. What is final stays as it was in that second: a claim that was still open is dead.
 interface IClaims {
     /// A claim was posted with a bond; `contested` if it has a rival.
     event ClaimBonded(
@@ -45,6 +50,8 @@ interface IClaims {
     );
     /// A claim's bond was returned.
     event ClaimBondReturned(bytes32 indexed claimId, address indexed claimant, uint256 amount);
+    /// The chain ended on this claim; no later one ever becomes final.
+    event Ended(bytes32 indexed id);
 
     /// Only the inbox posts default claims.
     error NotInbox(address caller);
@@ -68,6 +75,14 @@ interface IClaims {
     error ClaimExists(bytes32 id);
     /// There is no such claim.
     error UnknownClaim(bytes32 id);
+    /// The chain ended before.
+    error AlreadyEnded(uint64 endedAt);
+    /// The claim to end on is unknown or can still be contested.
+    error ClaimNotFinal(bytes32 id);
+    /// A child of the claim is final: it is not the last.
+    error LaterClaimFinal(bytes32 id);
+    /// A claim became final less than `escapeDelay` ago.
+    error ClaimsNotStale(uint64 from);
 
     /// @notice Posts the default claim of a batch.
     /// @param claim What its id commits to; the parent must be a live claim of the batch before.
@@ -80,7 +95,7 @@ interface IClaims {
     /// Only the inbox.
     function carry(ClaimPreimage calldata claim, uint64 term, uint64 signers) external returns (bytes32 id);
 
-    /// @notice Posts a claim of a self-sequenced batch with a bond. Anyone; the claimant is the caller.
+    /// @notice Posts a claim of a self-sequenced batch with a bond. Anyone, until the chain ends; the claimant is the caller.
     /// @param claim What its id commits to.
     /// @param parent What its parent's id commits to: any claim that stands.
     function postBonded(ClaimPreimage calldata claim, ClaimPreimage calldata parent)
@@ -103,7 +118,18 @@ interface IClaims {
     /// @notice What a claim without signers must bring, in wei.
     function claimBond() external view returns (uint256);
 
-    /// @notice Whether a claim can no longer be contested (false for unknown ones).
+    /// @notice Ends the chain on its last final claim. Only the inbox, which asks for the bridge.
+    /// @param id A final claim that has been final for `escapeDelay`, no child of which is final in this block.
+    function end(bytes32 id) external;
+
+    /// @notice When the chain ended; 0 while it goes on.
+    function endedAt() external view returns (uint64);
+
+    /// @notice From when the chain may end on this claim, if no child of it becomes final before, in Unix seconds. A claim that was
+    /// contested counts as final since a committee decided.
+    function endsFrom(bytes32 id) external view returns (uint64);
+
+    /// @notice Whether a claim can no longer be contested (false for unknown ones); after the end, whether it was so then.
     function isFinal(bytes32 id) external view returns (bool);
 
     /// @notice From when `isFinal` will hold if nobody contests it (or, if it is contested, if a committee stands behind it by
@@ -124,4 +150,7 @@ interface IClaims {
 
     /// @notice How long a claim can be contested, in seconds.
     function challengePeriod() external view returns (uint64);
+
+    /// @notice How long no claim must have become final before the chain may end, in seconds.
+    function escapeDelay() external view returns (uint64);
 }

@@ -126,6 +126,8 @@ interface IInbox is IMessageQueue {
     error NotFinalized(uint256 signatures, uint256 members);
     /// A third of the committee does not suffice yet: a batch came less than half of `maxGap` ago.
     error ThirdTooEarly(uint64 from);
+    /// Nobody signed the parent claim, and it is not final: only two thirds may go on from it.
+    error ParentUndecided(bytes32 claimId);
     /// Claims must be carried from a live one on, each the parent of the next, up to the batch before.
     error WrongAncestry(uint256 place);
     /// Nothing is overdue, and it is too early for a gap in batches to let anyone sequence; that would be at `from`.
@@ -159,7 +161,7 @@ interface IInbox is IMessageQueue {
     /// @param ancestry Claims up to the parent of this batch. The first must be live; those behind it are posted with this
     /// batch, and its signers answer for them as for their own.
     /// @param finalization If it has signers, more than one third of the committee suffices for the statement, from half of
-    /// `maxGap` after the last batch on.
+    /// `maxGap` after the last batch on, if a committee signed the parent claim or it is final.
     function postBatchWith(
         Batch calldata statement,
         ParentClaim[] calldata ancestry,
@@ -200,8 +202,11 @@ interface IInbox is IMessageQueue {
     /// `batchIndex() + 1` if there is none such.
     function firstUnsigned() external view returns (uint64);
 
-    /// @notice When the last batch came; before the first, when terms began to count.
+    /// @notice When the last batch came, or the time of its last block if that is later (many were self-sequenced at once: no
+    /// committee can post before); before the first, when terms began to count.
     function lastPostedAt() external view returns (uint64);
+    /// @notice Ends the chain on its last final claim, for ever. Only the bridge; see `IClaims.end`.
+    function end(bytes32 claimId) external;
 
     /// @notice Index of the last batch; 0 if there is none but genesis.
     function batchIndex() external view returns (uint64);

@@ -33,7 +33,9 @@ interface IMessageQueue {
         bytes32 acc
     );
 
-    /// Only the bridge may send deposits.
+    /// The chain has ended (protocol §10): there are no more messages and batches.
+    error ChainEnded();
+    /// Only the bridge may send deposits, and end the chain.
     error NotBridge(address caller);
     /// A message must have a recipient; contracts are created through the CREATE2 deployer.
     error RecipientIsZero();

@@ -50,6 +50,18 @@ contract Inbox is MessageQueue, IInbox {
     uint256 private immutable _madeAt;
     uint256 private immutable _madeAtBlock;
 
+    /// @dev Who signed a batch, whether it does what it can for due messages, and what its cost is computed from: gas at the
+    /// start, blobs, bytes of call data, and of the input that it needs beside them. (One struct, for the compiler makes a
+    /// copy of a function for each literal that it is called with, and the contract would be too large.)
+    struct Post {
+        uint64 signers;
+        bool worked;
+        uint256 gasAtStart;
+        uint256 blobs;
+        uint256 dataLength;
+        uint256 input;
+    }
+
     /// @dev The last batches in a row that were self-sequenced.
     struct Run {
         uint64 first;
@@ -58,7 +70,8 @@ contract Inbox is MessageQueue, IInbox {
 
     bytes32 public inboxTip;
     Run private _run;
-    Lapse[] private _lapses;
+    /// @dev `batch ‖ missed ‖ to ‖ from` of 40 bits each.
+    uint256[] private _lapses;
 
     /// @param registry_ Committees and parameters.
     /// @param claims_ Made for this inbox.
@@ -92,30 +105,30 @@ contract Inbox is MessageQueue, IInbox {
 
     /// @inheritdoc IInbox
     function postBatch(
-        Batch calldata statement,
-        ParentClaim calldata parent,
+        Batch memory statement,
+        ParentClaim memory parent,
         bytes32[] calldata leftSiblings,
         uint64 signers,
         bytes calldata signatures,
         bytes calldata data
     ) external {
         uint256 gasAtStart = gasleft();
-        Head memory head = _head;
+        Head memory head = _live();
         _checkRange(head, statement, parent, leftSiblings);
-        (uint256 blobs, bool worked) = _checkContent(head, statement, data, true);
+        _checkDirect(data);
+        (uint256 blobs, bool worked) = _checkContent(head, statement, data);
         bytes32 structHash = statement.hash();
         (bytes memory voteKeys, bytes32 separator) = _committee(statement.term);
         uint256 count = Messages.checkSignatures(Messages.digest(separator, structHash), voteKeys, signers, signatures);
         uint256 members = voteKeys.length / 20;
         require(count * 3 > members * 2, NoQuorum(count, members));
-        _accept(head, statement, structHash, signers, worked);
         uint256 input = INPUT_BYTES + 32 * leftSiblings.length + signatures.length;
-        _finish(head, gasAtStart, blobs, data.length, input);
+        _take(head, statement, structHash, Post(signers, worked, gasAtStart, blobs, data.length, input));
     }
 
     /// @inheritdoc IInbox
     function postBatchWith(
-        Batch calldata statement,
+        Batch memory statement,
         ParentClaim[] calldata ancestry,
         bytes32[] calldata leftSiblings,
         uint64 signers,
@@ -124,28 +137,27 @@ contract Inbox is MessageQueue, IInbox {
         Finalization calldata finalization
     ) external {
         uint256 gasAtStart = gasleft();
-        Head memory head = _head;
+        Head memory head = _live();
         _checkAncestry(head, ancestry);
         _checkRange(head, statement, ancestry[ancestry.length - 1], leftSiblings);
-        (uint256 blobs, bool worked) = _checkContent(head, statement, data, true);
+        _checkDirect(data);
+        (uint256 blobs, bool worked) = _checkContent(head, statement, data);
         bytes32 structHash = statement.hash();
         _checkVotes(head, statement, structHash, signers, signatures, finalization);
         for (uint256 i = 1; i < ancestry.length; ++i) {
             claims.carry(_preimage(head, ancestry, i), statement.term, signers);
         }
-        _accept(head, statement, structHash, signers, worked);
         uint256 input = INPUT_BYTES_WITH + 128 * ancestry.length + 32 * leftSiblings.length + signatures.length
             + finalization.signatures.length;
-        _finish(head, gasAtStart, blobs, data.length, input);
+        _take(head, statement, structHash, Post(signers, worked, gasAtStart, blobs, data.length, input));
     }
 
     /// @inheritdoc IInbox
     function selfSequence() external returns (uint64 index) {
         uint256 gasAtStart = gasleft();
-        Head memory head = _head;
+        Head memory head = _live();
         (Opening why, uint256 from) = _opening(head);
         require(why != Opening.Closed, SelfSequencingClosed(uint64(from)));
-        _noteLapse(head, false);
         index = head.batches + 1;
         _run = Run(_firstUnsigned(head), index);
         Batch memory s;
@@ -156,24 +168,21 @@ contract Inbox is MessageQueue, IInbox {
         s.lastBlockTime = uint64(time < block.timestamp ? block.timestamp : time);
         s.messageCount = uint64(_mostMessages(head));
         s.messageAcc = _accAfter(s.messageCount);
-        bytes32 tip = inboxTip;
-        s.inboxTip = tip;
-        _advance(head, tip, s.hash(), s.lastHeight, s.lastBlockTime, s.messageCount);
-        emit BatchPosted(index, 0, 0, s);
-        _finish(head, gasAtStart, 0, 0, 4);
+        s.inboxTip = inboxTip;
+        _take(head, s, s.hash(), Post(0, false, gasAtStart, 0, 0, 4));
     }
 
     /// @inheritdoc IInbox
     function checkBatch(
-        Batch calldata statement,
+        Batch memory statement,
         ParentClaim[] calldata ancestry,
         bytes32[] calldata leftSiblings,
         bytes calldata data
     ) external view {
-        Head memory head = _head;
+        Head memory head = _live();
         _checkAncestry(head, ancestry);
         _checkRange(head, statement, ancestry[ancestry.length - 1], leftSiblings);
-        (, bool worked) = _checkContent(head, statement, data, false);
+        (, bool worked) = _checkContent(head, statement, data);
         if (!worked) {
             revert DueMessageSkipped(statement.messageCount, uint64(_timeOf(statement.messageCount) + _forceDelay));
         }
@@ -204,7 +213,9 @@ contract Inbox is MessageQueue, IInbox {
 
     /// @inheritdoc IInbox
     function lapse(uint256 place) external view returns (Lapse memory) {
-        return place == _lapses.length ? _lapseNow(_head, true) : _lapses[place];
+        if (place == _lapses.length) return _lapseNow(_head, place != type(uint256).max);
+        uint256 word = _lapses[place];
+        return Lapse(uint40(word), uint40(word >> 40), uint40(word >> 80), uint40(word >> 120));
     }
 
     /// @inheritdoc IInbox
@@ -215,6 +226,15 @@ contract Inbox is MessageQueue, IInbox {
     /// @inheritdoc IInbox
     function lastPostedAt() external view returns (uint64) {
         return uint64(_lastPost(_head));
+    }
+
+    /// @inheritdoc IInbox
+    function end(bytes32 claimId) external {
+        require(msg.sender == bridge, NotBridge(msg.sender));
+        // What L1 waits for ends here: nobody is idle afterwards.
+        _noteLapse(_live(), claimId != 0);
+        claims.end(claimId);
+        _end();
     }
 
     /// @inheritdoc IInbox
@@ -240,8 +260,8 @@ contract Inbox is MessageQueue, IInbox {
     /// @dev The statement continues the chain of heights and claims.
     function _checkRange(
         Head memory head,
-        Batch calldata s,
-        ParentClaim calldata parent,
+        Batch memory s,
+        ParentClaim memory parent,
         bytes32[] calldata leftSiblings
     ) private view {
         require(s.rollup == _rollup, WrongRollup(s.rollup, _rollup));
@@ -262,7 +282,7 @@ contract Inbox is MessageQueue, IInbox {
     }
 
     /// @dev Times neither run back nor ahead, and there are not more blocks than time.
-    function _checkTimes(Head memory head, Batch calldata s) private view {
+    function _checkTimes(Head memory head, Batch memory s) private view {
         require(s.lastBlockTime >= head.lastBlockTime, TimeBeforePrevious(s.lastBlockTime, head.lastBlockTime));
         require(s.lastBlockTime <= block.timestamp, TimeInFuture(s.lastBlockTime, uint64(block.timestamp)));
         require(
@@ -273,7 +293,7 @@ contract Inbox is MessageQueue, IInbox {
 
     /// @dev Times, messages, tip and data, which do not depend on who signed. Returns the number of blobs, and whether the
     /// batch does what it can for messages that are due by L1's clock.
-    function _checkContent(Head memory head, Batch calldata s, bytes calldata data, bool direct)
+    function _checkContent(Head memory head, Batch memory s, bytes calldata data)
         private
         view
         returns (uint256 blobs, bool worked)
@@ -282,12 +302,12 @@ contract Inbox is MessageQueue, IInbox {
         worked = _checkMessages(head, s);
         bytes32 tip = inboxTip;
         require(s.inboxTip == tip, WrongInboxTip(s.inboxTip, tip));
-        blobs = _checkData(s.dataHash, data, direct);
+        blobs = _checkData(s.dataHash, data);
     }
 
     /// @dev The messages consumed are L1's own, not more than blocks can take, and no due one is left out without need.
     /// Returns whether that holds by L1's clock too.
-    function _checkMessages(Head memory head, Batch calldata s) private view returns (bool) {
+    function _checkMessages(Head memory head, Batch memory s) private view returns (bool) {
         uint64 count = s.messageCount;
         require(count >= head.consumed, MessagesConsumedBefore(count, head.consumed));
         require(count <= head.messages, MessagesNotSent(count, head.messages));
@@ -326,13 +346,20 @@ contract Inbox is MessageQueue, IInbox {
         view
         returns (ClaimPreimage memory)
     {
-        ParentClaim calldata c = ancestry[place];
+        ParentClaim memory c = ancestry[place];
         uint64 index = uint64(head.batches + 1 + place - ancestry.length);
         return ClaimPreimage(_rollup, index, c.parentId, c.prevHash, c.lastHash, c.blockHashRoot);
     }
 
-    /// @dev The data are those that were signed; `direct` if followers are to find call data. Returns the number of blobs.
-    function _checkData(bytes32 signed, bytes calldata data, bool direct) private view returns (uint256 blobs) {
+    /// @dev Followers are to find call data in the transaction.
+    function _checkDirect(bytes calldata data) private view {
+        // An account with delegated code (EIP-7702) could call from within its own transaction.
+        bool plain = msg.sender == tx.origin && msg.sender.code.length == 0;
+        require(plain || data.length == 0, CallDataNotDirect(msg.sender));
+    }
+
+    /// @dev The data are those that were signed. Returns the number of blobs.
+    function _checkData(bytes32 signed, bytes calldata data) private view returns (uint256 blobs) {
         while (blobhash(blobs) != 0) ++blobs;
         bytes32 dataHash;
         if (blobs != 0) {
@@ -345,9 +372,6 @@ contract Inbox is MessageQueue, IInbox {
             dataHash = Commitments.blobDataHash(hashes);
         } else if (data.length != 0) {
             require(data.length <= MAX_CALLDATA, TooMuchCallData(data.length));
-            // An account with delegated code (EIP-7702) could call from within its own transaction.
-            bool plain = msg.sender == tx.origin && msg.sender.code.length == 0;
-            require(plain || !direct, CallDataNotDirect(msg.sender));
             dataHash = Commitments.calldataDataHash(data);
         }
         require(signed == dataHash, WrongData(signed, dataHash));
@@ -367,7 +391,7 @@ contract Inbox is MessageQueue, IInbox {
     /// block, and no batch came for half of `maxGap`.
     function _checkVotes(
         Head memory head,
-        Batch calldata s,
+        Batch memory s,
         bytes32 structHash,
         uint64 signers,
         bytes calldata signatures,
@@ -380,51 +404,49 @@ contract Inbox is MessageQueue, IInbox {
         require(count * 3 > members && f.signers != 0, NoQuorum(count, members));
         uint256 from = _lastPost(head) + _maxGap / 2;
         require(block.timestamp >= from, ThirdTooEarly(uint64(from)));
+        // A finalisation says nothing of claims: a third must not decide between two that nobody signed, nor go on from one
+        // while it can be opposed.
+        require(
+            _firstUnsigned(head) > head.batches || claims.isFinal(s.parentClaim), ParentUndecided(s.parentClaim)
+        );
         bytes32 digest =
             Messages.digest(separator, Finalize(s.rollup, s.term, s.genesis, f.view_, f.parentView, s.lastHash).hash());
         count = Messages.checkSignatures(digest, voteKeys, f.signers, f.signatures);
         require(count * 3 > members * 2, NotFinalized(count, members));
     }
 
-    /// @dev Takes a batch that passed all checks.
-    function _accept(Head memory head, Batch calldata s, bytes32 structHash, uint64 signers, bool worked) private {
-        _noteLapse(head, worked);
-        _advance(head, s.inboxTip, structHash, s.lastHeight, s.lastBlockTime, s.messageCount);
-        bytes32 id = claims.post(
-            ClaimPreimage({
-                rollup: s.rollup,
-                batchIndex: head.batches,
-                parentId: s.parentClaim,
-                prevHash: s.prevHash,
-                lastHash: s.lastHash,
-                blockHashRoot: s.blockHashRoot
-            }),
-            s.term,
-            signers
-        );
-        emit BatchPosted(head.batches, id, signers, s);
-    }
-
-    /// @dev Moves the head on by one batch.
-    function _advance(
+    /// @dev Takes a batch that passed all checks: notes the lapse that it ends, moves the head on, posts the claim if there are
+    /// signers, and appends the post's L1Info with what it cost.
+    function _take(
         Head memory head,
-        bytes32 tip,
+        Batch memory s,
         bytes32 structHash,
-        uint64 lastHeight_,
-        uint64 lastBlockTime_,
-        uint64 messageCount_
+        Post memory post
     ) private {
+        _noteLapse(head, post.worked);
         head.batches += 1;
-        head.lastHeight = uint40(lastHeight_);
-        head.lastBlockTime = uint40(lastBlockTime_);
-        head.consumed = uint40(messageCount_);
-        inboxTip = Commitments.nextTip(tip, structHash);
-    }
-
-    /// @dev Appends the post's L1Info with what it cost, and writes the head.
-    function _finish(Head memory head, uint256 gasAtStart, uint256 blobs, uint256 dataLength, uint256 input) private {
-        gasAtStart += _milestoneGas(head);
-        _appendInfo(head, tx.origin, _postingCost(gasAtStart, blobs, dataLength, input));
+        head.lastHeight = uint40(s.lastHeight);
+        head.lastBlockTime = uint40(s.lastBlockTime);
+        head.consumed = uint40(s.messageCount);
+        inboxTip = Commitments.nextTip(s.inboxTip, structHash);
+        bytes32 id;
+        if (post.signers != 0) {
+            id = claims.post(
+                ClaimPreimage({
+                    rollup: s.rollup,
+                    batchIndex: head.batches,
+                    parentId: s.parentClaim,
+                    prevHash: s.prevHash,
+                    lastHash: s.lastHash,
+                    blockHashRoot: s.blockHashRoot
+                }),
+                s.term,
+                post.signers
+            );
+        }
+        emit BatchPosted(head.batches, id, post.signers, s);
+        post.gasAtStart += _milestoneGas(head);
+        _appendInfo(head, tx.origin, _postingCost(post));
         head.sincePost = 1;
         _head = head;
     }
@@ -435,6 +457,7 @@ contract Inbox is MessageQueue, IInbox {
     function _opening(Head memory head) private view returns (Opening, uint256 from) {
         uint256 postedAt = _lastPost(head);
         from = postedAt + _maxGap;
+        if (_hasEnded(head)) return (Opening.Closed, from);
         if (head.consumed < head.messages) {
             uint256 overdue = _timeOf(head.consumed) + _forceDelay + _grace;
             if (overdue <= block.timestamp) return (Opening.MessageOverdue, overdue);
@@ -474,9 +497,13 @@ contract Inbox is MessageQueue, IInbox {
 
     // Lapses
 
-    /// @dev When the last batch came.
+    /// @dev When the last batch came; or its time, which may be later when many were self-sequenced at once: until then no
+    /// committee can post, so nobody waits for it.
     function _lastPost(Head memory head) private view returns (uint256) {
-        if (head.sincePost != 0) return _timeOf(head.messages - head.sincePost);
+        if (head.sincePost != 0) {
+            uint256 time = _timeOf(head.messages - head.sincePost);
+            return time < head.lastBlockTime ? head.lastBlockTime : time;
+        }
         uint256 opened = registry.genesisTime();
         return opened > _madeAt ? opened : _madeAt;
     }
@@ -484,11 +511,14 @@ contract Inbox is MessageQueue, IInbox {
     /// @dev Writes down what L1 waited for until now.
     function _noteLapse(Head memory head, bool worked) private {
         Lapse memory l = _lapseNow(head, worked);
-        if (uint256(l.from) + l.missed < l.to) _lapses.push(l);
+        if (uint256(l.from) + l.missed < l.to) {
+            _lapses.push(uint256(l.batch) << 120 | uint256(l.missed) << 80 | uint256(l.to) << 40 | l.from);
+        }
     }
 
     /// @dev The lapse that ends now; zero if there is none.
     function _lapseNow(Head memory head, bool worked) private view returns (Lapse memory l) {
+        if (_hasEnded(head)) return l;
         bool isWaiting = head.consumed < head.messages;
         (uint256 time, uint256 since) =
             isWaiting && head.sincePost != 0 ? _sentAt(head.consumed) : (_madeAt, _madeAtBlock);
@@ -511,18 +541,18 @@ contract Inbox is MessageQueue, IInbox {
     }
 
     /// @dev What the post costs its poster, in wei; the tip above the cap is the poster's own.
-    function _postingCost(uint256 gasAtStart, uint256 blobs, uint256 dataLength, uint256 input)
-        private
-        view
-        returns (uint256)
-    {
-        // `input` is only what a post needs: a poster must gain nothing by call data that it writes behind it.
-        uint256 gas_ = UNMEASURED_GAS + gasAtStart - gasleft() + 16 * dataLength + 11 * input;
-        // EIP-7623: call data cost at least 40 gas a byte.
-        uint256 floor = 21_000 + 40 * dataLength + 28 * input;
-        if (gas_ < floor) gas_ = floor;
-        uint256 price = block.basefee + _postingTipCap;
-        if (tx.gasprice < price) price = tx.gasprice;
-        return gas_ * price + blobs * GAS_PER_BLOB * block.blobbasefee;
+    function _postingCost(Post memory cost) private view returns (uint256) {
+        // Sums of gas and sizes that fit into one transaction.
+        unchecked {
+            // `input` is only what a post needs: a poster must gain nothing by call data that it writes behind it.
+            uint256 gas_ =
+                UNMEASURED_GAS + cost.gasAtStart - gasleft() + 16 * cost.dataLength + 11 * cost.input;
+            // EIP-7623: call data cost at least 40 gas a byte.
+            uint256 floor = 21_000 + 40 * cost.dataLength + 28 * cost.input;
+            if (gas_ < floor) gas_ = floor;
+            uint256 price = block.basefee + _postingTipCap;
+            if (tx.gasprice < price) price = tx.gasprice;
+            return gas_ * price + cost.blobs * GAS_PER_BLOB * block.blobbasefee;
+        }
     }
 }

@@ -37,6 +37,9 @@ abstract contract MessageQueue is IMessageQueue {
     uint256 private constant MILESTONE_GAS = 22_200;
     /// @dev Steepness of the price: base × e^(12 × level / full).
     int256 private constant STEEPNESS = 12e18;
+    /// @dev `Head.lastInfoBlock` of a chain that has ended: no L1 block has this number. All that writes reads the head, so it
+    /// costs nothing to look.
+    uint32 private constant ENDED = type(uint32).max;
 
     /// @dev What every post reads and writes, in one slot.
     struct Head {
@@ -117,14 +120,14 @@ abstract contract MessageQueue is IMessageQueue {
         (uint256 fee, Window memory window) = _sell(gas_, data.length);
         require(msg.value == fee, WrongMessageFee(msg.value, fee));
         _window = window;
-        Head memory head = _head;
+        Head memory head = _live();
         index = _append(head, KIND_DEPOSIT, sender, to, value, mint, gas_, data);
         _head = head;
     }
 
     /// @inheritdoc IMessageQueue
     function poke() external {
-        Head memory head = _head;
+        Head memory head = _live();
         require(head.lastInfoBlock != block.number, AlreadyPoked(uint64(block.number)));
         _appendInfo(head, address(0), 0);
         _head = head;
@@ -153,6 +156,22 @@ abstract contract MessageQueue is IMessageQueue {
         _checkKept(index);
         Kept storage kept = _at(index);
         return (kept.time, kept.gasUpTo);
+    }
+
+    /// @dev The head of a chain that goes on.
+    function _live() internal view returns (Head memory head) {
+        head = _head;
+        require(!_hasEnded(head), ChainEnded());
+    }
+
+    function _hasEnded(Head memory head) internal pure returns (bool) {
+        return head.lastInfoBlock == ENDED;
+    }
+
+    /// @dev From now on there are no messages and no batches.
+    function _end() internal {
+        _live();
+        _head.lastInfoBlock = ENDED;
     }
 
     /// @dev Appends the L1Info of this block to `head`, which the caller writes back.

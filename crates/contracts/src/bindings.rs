@@ -10,6 +10,8 @@
 //! | [`Inbox`] | messages and batches (protocol §4, §6) |
 //! | [`Claims`] | what is claimed to be the state, and what of it is final (protocol §8) |
 //! | [`Bridge`] | ether in and out (protocol §10) |
+//! | [`L1CrossDomainMessenger`] | calls between the layers (protocol §10) |
+//! | [`L1StandardBridge`] | tokens in and out (protocol §10) |
 //! | [`Slasher`] | reports of faults, penalties, rewards (protocol §9) |
 //! | [`Equivocation`] | judges two contradicting statements of one key (protocol §9) |
 //! | [`Idle`] | judges duty that was not done; takes attendance (protocol §9) |
@@ -41,6 +43,16 @@ sol!(
     #[sol(all_derives)]
     Slasher,
     "../../contracts/artifacts/Slasher.json"
+);
+sol!(
+    #[sol(all_derives)]
+    L1CrossDomainMessenger,
+    "../../contracts/artifacts/L1CrossDomainMessenger.json"
+);
+sol!(
+    #[sol(all_derives)]
+    L1StandardBridge,
+    "../../contracts/artifacts/L1StandardBridge.json"
 );
 sol!(
     #[sol(all_derives)]

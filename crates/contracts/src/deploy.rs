@@ -1,12 +1,15 @@
 //! The transactions that put a rollup on L1.
 //!
 //! The contracts name each other in their constructors and can be changed by nobody afterwards, so their addresses are
-//! computed first (`CREATE`: deployer and nonce). The order is registry, claims, inbox, bridge, equivocation, idle, slasher, then
+//! computed first (`CREATE`: deployer and nonce). The order is registry, claims, inbox, bridge, equivocation, idle, slasher,
+//! messenger, token bridge (which the L2 genesis names: [`Counterparts`]), then
 //! one registration for each founding seat, then `open()`, which fixes the first committee and starts the terms. All come from one account with
 //! consecutive nonces.
 
 use crate::{
-    bindings::{Bridge, Claims, Equivocation, Idle, Inbox, SequencerRegistry, Slasher},
+    bindings::{
+        Bridge, Claims, Equivocation, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, SequencerRegistry, Slasher,
+    },
     parameters::{ParameterError, Parameters},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -48,6 +51,23 @@ impl Addresses {
             idle: at(5),
             slasher: at(6),
         }
+    }
+}
+
+/// The contracts on L1 that those of the L2 genesis speak with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counterparts {
+    /// `L1CrossDomainMessenger`: `L2Genesis::l1_messenger`.
+    pub messenger: Address,
+    /// `L1StandardBridge`: `L2Genesis::l1_standard_bridge`.
+    pub standard_bridge: Address,
+}
+
+impl Counterparts {
+    /// Where they will be if `deployer` sends a [`DeployPlan`] from `nonce` on.
+    pub fn predict(deployer: Address, nonce: u64) -> Self {
+        let at = |place: u64| deployer.create(nonce.saturating_add(place));
+        Self { messenger: at(7), standard_bridge: at(8) }
     }
 }
 
@@ -126,6 +146,8 @@ pub enum DeployError {
 pub struct DeployPlan {
     /// Where the contracts will be.
     pub addresses: Addresses,
+    /// Where the contracts will be that the L2 genesis names.
+    pub counterparts: Counterparts,
     /// What to send, from the deployer, with consecutive nonces.
     pub steps: Vec<DeployStep>,
 }
@@ -164,7 +186,8 @@ impl DeployPlan {
         let addresses = Addresses::predict(deployer, nonce);
         check_seats(Domain::new(deployment.l1_chain_id, addresses.registry), seats)?;
 
-        let mut steps = Vec::with_capacity(seats.len().saturating_add(8));
+        let counterparts = Counterparts::predict(deployer, nonce);
+        let mut steps = Vec::with_capacity(seats.len().saturating_add(10));
         let mut push = |what: String, to, value, input: Vec<u8>| {
             let nonce = nonce.saturating_add(steps.len() as u64);
             steps.push(DeployStep { what, nonce, to, value, input: input.into() });
@@ -227,6 +250,20 @@ impl DeployPlan {
                     },
                 ),
             ),
+            (
+                "create L1CrossDomainMessenger",
+                create(
+                    &L1CrossDomainMessenger::BYTECODE,
+                    &L1CrossDomainMessenger::constructorCall { bridge_: addresses.bridge },
+                ),
+            ),
+            (
+                "create L1StandardBridge",
+                create(
+                    &L1StandardBridge::BYTECODE,
+                    &L1StandardBridge::constructorCall { messenger_: counterparts.messenger },
+                ),
+            ),
         ];
         for (what, code) in creations {
             push(what.into(), TxKind::Create, U256::ZERO, code);
@@ -241,7 +278,7 @@ impl DeployPlan {
             );
         }
         push("open".into(), registry, U256::ZERO, SequencerRegistry::openCall {}.abi_encode());
-        Ok(Self { addresses, steps })
+        Ok(Self { addresses, counterparts, steps })
     }
 
     /// Wei that the deployer needs beside gas.

@@ -21,7 +21,7 @@ pub mod registration;
 pub mod revert;
 
 pub use chain_file::{CHAIN_FILE_VERSION, ChainFile, ChainFileError};
-pub use deploy::{Addresses, DeployPlan, FoundingSeat};
+pub use deploy::{Addresses, Counterparts, DeployPlan, FoundingSeat};
 pub use parameters::{Parameters, Profile};
 pub use registration::{Registration, RegistrationError};
 pub use revert::describe_revert;

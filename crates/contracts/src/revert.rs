@@ -1,6 +1,8 @@
 //! What a contract's refusal means, in words.
 
-use crate::bindings::{Bridge, Claims, Equivocation, Idle, Inbox, SequencerRegistry, Slasher};
+use crate::bindings::{
+    Bridge, Claims, Equivocation, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, SequencerRegistry, Slasher,
+};
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
 
 /// Tells a person what reverted and what to do about it.
@@ -33,6 +35,14 @@ pub fn describe_revert(data: &[u8]) -> String {
         })
         .or_else(|_| {
             Idle::IdleErrors::abi_decode_validate(data).map(|error| format!("idle: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            L1StandardBridge::L1StandardBridgeErrors::abi_decode_validate(data)
+                .map(|error| format!("token bridge: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            L1CrossDomainMessenger::L1CrossDomainMessengerErrors::abi_decode_validate(data)
+                .map(|error| format!("messenger: {}", variant(&format!("{error:?}"))))
         });
     match named {
         Ok(text) => match advice(&text) {
@@ -92,6 +102,12 @@ fn advice(text: &str) -> Option<&'static str> {
         "NotIdle" | "NotOnDuty" => "nothing is to be done: the seat did its duty, or had none",
         "BondBelowPar" => "top the bond up first",
         "SeatIsFrozen" => "the seat is out for good: ask to leave and withdraw what is left",
+        "ChainEnded" => "the chain has ended for ever: leave by proofs",
+        "ClaimsNotStale" => "wait until the given time; a claim that becomes final before keeps the escape shut",
+        "LaterClaimFinal" => "end the chain on its last final claim",
+        "ConsumptionNotProven" => "call proveConsumption() first",
+        "TokenNotProven" => "call proveToken() first",
+        "NotEntitled" => "the account itself must call, or sign",
         "StillUnbonding" => "wait until the given time",
         _ => return None,
     })

@@ -8,7 +8,7 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, B256, TxKind, U256};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use surety_contracts::{
-    Addresses, CHAIN_FILE_VERSION, ChainFile, ChainFileError, DeployPlan, FoundingSeat, Parameters,
+    Addresses, CHAIN_FILE_VERSION, ChainFile, ChainFileError, Counterparts, DeployPlan, FoundingSeat, Parameters,
     deploy::{DeployError as PlanError, DeployStep, Deployment},
     genesis::{L2Genesis, preinstalls::PreinstallError},
 };
@@ -54,7 +54,7 @@ pub struct DeployRequest {
     pub protocol: Parameters,
     /// What shall decide L2 blocks. The genesis hash is filled in; the genesis time must not be later than L1's head.
     pub parameters: ChainParameters,
-    /// What the first L2 state is made from.
+    /// What the first L2 state is made from; its counterparts on L1 are filled in.
     pub genesis: L2Genesis,
     /// The first committee, in order, proved to the registry that [`predict`] names. Their bonds are paid by the deployer.
     pub seats: Vec<FoundingSeat>,
@@ -110,8 +110,10 @@ pub enum DeployError {
 /// # Errors
 /// [`DeployError`].
 pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile, DeployError> {
-    let DeployRequest { deployer, protocol, mut parameters, genesis: accounts, seats, journal } = request;
+    let DeployRequest { deployer, protocol, mut parameters, genesis: mut accounts, seats, journal } = request;
     let Prediction { l1_chain_id, nonce, .. } = predict(&*l1, deployer.address()).await?;
+    let counterparts = Counterparts::predict(deployer.address(), nonce);
+    (accounts.l1_messenger, accounts.l1_standard_bridge) = (counterparts.messenger, counterparts.standard_bridge);
     parameters.genesis_hash = genesis::make(&parameters, &accounts)?.header.hash_slow();
     let plan = DeployPlan::new(&Deployment {
         deployer: deployer.address(),
@@ -138,7 +140,8 @@ pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile
     let l1_start = run(&submitter, &plan.steps).await?;
     let addresses = plan.addresses;
     let Addresses { registry, claims, inbox, bridge, equivocation, idle, slasher } = addresses;
-    for address in [registry, claims, inbox, bridge, equivocation, idle, slasher] {
+    let Counterparts { messenger, standard_bridge } = plan.counterparts;
+    for address in [registry, claims, inbox, bridge, equivocation, idle, slasher, messenger, standard_bridge] {
         if l1.code(address, BlockAt::Latest).await?.is_empty() {
             return Err(DeployError::Missing(address));
         }

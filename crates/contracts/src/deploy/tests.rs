@@ -33,10 +33,10 @@ fn a_plan_creates_registers_and_opens_in_order() {
     let registry = Addresses::predict(DEPLOYER, 7).registry;
     let seats = seats(4, registry);
     let plan = DeployPlan::new(&deployment(&parameters, &seats)).unwrap();
-    assert_eq!(plan.steps.len(), 7 + 4 + 1);
+    assert_eq!(plan.steps.len(), 9 + 4 + 1);
     assert!(plan.steps.iter().enumerate().all(|(i, step)| step.nonce == 7 + i as u64));
-    assert!(plan.steps[..7].iter().all(|step| step.to == TxKind::Create && step.value.is_zero()));
-    assert!(plan.steps[7..].iter().all(|step| step.to == TxKind::Call(registry)));
+    assert!(plan.steps[..9].iter().all(|step| step.to == TxKind::Create && step.value.is_zero()));
+    assert!(plan.steps[9..].iter().all(|step| step.to == TxKind::Call(registry)));
     assert_eq!(plan.value(), parameters.bond * U256::from(4));
     // The constructors name the predicted addresses.
     let inbox = &plan.steps[2].input;
@@ -50,6 +50,9 @@ fn a_plan_creates_registers_and_opens_in_order() {
     assert_eq!(slasher[slasher.len() - 20..], plan.addresses.idle[..]);
     assert_eq!(slasher[slasher.len() - 52..slasher.len() - 32], plan.addresses.equivocation[..]);
     assert_eq!(plan.addresses.slasher, DEPLOYER.create(13));
+    let token_bridge = &plan.steps[8].input;
+    assert_eq!(token_bridge[token_bridge.len() - 20..], plan.counterparts.messenger[..]);
+    assert_eq!(plan.counterparts.standard_bridge, DEPLOYER.create(15));
     // EIP-3860's limit on creation code.
     assert!(plan.steps.iter().all(|step| step.input.len() <= 49_152));
 }

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {ClaimPreimage} from "../src/lib/Commitments.sol";
+import {IClaims} from "../src/rollup/IClaims.sol";
+import {IInbox, Opening, ParentClaim} from "../src/rollup/IInbox.sol";
+import {IMessageQueue} from "../src/rollup/IMessageQueue.sol";
+import {Post} from "./lib/Fixture.sol";
+import {Forced} from "./lib/Forced.sol";
+
+/// @notice How claims that nobody signed, the end of the chain and statements of a third go together.
+contract EndTest is Forced {
+    uint64 private _start;
+
+    function setUp() external {
+        withoutData = true;
+        deploy(4);
+        _start = uint64(block.timestamp);
+    }
+
+    function _at(uint64 time) private {
+        pass(_start + time - block.timestamp);
+    }
+
+    function _end(ClaimPreimage memory last) private {
+        vm.prank(address(bridge));
+        inbox.end(id(last));
+    }
+
+    function _refusedEnd(ClaimPreimage memory last, bytes memory reason) private {
+        vm.prank(address(bridge));
+        vm.expectRevert(reason);
+        inbox.end(id(last));
+    }
+
+    // The end
+
+    function test_a_final_claim_with_a_bond_keeps_the_chain_from_ending_before_it() external {
+        ClaimPreimage memory genesis = head;
+        _at(60);
+        selfSequence();
+        ClaimPreimage memory right = claimAfter(genesis, "right");
+        bond(right, genesis);
+        _at(89);
+        _refusedEnd(genesis, abi.encodeWithSelector(IClaims.ClaimsNotStale.selector, _start + 90));
+        _at(90);
+        vm.assertTrue(claims.isFinal(id(right)));
+        _refusedEnd(genesis, abi.encodeWithSelector(IClaims.LaterClaimFinal.selector, id(genesis)));
+        _refusedEnd(right, abi.encodeWithSelector(IClaims.ClaimsNotStale.selector, _start + 180));
+        _at(180);
+        _end(right);
+    }
+
+    function test_a_claim_that_is_open_when_the_chain_ends_dies_and_there_are_no_more() external {
+        ClaimPreimage memory genesis = head;
+        _at(61);
+        selfSequence();
+        ClaimPreimage memory late = claimAfter(genesis, "late");
+        bond(late, genesis);
+        _at(90);
+        _end(genesis);
+        _at(500);
+        vm.assertFalse(claims.isFinal(id(late)));
+        vm.expectRevert(abi.encodeWithSelector(IClaims.NoBondToReturn.selector, id(late)));
+        claims.returnBond(id(late));
+        ClaimPreimage memory other = claimAfter(genesis, "other");
+        vm.deal(address(this), 1 ether);
+        vm.expectRevert(abi.encodeWithSelector(IClaims.AlreadyEnded.selector, _start + 90));
+        claims.postBonded{value: 0.4 ether}(other, genesis);
+    }
+
+    function test_rivals_do_not_keep_the_chain_from_ending() external {
+        ClaimPreimage memory genesis = head;
+        _at(30);
+        selfSequence();
+        bond(claimAfter(genesis, "right"), genesis);
+        bond(claimAfter(genesis, "wrong"), genesis);
+        _at(90);
+        _end(genesis);
+        _at(500);
+        vm.assertFalse(claims.isFinal(id(claimAfter(genesis, "right"))));
+        vm.assertFalse(claims.isFinal(id(claimAfter(genesis, "wrong"))));
+    }
+
+    function test_a_claim_that_a_committee_decides_for_is_as_young_as_the_decision() external {
+        ClaimPreimage memory genesis = head;
+        _at(30);
+        selfSequence();
+        ClaimPreimage memory right = claimAfter(genesis, "right");
+        bond(claimAfter(genesis, "wrong"), genesis);
+        _at(40);
+        bond(right, genesis);
+        // Its period was over at 70; the committee comes back at 140.
+        _at(140);
+        head = right;
+        Post memory post = honest(1);
+        sendWith(post, ancestry(genesis, right), none());
+        vm.assertTrue(claims.isFinal(id(right)));
+        vm.assertEq(claims.endsFrom(id(right)), _start + 230);
+        _refusedEnd(genesis, abi.encodeWithSelector(IClaims.LaterClaimFinal.selector, id(genesis)));
+        // The batch that it posted is not final until 170: nobody ends the chain before.
+        _at(165);
+        _refusedEnd(right, abi.encodeWithSelector(IClaims.ClaimsNotStale.selector, _start + 230));
+        _at(230);
+        _refusedEnd(right, abi.encodeWithSelector(IClaims.LaterClaimFinal.selector, id(right)));
+    }
+
+    function test_a_claim_that_a_committee_carried_keeps_the_chain_from_ending_before_it() external {
+        ClaimPreimage memory genesis = head;
+        _at(50);
+        selfSequence();
+        _at(59);
+        ClaimPreimage memory carried = claimAfter(genesis, "carried");
+        head = carried;
+        sendWith(honest(1), ancestry(genesis, carried), none());
+        _at(90);
+        _refusedEnd(genesis, abi.encodeWithSelector(IClaims.LaterClaimFinal.selector, id(genesis)));
+    }
+
+    function test_after_the_end_nobody_sequences_and_nobody_is_idle() external {
+        ClaimPreimage memory genesis = head;
+        _at(40);
+        Post memory post = honest(1);
+        bytes memory signature = sign(keyOf(1), keccak256("any"));
+        _at(90);
+        _end(genesis);
+        vm.assertEq(inbox.lapseCount(), 1);
+        vm.assertEq(inbox.lapse(0).from, _start + 15);
+        vm.assertEq(inbox.lapse(0).to, _start + 90);
+        _at(290);
+        vm.assertEq(inbox.lapse(1).to, 0);
+        vm.assertEq(idle.idleSeconds(1, 0), 30);
+        vm.assertEq(idle.idleSeconds(3, 0), 0);
+        vm.assertEq(uint256(inbox.opening()), uint256(Opening.Closed));
+        vm.expectRevert(IMessageQueue.ChainEnded.selector);
+        inbox.selfSequence();
+        refusedWith(post, ancestry(genesis), none(), abi.encodeWithSelector(IMessageQueue.ChainEnded.selector));
+        vm.expectRevert(IMessageQueue.ChainEnded.selector);
+        idle.attend(post.statement, ancestry(genesis), post.leftSiblings, 1, signature, post.data);
+    }
+
+    // A third
+
+    function test_a_third_does_not_decide_what_nobody_signed() external {
+        ClaimPreimage memory genesis = head;
+        _at(30);
+        selfSequence();
+        ClaimPreimage memory wrong = claimAfter(genesis, "wrong");
+        // By carrying a claim of its own making;
+        _at(45);
+        head = wrong;
+        Post memory post = honest(1);
+        bytes32 last = post.statement.lastHash;
+        certify(post, 3);
+        bytes memory undecided = abi.encodeWithSelector(IInbox.ParentUndecided.selector, id(wrong));
+        refusedWith(post, ancestry(genesis, wrong), finalization(post.statement, last, 7), undecided);
+        // by a claim that can still be opposed;
+        bond(wrong, genesis);
+        refusedWith(post, ancestry(wrong), finalization(post.statement, last, 7), undecided);
+        _at(74);
+        refusedWith(post, ancestry(wrong), finalization(post.statement, last, 7), undecided);
+        // but it goes on from one that nobody did oppose in time.
+        _at(75);
+        sendWith(post, ancestry(wrong), finalization(post.statement, last, 7));
+        vm.assertEq(inbox.batchIndex(), 2);
+    }
+
+    // Times
+
+    function test_nobody_waits_for_a_batch_before_the_time_of_the_last_block() external {
+        // 50 large messages are 25 blocks: their times run 25 s ahead of L1.
+        for (uint256 i; i < 50; ++i) {
+            sendLarge();
+        }
+        _at(45);
+        uint256 count;
+        for (; inbox.opening() != Opening.Closed; ++count) {
+            selfSequence();
+        }
+        vm.assertGt(count, 24);
+        uint64 ahead = inbox.lastBlockTime();
+        vm.assertEq(ahead, _start + 44 + count);
+        vm.assertEq(inbox.lastPostedAt(), ahead);
+        vm.assertEq(inbox.waitingSince(), ahead + 15);
+        pass(ahead + 29 - block.timestamp);
+        vm.assertEq(uint256(inbox.opening()), uint256(Opening.Closed));
+        pass(1);
+        vm.assertEq(uint256(inbox.opening()), uint256(Opening.NoBatch));
+    }
+}
