@@ -61,6 +61,9 @@ contract EndTest is Forced {
         _end(genesis);
         _at(500);
         vm.assertFalse(claims.isFinal(id(late)));
+        // Nobody opposed it: the bond goes back, once.
+        claims.returnBond(id(late));
+        vm.assertEq(address(claims).balance, 0);
         vm.expectRevert(abi.encodeWithSelector(IClaims.NoBondToReturn.selector, id(late)));
         claims.returnBond(id(late));
         ClaimPreimage memory other = claimAfter(genesis, "other");
@@ -79,7 +82,10 @@ contract EndTest is Forced {
         _end(genesis);
         _at(500);
         vm.assertFalse(claims.isFinal(id(claimAfter(genesis, "right"))));
-        vm.assertFalse(claims.isFinal(id(claimAfter(genesis, "wrong"))));
+        bytes32 wrong = id(claimAfter(genesis, "wrong"));
+        vm.assertFalse(claims.isFinal(wrong));
+        vm.expectRevert(abi.encodeWithSelector(IClaims.NoBondToReturn.selector, wrong));
+        claims.returnBond(wrong);
     }
 
     function test_a_claim_that_a_committee_decides_for_is_as_young_as_the_decision() external {

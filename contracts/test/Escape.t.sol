@@ -30,6 +30,25 @@ contract Party {
     }
 }
 
+/// @notice Asks again for what it is just being paid.
+contract Greedy {
+    bytes private _again;
+    uint256 public tries;
+    bool public cameIn;
+
+    function take(address from, bytes calldata data) external returns (bool ok) {
+        _again = data;
+        (ok,) = from.call(data);
+    }
+
+    receive() external payable {
+        ++tries;
+        bool ok;
+        (ok,) = msg.sender.call(_again);
+        cameIn = cameIn || ok;
+    }
+}
+
 contract EscapeTest is L2World, Offences {
     using Trie for Entries;
 
@@ -418,6 +437,48 @@ contract EscapeTest is L2World, Offences {
         vm.assertEq(messages, 0);
         vm.expectRevert(abi.encodeWithSelector(IEscape.ConsumptionProvenBefore.selector, 0));
         bridge.proveConsumption(account, slot);
+    }
+
+    // All together
+
+    function test_who_is_being_paid_does_not_come_in_again() external {
+        Greedy greedy = new Greedy();
+        putKeyed(address(greedy), 2 ether);
+        _open();
+        uint256 held = address(bridge).balance;
+        bytes[] memory proof = accountProof(address(greedy));
+        bool ok = greedy.take(
+            address(bridge),
+            abi.encodeCall(bridge.escape, (address(greedy), address(0), proof, payable(address(greedy)), ""))
+        );
+        vm.assertTrue(ok, "paid");
+        vm.assertEq(greedy.tries(), 1);
+        vm.assertFalse(greedy.cameIn());
+        vm.assertEq(address(greedy).balance, 2 ether);
+        vm.assertEq(address(bridge).balance, held - 2 ether);
+    }
+
+    /// What every account, message and withdrawal is paid is what was brought, but for what contracts hold.
+    function test_all_are_paid_and_what_contracts_hold_stays() external {
+        uint256 brought = address(bridge).balance;
+        WithdrawalTransaction memory w = WithdrawalTransaction(9, alice, STRANGER, 2 ether, 50_000, "");
+        bytes32 slot = keccak256(abi.encode(bridge.withdrawalHash(w), uint256(0)));
+        putSlot(sent, slot, 1);
+        // All that was brought by then is somewhere on L2; a contract has the rest.
+        uint256 rest = brought - 30 ether - 5 ether - 4 ether - 3 ether - 2 ether;
+        putAccount(address(0xC0C1), rest, StateProof.EMPTY_ROOT, keccak256("other code"));
+        _open();
+        vm.assertEq(address(bridge).balance, brought + queue[3].mint + queue[4].mint);
+        vm.prank(alice);
+        _escape(alice, address(0), STRANGER);
+        _escape(partyOnL2, address(0), address(party));
+        vm.prank(DELEGATED);
+        _escape(DELEGATED, DELEGATE, DELEGATED);
+        bridge.withdraw(w, head, header, slotProof(sent, slot));
+        vm.prank(BOB);
+        bridge.refund(queue[3], accBefore(3), following(3, 5), payable(BOB));
+        bridge.refund(queue[4], accBefore(4), following(4, 5), payable(address(party)));
+        vm.assertEq(address(bridge).balance, rest + 3 ether);
     }
 
     // Withdrawals

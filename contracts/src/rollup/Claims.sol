@@ -117,7 +117,9 @@ contract Claims is IClaims {
     /// @inheritdoc IClaims
     function returnBond(bytes32 id) external {
         address claimant = claimantOf[id];
-        require(claimant != address(0) && isFinal(id), NoBondToReturn(id));
+        // The end kills what is open, right or wrong; who was not opposed gets the bond back all the same.
+        bool isDue = isFinal(id) || endedAt != 0 && !_isContested(id, _claims[id]);
+        require(claimant != address(0) && isDue, NoBondToReturn(id));
         claimantOf[id] = address(0);
         emit ClaimBondReturned(id, claimant, claimBond);
         (bool paid,) = claimant.call{value: claimBond}("");

@@ -103,7 +103,8 @@ interface IClaims {
         payable
         returns (bytes32 id);
 
-    /// @notice Sends the bond of a final claim back to its claimant. Anyone may.
+    /// @notice Sends the bond of a final claim back to its claimant; after the chain's end, of any that nobody opposed. Anyone
+    /// may.
     function returnBond(bytes32 id) external;
 
     /// @notice Whether the next batch may stand on this claim: it is of this batch, and not contested.

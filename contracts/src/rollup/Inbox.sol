@@ -231,9 +231,9 @@ contract Inbox is MessageQueue, IInbox {
     /// @inheritdoc IInbox
     function end(bytes32 claimId) external {
         require(msg.sender == bridge, NotBridge(msg.sender));
-        // What L1 waits for ends here: nobody is idle afterwards.
-        _noteLapse(_live(), claimId != 0);
         claims.end(claimId);
+        // What L1 waits for ends here: nobody is idle afterwards.
+        _noteLapse(_head, claimId != 0);
         _end();
     }
 

@@ -170,7 +170,6 @@ abstract contract MessageQueue is IMessageQueue {
 
     /// @dev From now on there are no messages and no batches.
     function _end() internal {
-        _live();
         _head.lastInfoBlock = ENDED;
     }
 
