@@ -45,16 +45,17 @@ contract Claims is IClaims {
 
     /// @inheritdoc IClaims
     function post(ClaimPreimage calldata claim_, uint64 term, uint64 signers) external returns (bytes32 id) {
-        _onlyInbox(claim_);
+        ClaimRecord memory parent = _parentOf(claim_);
         id = Commitments.claimId(claim_);
         require(_claims[id].postedAt == 0, ClaimExists(id));
-        _claims[id] = ClaimRecord(uint40(block.timestamp), uint40(claim_.batchIndex), term, signers, 0);
-        _claims[claim_.parentId].childAt = uint40(block.timestamp);
+        _put(id, ClaimRecord(uint40(block.timestamp), uint40(claim_.batchIndex), term, signers, 0));
+        parent.childAt = uint40(block.timestamp);
+        _put(claim_.parentId, parent);
     }
 
     /// @inheritdoc IClaims
     function carry(ClaimPreimage calldata claim_, uint64 term, uint64 signers) external returns (bytes32 id) {
-        _onlyInbox(claim_);
+        ClaimRecord memory parent = _parentOf(claim_);
         id = Commitments.claimId(claim_);
         uint64 index = claim_.batchIndex;
         ClaimRecord memory record = _claims[id];
@@ -72,8 +73,9 @@ contract Claims is IClaims {
         // With the last one all are decided, for the first one's parent was not contested. Not before: until then no lead that
         // stands on a rival may count as final.
         if (_contestedFrom != 0 && index == IInbox(inbox).batchIndex()) _contestedFrom = 0;
-        _claims[id] = ClaimRecord(record.postedAt, uint40(index), term, signers, record.childAt);
-        _claims[claim_.parentId].childAt = record.postedAt;
+        _put(id, ClaimRecord(record.postedAt, uint40(index), term, signers, record.childAt));
+        parent.childAt = record.postedAt;
+        _put(claim_.parentId, parent);
         emit ClaimCarried(id, index, term, signers, claim_);
     }
 
@@ -102,7 +104,7 @@ contract Claims is IClaims {
         );
         id = Commitments.claimId(claim_);
         require(_claims[id].postedAt == 0, ClaimExists(id));
-        _claims[id] = ClaimRecord(uint40(block.timestamp), uint40(index), 0, 0, 0);
+        _put(id, ClaimRecord(uint40(block.timestamp), uint40(index), 0, 0, 0));
         claimantOf[id] = msg.sender;
         bytes32 lead = _lead[index];
         if (lead == 0) {
@@ -185,10 +187,24 @@ contract Claims is IClaims {
         return _lead[record.batchIndex] != id || from != 0 && record.batchIndex >= from;
     }
 
-    function _onlyInbox(ClaimPreimage calldata claim_) private view {
+    /// @dev The record of a claim's parent, which must be live. Only for the inbox.
+    function _parentOf(ClaimPreimage calldata claim_) private view returns (ClaimRecord memory parent) {
         require(msg.sender == inbox, NotInbox(msg.sender));
+        bytes32 id = claim_.parentId;
+        parent = _claims[id];
         require(
-            claim_.batchIndex != 0 && isLive(claim_.parentId, claim_.batchIndex - 1), ParentNotLive(claim_.parentId)
+            parent.postedAt != 0 && uint256(parent.batchIndex) + 1 == claim_.batchIndex && !_isContested(id, parent),
+            ParentNotLive(id)
         );
+    }
+
+    /// @dev Writes a claim in one store; the fields lie as in `ClaimRecord`.
+    function _put(bytes32 id, ClaimRecord memory record) private {
+        uint256 word = uint256(record.postedAt) | uint256(record.batchIndex) << 40 | uint256(record.term) << 80
+            | uint256(record.signers) << 144 | uint256(record.childAt) << 208;
+        ClaimRecord storage kept = _claims[id];
+        assembly ("memory-safe") {
+            sstore(kept.slot, word)
+        }
     }
 }

@@ -448,7 +448,7 @@ contract Inbox is MessageQueue, IInbox {
         post.gasAtStart += _milestoneGas(head);
         _appendInfo(head, tx.origin, _postingCost(post));
         head.sincePost = 1;
-        _head = head;
+        _save(head);
     }
 
     // Without the committee

@@ -122,7 +122,7 @@ abstract contract MessageQueue is IMessageQueue {
         _window = window;
         Head memory head = _live();
         index = _append(head, KIND_DEPOSIT, sender, to, value, mint, gas_, data);
-        _head = head;
+        _save(head);
     }
 
     /// @inheritdoc IMessageQueue
@@ -130,7 +130,7 @@ abstract contract MessageQueue is IMessageQueue {
         Head memory head = _live();
         require(head.lastInfoBlock != block.number, AlreadyPoked(uint64(block.number)));
         _appendInfo(head, address(0), 0);
-        _head = head;
+        _save(head);
     }
 
     /// @inheritdoc IMessageQueue
@@ -162,6 +162,16 @@ abstract contract MessageQueue is IMessageQueue {
     function _live() internal view returns (Head memory head) {
         head = _head;
         require(!_hasEnded(head), ChainEnded());
+    }
+
+    /// @dev Writes the head in one store; the fields lie as in `Head`.
+    function _save(Head memory head) internal {
+        uint256 word = uint256(head.batches) | uint256(head.lastHeight) << 32 | uint256(head.lastBlockTime) << 72
+            | uint256(head.consumed) << 112 | uint256(head.messages) << 152 | uint256(head.lastInfoBlock) << 192
+            | uint256(head.sincePost) << 224;
+        assembly ("memory-safe") {
+            sstore(_head.slot, word)
+        }
     }
 
     function _hasEnded(Head memory head) internal pure returns (bool) {
