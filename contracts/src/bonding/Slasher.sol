@@ -88,8 +88,8 @@ contract Slasher is ISlasher {
         equivocation = equivocation_;
         idle = idle_;
         _idleCap = Parameters.idleCap(p);
-        _idleLimit = p.idleLimit;
-        _idleWindow = p.idleWindow;
+        _idleLimit = p.idle.limit;
+        _idleWindow = p.idle.window;
         evidenceWindow = uint64(Parameters.evidenceWindow(p));
         _rollup = p.rollup;
         _unbonding = p.unbonding;

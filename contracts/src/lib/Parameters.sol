@@ -15,6 +15,14 @@ struct MessageParameters {
     uint256 bytePrice;
 }
 
+/// @notice What idleness costs.
+struct IdleParameters {
+    /// Seconds of idle duty that cost all that idleness may cost.
+    uint64 limit;
+    /// Idleness costs a seat at most `Parameters.idleCap` in any interval of this length.
+    uint64 window;
+}
+
 /// @notice Every number that L1 enforces (protocol §14). Durations are seconds unless the name says otherwise.
 /// @dev The registry keeps them, checked; the other contracts read them from there when they are made. The three
 /// profiles (ci, dev, production) and the same checks in Rust are in `surety_contracts::parameters`.
@@ -65,10 +73,8 @@ struct ProtocolParameters {
     uint256 reporterShareCap;
     /// What a claim that no committee signed must bring, in wei.
     uint256 claimBond;
-    /// Seconds of idle duty that cost all that idleness may cost.
-    uint64 idleLimit;
-    /// Idleness costs a seat at most `Parameters.idleCap` in any interval of this length.
-    uint64 idleWindow;
+    /// What idleness costs. (Rust's bindings know structs of at most 24 fields.)
+    IdleParameters idle;
 }
 
 /// @notice The arithmetic that holds the parameters together; each rule has its own error.
@@ -196,11 +202,11 @@ library Parameters {
 
     function _checkIdle(ProtocolParameters memory p) private pure {
         require(p.claimBond != 0, ParameterIsZero("claimBond"));
-        require(p.idleLimit != 0, ParameterIsZero("idleLimit"));
+        require(p.idle.limit != 0, ParameterIsZero("idleLimit"));
         _amount("claimBond", p.claimBond);
-        _duration("idleLimit", p.idleLimit);
-        _duration("idleWindow", p.idleWindow);
-        require(p.idleWindow >= p.idleLimit, IdleWindowTooShort(p.idleWindow, p.idleLimit));
+        _duration("idleLimit", p.idle.limit);
+        _duration("idleWindow", p.idle.window);
+        require(p.idle.window >= p.idle.limit, IdleWindowTooShort(p.idle.window, p.idle.limit));
         uint256 needed = uint256(p.epochLength) + idleDelay(p) + p.response;
         uint256 window = evidenceWindow(p);
         require(window >= needed, IdleJudgedTooLate(window, needed));

@@ -46,8 +46,8 @@ abstract contract ParametersFile is Test {
         p.reporterShareBasisPoints = _u64(where, "reporterShareBasisPoints", p.reporterShareBasisPoints);
         p.reporterShareCap = _uint(where, "reporterShareCap", p.reporterShareCap);
         p.claimBond = _uint(where, "claimBond", p.claimBond);
-        p.idleLimit = _u64(where, "idleLimit", p.idleLimit);
-        p.idleWindow = _u64(where, "idleWindow", p.idleWindow);
+        p.idle.limit = _u64(where, "idleLimit", p.idle.limit);
+        p.idle.window = _u64(where, "idleWindow", p.idle.window);
     }
 
     function _u64(string memory where, string memory name, uint64 otherwise) private returns (uint64) {

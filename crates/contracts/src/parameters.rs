@@ -46,7 +46,7 @@ pub const IDLE_CAP_BASIS_POINTS: u64 = 400;
 /// The most bytes that may fall due together.
 pub const MAX_WINDOW_BYTES: u64 = 32_768;
 
-/// Every number that L1 enforces; Solidity's `ProtocolParameters`, with its `messages` laid open.
+/// Every number that L1 enforces; Solidity's `ProtocolParameters`, with its `messages` and `idle` laid open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {
@@ -595,8 +595,8 @@ same_fields! {
     reporter_share_basis_points: reporterShareBasisPoints,
     reporter_share_cap: reporterShareCap,
     claim_bond: claimBond,
-    idle_limit: idleLimit,
-    idle_window: idleWindow,
+    idle_limit: idle.limit,
+    idle_window: idle.window,
 }
 
 #[cfg(test)]
