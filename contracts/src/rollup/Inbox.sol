@@ -258,12 +258,10 @@ contract Inbox is MessageQueue, IInbox {
     }
 
     /// @dev The statement continues the chain of heights and claims.
-    function _checkRange(
-        Head memory head,
-        Batch memory s,
-        ParentClaim memory parent,
-        bytes32[] calldata leftSiblings
-    ) private view {
+    function _checkRange(Head memory head, Batch memory s, ParentClaim memory parent, bytes32[] calldata leftSiblings)
+        private
+        view
+    {
         require(s.rollup == _rollup, WrongRollup(s.rollup, _rollup));
         require(s.firstHeight == uint256(head.lastHeight) + 1, WrongFirstHeight(s.firstHeight, head.lastHeight + 1));
         require(
@@ -406,9 +404,7 @@ contract Inbox is MessageQueue, IInbox {
         require(block.timestamp >= from, ThirdTooEarly(uint64(from)));
         // A finalisation says nothing of claims: a third must not decide between two that nobody signed, nor go on from one
         // while it can be opposed.
-        require(
-            _firstUnsigned(head) > head.batches || claims.isFinal(s.parentClaim), ParentUndecided(s.parentClaim)
-        );
+        require(_firstUnsigned(head) > head.batches || claims.isFinal(s.parentClaim), ParentUndecided(s.parentClaim));
         bytes32 digest =
             Messages.digest(separator, Finalize(s.rollup, s.term, s.genesis, f.view_, f.parentView, s.lastHash).hash());
         count = Messages.checkSignatures(digest, voteKeys, f.signers, f.signatures);
@@ -417,12 +413,7 @@ contract Inbox is MessageQueue, IInbox {
 
     /// @dev Takes a batch that passed all checks: notes the lapse that it ends, moves the head on, posts the claim if there are
     /// signers, and appends the post's L1Info with what it cost.
-    function _take(
-        Head memory head,
-        Batch memory s,
-        bytes32 structHash,
-        Post memory post
-    ) private {
+    function _take(Head memory head, Batch memory s, bytes32 structHash, Post memory post) private {
         _noteLapse(head, post.worked);
         head.batches += 1;
         head.lastHeight = uint40(s.lastHeight);
@@ -545,8 +536,7 @@ contract Inbox is MessageQueue, IInbox {
         // Sums of gas and sizes that fit into one transaction.
         unchecked {
             // `input` is only what a post needs: a poster must gain nothing by call data that it writes behind it.
-            uint256 gas_ =
-                UNMEASURED_GAS + cost.gasAtStart - gasleft() + 16 * cost.dataLength + 11 * cost.input;
+            uint256 gas_ = UNMEASURED_GAS + cost.gasAtStart - gasleft() + 16 * cost.dataLength + 11 * cost.input;
             // EIP-7623: call data cost at least 40 gas a byte.
             uint256 floor = 21_000 + 40 * cost.dataLength + 28 * cost.input;
             if (gas_ < floor) gas_ = floor;
