@@ -47,6 +47,10 @@ use surety_state::StoredBlock;
 use surety_types::{Term, signing::Domain};
 use tokio::sync::{broadcast, watch};
 
+/// How long a peer may take to send a block or certificate until another is asked. A leader that dies may leave its block with
+/// some members; who lacks it asks the dead one first, at times.
+pub(super) const FETCH_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// How long the engine of a finished term goes on.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// Terms whose beginnings are kept at hand: for schemes of older blocks and for seats that are behind.
@@ -161,7 +165,7 @@ where
         timeout_retry: timing.retry,
         view_retention: ViewDelta::new(256),
         skip: SkipPolicy::Enabled { timeout: timing.skip, budget: SkipBudget::Participants },
-        fetch_timeout: NZDuration!(Duration::from_secs(1)),
+        fetch_timeout: NZDuration!(FETCH_TIMEOUT),
         fetch_retry_delay: Duration::from_millis(100),
         forward: ForwardPolicy::SilentVoters,
     }
