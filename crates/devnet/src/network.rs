@@ -53,6 +53,8 @@ use surety_watch::{Policy, WatchConfig, WatchError, Watchtower};
 pub const L2_CHAIN_ID: u64 = 75_873;
 /// Seats of a network of which nobody said how many.
 pub const SEATS: usize = 4;
+/// The fewest seats that a chain opens with.
+pub const MIN_SEATS: usize = 4;
 /// The most seats of a network: what one process and one machine can do.
 pub const MAX_SEATS: usize = 16;
 /// What each dev account gets on L2: 500 ether, by a deposit.
@@ -94,7 +96,7 @@ pub enum L1Choice {
 pub struct NetworkConfig {
     /// Delays and windows.
     pub profile: Profile,
-    /// How many seats, 1 to [`MAX_SEATS`].
+    /// How many seats, [`MIN_SEATS`] to [`MAX_SEATS`].
     pub seats: usize,
     /// L1.
     pub l1: L1Choice,
@@ -136,8 +138,8 @@ pub enum NetworkError {
     /// A chain is there, but not on this L1.
     #[error("the chain of {0} is not on this L1: use the L1 that it began on, or an empty directory")]
     OtherL1(String),
-    /// Too many seats, or none.
-    #[error("a network of {0} seats cannot be: 1 to {MAX_SEATS}")]
+    /// Too many seats, or too few.
+    #[error("a network of {0} seats cannot be: {MIN_SEATS} to {MAX_SEATS}")]
     Seats(usize),
     /// The directory's network has another number of seats.
     #[error("the network of {directory} has {there} seats: start it with as many, or use an empty directory")]
