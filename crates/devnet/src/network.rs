@@ -275,12 +275,11 @@ impl Network {
             funded(seat, account.address()).await?;
         }
         let mut servers = Vec::new();
-        let serve = |address| surety_rpc::Config { address, ..Default::default() };
         if let Some(first) = seats.first() {
-            servers.push(surety_rpc::serve(first.backend(), serve(config.l2_rpc)).await?);
+            servers.push(surety_rpc::serve(first.backend(), serving_at(config.l2_rpc)).await?);
         }
         if let Some(address) = config.follower_rpc {
-            servers.push(surety_rpc::serve(follower.backend(), serve(address)).await?);
+            servers.push(surety_rpc::serve(follower.backend(), serving_at(address)).await?);
         }
         let feeds = servers.first().map(|server| format!("ws://{}", server.address())).into_iter().collect();
         let watchtower =
@@ -334,7 +333,7 @@ impl Network {
         &self.accounts
     }
 
-    /// Stops a seat, waits for something else, and starts it again.
+    /// Stops a seat, waits for something else, and starts it again; the first seat's RPC server, too, at the same address.
     ///
     /// # Errors
     /// It does not start; the network goes on without it.
@@ -343,13 +342,24 @@ impl Network {
         place: usize,
         away: impl Future<Output = ()>,
     ) -> Result<(), NetworkError> {
-        if place < self.seats.len() {
-            if let Err(error) = self.seats.remove(place).stop().await {
-                tracing::error!(seat = place, %error, "the seat had failed");
-            }
-            away.await;
-            let seat = self.starts.start(place).await?;
-            self.seats.insert(place, seat);
+        if place >= self.seats.len() {
+            return Ok(());
+        }
+        // What serves the first seat's store holds it open.
+        let served = if place == 0 && !self.servers.is_empty() { Some(self.servers.remove(0)) } else { None };
+        let address = served.as_ref().map(Server::address);
+        if let Some(server) = served {
+            server.stop().await;
+        }
+        if let Err(error) = self.seats.remove(place).stop().await {
+            tracing::error!(seat = place, %error, "the seat had failed");
+        }
+        away.await;
+        let seat = self.starts.start(place).await?;
+        let backend = seat.backend();
+        self.seats.insert(place, seat);
+        if let Some(address) = address {
+            self.servers.insert(0, surety_rpc::serve(backend, serving_at(address)).await?);
         }
         Ok(())
     }
@@ -417,6 +427,11 @@ impl Network {
         }
         self.l1
     }
+}
+
+/// How an RPC server serves.
+fn serving_at(address: SocketAddr) -> surety_rpc::Config {
+    surety_rpc::Config { address, ..Default::default() }
 }
 
 /// Waits for the watchtower's end; for ever if there is none.
