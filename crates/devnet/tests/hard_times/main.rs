@@ -278,7 +278,7 @@ async fn clocks_that_are_set_wrong_and_right_again_while_seats_run_stop_only_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "minutes; not yet seen to pass to its end"]
+#[ignore = "minutes; fails: a copy on an empty disk does not listen while it catches up, and is slashed"]
 async fn old_disks_and_a_second_copy_are_silent_until_the_next_term_and_sign_nothing_against_themselves() {
     let mut world = Quick::start().await;
     let aside = world.directory.path().join("aside");
