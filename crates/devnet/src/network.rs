@@ -53,6 +53,8 @@ use surety_watch::{Policy, WatchConfig, WatchError, Watchtower};
 pub const L2_CHAIN_ID: u64 = 75_873;
 /// Seats of a network of which nobody said how many.
 pub const SEATS: usize = 4;
+/// The fewest seats that a chain opens with.
+pub const MIN_SEATS: usize = 4;
 /// The most seats of a network: what one process and one machine can do.
 pub const MAX_SEATS: usize = 16;
 /// What each dev account gets on L2: 500 ether, by a deposit.
@@ -94,7 +96,7 @@ pub enum L1Choice {
 pub struct NetworkConfig {
     /// Delays and windows.
     pub profile: Profile,
-    /// How many seats, 1 to [`MAX_SEATS`].
+    /// How many seats, [`MIN_SEATS`] to [`MAX_SEATS`].
     pub seats: usize,
     /// L1.
     pub l1: L1Choice,
@@ -136,8 +138,8 @@ pub enum NetworkError {
     /// A chain is there, but not on this L1.
     #[error("the chain of {0} is not on this L1: use the L1 that it began on, or an empty directory")]
     OtherL1(String),
-    /// Too many seats, or none.
-    #[error("a network of {0} seats cannot be: 1 to {MAX_SEATS}")]
+    /// Too many seats, or too few.
+    #[error("a network of {0} seats cannot be: {MIN_SEATS} to {MAX_SEATS}")]
     Seats(usize),
     /// The directory's network has another number of seats.
     #[error("the network of {directory} has {there} seats: start it with as many, or use an empty directory")]
@@ -273,12 +275,11 @@ impl Network {
             funded(seat, account.address()).await?;
         }
         let mut servers = Vec::new();
-        let serve = |address| surety_rpc::Config { address, ..Default::default() };
         if let Some(first) = seats.first() {
-            servers.push(surety_rpc::serve(first.backend(), serve(config.l2_rpc)).await?);
+            servers.push(surety_rpc::serve(first.backend(), serving_at(config.l2_rpc)).await?);
         }
         if let Some(address) = config.follower_rpc {
-            servers.push(surety_rpc::serve(follower.backend(), serve(address)).await?);
+            servers.push(surety_rpc::serve(follower.backend(), serving_at(address)).await?);
         }
         let feeds = servers.first().map(|server| format!("ws://{}", server.address())).into_iter().collect();
         let watchtower =
@@ -332,7 +333,7 @@ impl Network {
         &self.accounts
     }
 
-    /// Stops a seat, waits for something else, and starts it again.
+    /// Stops a seat, waits for something else, and starts it again; the first seat's RPC server, too, at the same address.
     ///
     /// # Errors
     /// It does not start; the network goes on without it.
@@ -341,13 +342,24 @@ impl Network {
         place: usize,
         away: impl Future<Output = ()>,
     ) -> Result<(), NetworkError> {
-        if place < self.seats.len() {
-            if let Err(error) = self.seats.remove(place).stop().await {
-                tracing::error!(seat = place, %error, "the seat had failed");
-            }
-            away.await;
-            let seat = self.starts.start(place).await?;
-            self.seats.insert(place, seat);
+        if place >= self.seats.len() {
+            return Ok(());
+        }
+        // What serves the first seat's store holds it open.
+        let served = if place == 0 && !self.servers.is_empty() { Some(self.servers.remove(0)) } else { None };
+        let address = served.as_ref().map(Server::address);
+        if let Some(server) = served {
+            server.stop().await;
+        }
+        if let Err(error) = self.seats.remove(place).stop().await {
+            tracing::error!(seat = place, %error, "the seat had failed");
+        }
+        away.await;
+        let seat = self.starts.start(place).await?;
+        let backend = seat.backend();
+        self.seats.insert(place, seat);
+        if let Some(address) = address {
+            self.servers.insert(0, surety_rpc::serve(backend, serving_at(address)).await?);
         }
         Ok(())
     }
@@ -415,6 +427,11 @@ impl Network {
         }
         self.l1
     }
+}
+
+/// How an RPC server serves.
+fn serving_at(address: SocketAddr) -> surety_rpc::Config {
+    surety_rpc::Config { address, ..Default::default() }
 }
 
 /// Waits for the watchtower's end; for ever if there is none.

@@ -92,10 +92,32 @@ async fn sixteen_seats_make_blocks_post_batches_and_lose_five() {
     lives_and_loses_a_third(16).await;
 }
 
-#[tokio::test]
-async fn no_network_has_no_seats_or_more_than_there_are_keys_for() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_tells_which_part_has_failed_and_goes_on_and_stops_without_it() {
     let directory = tempfile::tempdir().unwrap();
-    for seats in [0, 17] {
+    let mut network = Network::start(NetworkConfig { watch: true, ..config(directory.path(), 4) }).await.unwrap();
+    let failed = async |network: &mut Network| tokio::time::timeout(PATIENCE, network.failed()).await.unwrap();
+    // Files that can be written no more, as on a full disk.
+    for (file, says) in [("watch/position.json", "the watchtower has"), ("follower/follower.json", "the follower has")]
+    {
+        let path = directory.path().join(file);
+        // Whoever writes just now may be faster.
+        while std::fs::create_dir(&path).is_err() {
+            let _ = std::fs::remove_file(&path);
+        }
+        let told = failed(&mut network).await;
+        assert!(told.starts_with(says) && told.contains(file), "{told}");
+    }
+    let height = heights(&network)[0];
+    reach(&network, height + 5).await;
+    assert!(tokio::time::timeout(Duration::from_secs(1), network.failed()).await.is_err(), "all is told");
+    network.stop().await;
+}
+
+#[tokio::test]
+async fn no_network_has_fewer_seats_than_a_chain_opens_with_or_more_than_there_are_keys_for() {
+    let directory = tempfile::tempdir().unwrap();
+    for seats in [0, 3, 17] {
         let refused = Network::start(config(directory.path(), seats)).await;
         assert!(matches!(refused, Err(NetworkError::Seats(n)) if n == seats));
     }
