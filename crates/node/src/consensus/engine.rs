@@ -104,7 +104,8 @@ pub struct Timing {
     pub retry: Duration,
     /// After how long without a sign of its leader a view is given up at once. More than the others.
     pub skip: Duration,
-    /// How long a node that starts signs nothing and listens for its own key ([`crate::signer`]). Several views.
+    /// How long a node that starts signs nothing and listens for its own key ([`crate::signer`]), once it stands where the others
+    /// do (`arrival.rs`). Several views.
     pub listen: Duration,
 }
 
@@ -238,8 +239,7 @@ where
     }
     recall_executed(&shared)?;
     if let Some(guard) = shared.guard.clone() {
-        heed_events(&context, guard.clone(), &shared.schedule);
-        listen(&context, guard, timing.listen);
+        heed_events(&context, guard, &shared.schedule);
     }
     let cache = CacheRef::new(page_size(4_096), NZUsize!(256));
     let mut terms_seen = term.subscribe();
@@ -265,7 +265,7 @@ where
     let (witness, reports) = Witness::new();
     statements::start(&context, shared.clone(), statements, witness.clone(), requests, channels.statements);
     gossip::start(&context, evidence.clone(), reports, channels.evidence);
-    status::start(&context, shared.clone(), epochs.clone(), marshal.clone(), channels.status);
+    status::start(&context, shared.clone(), epochs.clone(), marshal.clone(), timing.listen, channels.status);
 
     let mux = |label, (sender, receiver)| {
         let (mux, handle) = Muxer::new(context.child(label), sender, receiver);
@@ -294,18 +294,6 @@ where
 
     terms.follow(terms_seen, admit).await;
     Ok(())
-}
-
-/// Keeps the vote key silent for a while.
-fn listen<E: Runtime>(context: &E, guard: Guard, time: Duration) {
-    if time.is_zero() {
-        return;
-    }
-    guard.listen();
-    context.child("listen").spawn(move |context| async move {
-        context.sleep(time).await;
-        guard.speak();
-    });
 }
 
 /// Keeps the vote key silent in terms that an event at L1's head has ended, or a settled one.
