@@ -5,7 +5,7 @@
 //!
 //! A seat in term t that hears of a later one learns the height of t's last block and asks *that peer* for the block and
 //! the certificate that made it final. One that is in the peer's term without an engine of its own (it votes in a later term, or
-//! did in an earlier one) asks for the newest block likewise. Both are checked like any other; a peer that lied has nothing to
+//! did in an earlier one), or that has just started and is silent, asks for the newest block likewise. Both are checked like any other; a peer that lied has nothing to
 //! answer with.
 //!
 //! Heads also tell a node that has started when it may sign: see [`super::arrival`].
@@ -166,7 +166,9 @@ impl Listener {
 
     fn hear(&mut self, peer: PublicKey, status: &Status) {
         let Some(current) = self.epochs.current() else { return };
-        let votes = self.epochs.scheme_of(current.term.get()).is_some_and(|scheme| scheme.me().is_some());
+        // Who is silent is not answered by the engines of those who wait for its vote.
+        let votes = self.arrival.is_none()
+            && self.epochs.scheme_of(current.term.get()).is_some_and(|scheme| scheme.me().is_some());
         let committed = self.shared.blocks.store().committed().number;
         if let Some(height) = status.question(current, committed, votes) {
             tracing::debug!(height, term = %current.term, "behind: asking for a final block");
