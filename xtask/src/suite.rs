@@ -167,7 +167,7 @@ fn nightly(shell: &Shell) -> Result<()> {
             "--locked",
             "--workspace",
             "--profile",
-            "ci",
+            "nightly",
             "--test",
             "worlds",
             "--",

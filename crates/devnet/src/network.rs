@@ -102,6 +102,24 @@ pub struct NetworkConfig {
     pub sinner: Option<(usize, Sin)>,
 }
 
+impl NetworkConfig {
+    /// [`SEATS`] seats of the `ci` profile on an L1 of its own, all servers at free ports of loopback, and a watchtower.
+    pub fn new(directory: PathBuf) -> Self {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            profile: Profile::Ci,
+            seats: SEATS,
+            l1: L1Choice::Embedded { rpc: any, beacon: any },
+            l2_rpc: any,
+            follower_rpc: None,
+            directory,
+            chain_file: None,
+            watch: true,
+            sinner: None,
+        }
+    }
+}
+
 /// Why a network did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {

@@ -4,12 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use alloy_primitives::B256;
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::{Duration, Instant},
-};
-use surety_contracts::Profile;
-use surety_devnet::network::{L1Choice, Network, NetworkConfig, NetworkError};
+use std::time::{Duration, Instant};
+use surety_devnet::network::{Network, NetworkConfig, NetworkError};
 use surety_rpc::Backend as _;
 use surety_types::L1Height;
 
@@ -17,18 +13,7 @@ use surety_types::L1Height;
 const PATIENCE: Duration = Duration::from_secs(400);
 
 fn config(directory: &std::path::Path, seats: usize) -> NetworkConfig {
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    NetworkConfig {
-        profile: Profile::Ci,
-        seats,
-        l1: L1Choice::Embedded { rpc: any, beacon: any },
-        l2_rpc: any,
-        follower_rpc: None,
-        directory: directory.to_owned(),
-        chain_file: None,
-        watch: false,
-        sinner: None,
-    }
+    NetworkConfig { seats, watch: false, ..NetworkConfig::new(directory.to_owned()) }
 }
 
 /// Final heights of all seats that run.

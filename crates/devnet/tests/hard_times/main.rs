@@ -145,18 +145,7 @@ struct Quick {
 impl Quick {
     async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let config = NetworkConfig {
-            profile: Profile::Ci,
-            seats: surety_devnet::network::SEATS,
-            l1: L1Choice::Embedded { rpc: any, beacon: any },
-            l2_rpc: any,
-            follower_rpc: None,
-            directory: directory.path().join("network"),
-            chain_file: None,
-            watch: true,
-            sinner: None,
-        };
+        let config = NetworkConfig::new(directory.path().join("network"));
         let clocks: Vec<Arc<AtomicI64>> = (0..SEATS).map(|_| Arc::default()).collect();
         let read = |ahead: &Arc<AtomicI64>| {
             let ahead = ahead.clone();

@@ -7,6 +7,7 @@
 
 use super::{
     application::{Application, Marshal, Shared, TermInfo},
+    arrival::Arrival,
     block::{BlockLimits, Hash, to_digest},
     byzantine::{Bent, Tap},
     certified,
@@ -238,8 +239,14 @@ where
         term.send_replace(Some(cut));
     }
     recall_executed(&shared)?;
+    let mut arrival = None;
     if let Some(guard) = shared.guard.clone() {
-        heed_events(&context, guard, &shared.schedule);
+        heed_events(&context, guard.clone(), &shared.schedule);
+        if !timing.listen.is_zero() {
+            // Before anything runs that could sign.
+            guard.listen();
+            arrival = Some((guard, Arrival::new(timing.listen)));
+        }
     }
     let cache = CacheRef::new(page_size(4_096), NZUsize!(256));
     let mut terms_seen = term.subscribe();
@@ -265,7 +272,7 @@ where
     let (witness, reports) = Witness::new();
     statements::start(&context, shared.clone(), statements, witness.clone(), requests, channels.statements);
     gossip::start(&context, evidence.clone(), reports, channels.evidence);
-    status::start(&context, shared.clone(), epochs.clone(), marshal.clone(), timing.listen, channels.status);
+    status::start(&context, shared.clone(), epochs.clone(), marshal.clone(), arrival, channels.status);
 
     let mux = |label, (sender, receiver)| {
         let (mux, handle) = Muxer::new(context.child(label), sender, receiver);

@@ -5,8 +5,8 @@
 //!
 //! A seat in term t that hears of a later one learns the height of t's last block and asks *that peer* for the block and
 //! the certificate that made it final. One that is in the peer's term without an engine of its own (it votes in a later term, or
-//! did in an earlier one), or that has just started and is silent, asks for the newest block likewise. Both are checked like any other; a peer that lied has nothing to
-//! answer with.
+//! did in an earlier one), or that has just started and is silent, asks for the newest block likewise. Both are checked like
+//! any other; a peer that lied has nothing to answer with.
 //!
 //! Heads also tell a node that has started when it may sign: see [`super::arrival`].
 //!
@@ -89,7 +89,7 @@ pub(super) fn start<E: Runtime, S, R>(
     shared: Arc<Shared>,
     epochs: Epochs,
     marshal: Marshal,
-    listens: Duration,
+    arrival: Option<(Guard, Arrival)>,
     (mut sender, receiver): (S, R),
 ) where
     S: Sender<PublicKey = PublicKey>,
@@ -103,10 +103,6 @@ pub(super) fn start<E: Runtime, S, R>(
             sender.send(Recipients::All, status.encode(), false);
             context.sleep(PERIOD).await;
         }
-    });
-    let arrival = shared.guard.clone().filter(|_| !listens.is_zero()).map(|guard| {
-        guard.listen();
-        (guard, Arrival::new(listens))
     });
     let listener = Listener { shared, epochs, marshal, asked: BTreeSet::new(), arrival };
     context.child("status_in").spawn(|context| listener.run(context, receiver));
@@ -148,10 +144,10 @@ impl Listener {
 
     /// Ends the silence of the start when it is time.
     fn arrive(&mut self, now: SystemTime) {
+        let Some((guard, arrival)) = &mut self.arrival else { return };
         let Some(scheme) = self.epochs.current().and_then(|term| self.epochs.scheme_of(term.term.get())) else {
             return;
         };
-        let Some((guard, arrival)) = &mut self.arrival else { return };
         let members = scheme.participants();
         let me = scheme.me().and_then(|me| members.key(me.index()));
         let others: Vec<_> = members.iter().filter(|member| Some(*member) != me).cloned().collect();
