@@ -154,7 +154,7 @@ fn end_to_end(shell: &Shell) -> Result<()> {
 /// Worlds of the nightly simulation. `SURETY_SIM_SEEDS` says otherwise.
 const WORLDS: &str = "10000";
 
-/// What takes too long for each run, or is known to fail at times.
+/// What takes too long for each run.
 fn nightly(shell: &Shell) -> Result<()> {
     nextest(shell, &["--no-run"])?;
     // Many worlds, in a profile whose code is worth its compiler's time for so many.
@@ -167,7 +167,7 @@ fn nightly(shell: &Shell) -> Result<()> {
             "--locked",
             "--workspace",
             "--profile",
-            "ci",
+            "nightly",
             "--test",
             "worlds",
             "--",
@@ -177,10 +177,7 @@ fn nightly(shell: &Shell) -> Result<()> {
         ],
         &[("SURETY_SIM_SEEDS", &worlds)],
     )?;
-    nextest(
-        shell,
-        &["--run-ignored", "only", "-E", "package(surety-devnet) and binary(hard_times) and not test(old_disks)"],
-    )?;
+    nextest(shell, &["--run-ignored", "only", "-E", "package(surety-devnet) and binary(hard_times)"])?;
     nextest(shell, &["--run-ignored", "only", "--test-threads", "1", "-E", "binary(committees)"])?;
     shell.run_with(
         &shell.root.join("e2e"),

@@ -11,7 +11,7 @@ use std::{
 use surety_contracts::Profile;
 use surety_devnet::{
     l1::DEV_MNEMONIC,
-    network::{L1Choice, L2_BALANCE, MAX_SEATS, Network, NetworkConfig, SEATS},
+    network::{L1Choice, L2_BALANCE, MAX_SEATS, MIN_SEATS, Network, NetworkConfig, SEATS},
 };
 use surety_rpc::Backend as _;
 
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = DevProfile::Dev)]
     profile: DevProfile,
     /// Seats of the committee. All share this machine.
-    #[arg(long, default_value_t = SEATS as u64, value_parser = clap::value_parser!(u64).range(1..=MAX_SEATS as u64))]
+    #[arg(long, default_value_t = SEATS as u64, value_parser = clap::value_parser!(u64).range(MIN_SEATS as u64..=MAX_SEATS as u64))]
     seats: u64,
     /// Address that all servers listen on.
     #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into())]

@@ -8,15 +8,16 @@
 //! ```
 
 mod dev_seat;
+mod founding;
 
 use crate::{
-    deploy::{DeployError, DeployRequest, deploy, predict},
+    deploy::DeployError,
     l1::{Config as L1Config, EmbeddedL1, EmbeddedL1Handle, NodeError, StartError, dev_accounts},
 };
 use alloy::signers::local::PrivateKeySigner;
-use alloy::sol_types::SolCall as _;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256, uint};
+use alloy_primitives::{Address, B256, U256, keccak256, uint};
 use dev_seat::{DevSeat, check_seats};
+use founding::{FUNDED_WITHIN, found, funded};
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -24,15 +25,11 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use surety_contracts::{
-    ChainFile, ChainFileError, FoundingSeat, Parameters, Profile,
-    bindings::{Bridge, Inbox},
-    genesis::L2Genesis,
-};
+use surety_contracts::{ChainFile, ChainFileError, Parameters, Profile};
 use surety_l1::{
-    BlockAt, L1, L1Error,
+    L1, L1Error,
     rpc::{BadUrl, RpcConfig, RpcL1},
-    submit::{Outgoing, SubmitConfig, SubmitError, Submitter},
+    submit::{SubmitConfig, SubmitError, Submitter},
 };
 use surety_node::{
     clock::Clock,
@@ -45,7 +42,6 @@ use surety_node::{
     signer::LocalSigner,
 };
 use surety_rpc::{ServeError, Server};
-use surety_stf::StateReader as _;
 use surety_types::signing::Domain;
 use surety_watch::{Policy, WatchConfig, WatchError, Watchtower};
 
@@ -53,18 +49,12 @@ use surety_watch::{Policy, WatchConfig, WatchError, Watchtower};
 pub const L2_CHAIN_ID: u64 = 75_873;
 /// Seats of a network of which nobody said how many.
 pub const SEATS: usize = 4;
+/// The fewest seats that a chain opens with.
+pub const MIN_SEATS: usize = 4;
 /// The most seats of a network: what one process and one machine can do.
 pub const MAX_SEATS: usize = 16;
 /// What each dev account gets on L2: 500 ether, by a deposit.
 pub const L2_BALANCE: U256 = uint!(500_000_000_000_000_000_000_U256);
-/// What each poster gets on L1: 50 ether.
-const POSTER_BALANCE: U256 = uint!(50_000_000_000_000_000_000_U256);
-/// What may be paid for a deposit on top of its value; the rest becomes the depositor's on L2.
-const DEPOSIT_FEE: U256 = uint!(10_000_000_000_000_000_U256);
-/// Gas of a deposit on L2.
-const DEPOSIT_GAS: u64 = 100_000;
-/// How long the first deposits may take.
-const FUNDED_WITHIN: Duration = Duration::from_secs(120);
 /// The file of the directory in which the watchtower looks for evidence that people bring.
 pub const EVIDENCE: &str = "evidence.jsonl";
 /// The dev account that deploys and pays: the last one, which people use least.
@@ -94,7 +84,7 @@ pub enum L1Choice {
 pub struct NetworkConfig {
     /// Delays and windows.
     pub profile: Profile,
-    /// How many seats, 1 to [`MAX_SEATS`].
+    /// How many seats, [`MIN_SEATS`] to [`MAX_SEATS`].
     pub seats: usize,
     /// L1.
     pub l1: L1Choice,
@@ -110,6 +100,24 @@ pub struct NetworkConfig {
     pub watch: bool,
     /// A seat, by place, that does wrong when it is told to: for drills.
     pub sinner: Option<(usize, Sin)>,
+}
+
+impl NetworkConfig {
+    /// [`SEATS`] seats of the `ci` profile on an L1 of its own, all servers at free ports of loopback, and a watchtower.
+    pub fn new(directory: PathBuf) -> Self {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            profile: Profile::Ci,
+            seats: SEATS,
+            l1: L1Choice::Embedded { rpc: any, beacon: any },
+            l2_rpc: any,
+            follower_rpc: None,
+            directory,
+            chain_file: None,
+            watch: true,
+            sinner: None,
+        }
+    }
 }
 
 /// Why a network did not start.
@@ -136,8 +144,8 @@ pub enum NetworkError {
     /// A chain is there, but not on this L1.
     #[error("the chain of {0} is not on this L1: use the L1 that it began on, or an empty directory")]
     OtherL1(String),
-    /// Too many seats, or none.
-    #[error("a network of {0} seats cannot be: 1 to {MAX_SEATS}")]
+    /// Too many seats, or too few.
+    #[error("a network of {0} seats cannot be: {MIN_SEATS} to {MAX_SEATS}")]
     Seats(usize),
     /// The directory's network has another number of seats.
     #[error("the network of {directory} has {there} seats: start it with as many, or use an empty directory")]
@@ -273,12 +281,11 @@ impl Network {
             funded(seat, account.address()).await?;
         }
         let mut servers = Vec::new();
-        let serve = |address| surety_rpc::Config { address, ..Default::default() };
         if let Some(first) = seats.first() {
-            servers.push(surety_rpc::serve(first.backend(), serve(config.l2_rpc)).await?);
+            servers.push(surety_rpc::serve(first.backend(), serving_at(config.l2_rpc)).await?);
         }
         if let Some(address) = config.follower_rpc {
-            servers.push(surety_rpc::serve(follower.backend(), serve(address)).await?);
+            servers.push(surety_rpc::serve(follower.backend(), serving_at(address)).await?);
         }
         let feeds = servers.first().map(|server| format!("ws://{}", server.address())).into_iter().collect();
         let watchtower =
@@ -332,7 +339,7 @@ impl Network {
         &self.accounts
     }
 
-    /// Stops a seat, waits for something else, and starts it again.
+    /// Stops a seat, waits for something else, and starts it again; the first seat's RPC server, too, at the same address.
     ///
     /// # Errors
     /// It does not start; the network goes on without it.
@@ -341,13 +348,24 @@ impl Network {
         place: usize,
         away: impl Future<Output = ()>,
     ) -> Result<(), NetworkError> {
-        if place < self.seats.len() {
-            if let Err(error) = self.seats.remove(place).stop().await {
-                tracing::error!(seat = place, %error, "the seat had failed");
-            }
-            away.await;
-            let seat = self.starts.start(place).await?;
-            self.seats.insert(place, seat);
+        if place >= self.seats.len() {
+            return Ok(());
+        }
+        // What serves the first seat's store holds it open.
+        let served = if place == 0 && !self.servers.is_empty() { Some(self.servers.remove(0)) } else { None };
+        let address = served.as_ref().map(Server::address);
+        if let Some(server) = served {
+            server.stop().await;
+        }
+        if let Err(error) = self.seats.remove(place).stop().await {
+            tracing::error!(seat = place, %error, "the seat had failed");
+        }
+        away.await;
+        let seat = self.starts.start(place).await?;
+        let backend = seat.backend();
+        self.seats.insert(place, seat);
+        if let Some(address) = address {
+            self.servers.insert(0, surety_rpc::serve(backend, serving_at(address)).await?);
         }
         Ok(())
     }
@@ -417,6 +435,11 @@ impl Network {
     }
 }
 
+/// How an RPC server serves.
+fn serving_at(address: SocketAddr) -> surety_rpc::Config {
+    surety_rpc::Config { address, ..Default::default() }
+}
+
 /// Waits for the watchtower's end; for ever if there is none.
 async fn ended(watchtower: Option<&mut Watchtower>) -> Result<(), WatchError> {
     match watchtower {
@@ -478,50 +501,6 @@ fn poll(chain: &ChainFile) -> Duration {
     Duration::from_millis(chain.protocol.slot_time.saturating_mul(250).clamp(200, 12_000))
 }
 
-/// Finds the chain of the directory on this L1, or deploys a new one and funds its accounts.
-async fn found(
-    config: &NetworkConfig,
-    protocol: Parameters,
-    l1: &Arc<dyn L1>,
-    accounts: &[PrivateKeySigner],
-    seats: &[DevSeat],
-) -> Result<ChainFile, NetworkError> {
-    let path = config.directory.join("chain.json");
-    if path.exists() {
-        let chain = ChainFile::read(&path)?;
-        let there = l1.chain_id().await? == chain.l1_chain_id
-            && !l1.code(chain.addresses.bridge, BlockAt::Latest).await?.is_empty();
-        return if there { Ok(chain) } else { Err(NetworkError::OtherL1(path.display().to_string())) };
-    }
-    let head = l1.block(BlockAt::Latest).await?;
-    let genesis_time = head.map(|block| block.time).unwrap_or_default();
-    let deployer = accounts.get(DEPLOYER).cloned().ok_or(NetworkError::Key(DEPLOYER))?;
-    let keys = config.directory.join("keys/deployer");
-    let there = predict(&**l1, deployer.address()).await?;
-    let proved = |(place, seat): (usize, &DevSeat)| {
-        let registry = there.addresses.registry;
-        FoundingSeat::prove(there.l1_chain_id, registry, seat.owner, &seat.vote, seat.peer_public)
-            .ok_or(NetworkError::Key(place))
-    };
-    let chain = deploy(
-        l1.clone(),
-        DeployRequest {
-            deployer: deployer.clone(),
-            parameters: protocol.chain(genesis_time),
-            protocol,
-            genesis: L2Genesis::new(L2_CHAIN_ID),
-            seats: seats.iter().enumerate().map(proved).collect::<Result<_, _>>()?,
-            journal: keys.clone(),
-        },
-    )
-    .await?;
-    let submitter = submitter(l1, deployer, keys, &chain).await?;
-    fund(&submitter, &chain, accounts, seats).await?;
-    // Last, so that a directory with a chain file has a whole network.
-    chain.write(&path)?;
-    Ok(chain)
-}
-
 async fn submitter(
     l1: &Arc<dyn L1>,
     key: PrivateKeySigner,
@@ -533,70 +512,6 @@ async fn submitter(
     let settings = SubmitConfig { daily_budget: U256::MAX, max_underway: 64, ..SubmitConfig::new(directory) };
     let open = Submitter::open(l1.clone(), Arc::new(key), settings.for_slot_time(slot)).await;
     open.map_err(|cause| NetworkError::Send { what: "open the journal of a sender on L1", cause: cause.into() })
-}
-
-/// Ether for the posters on L1 and, by deposits, for the dev accounts on L2.
-async fn fund(
-    submitter: &Submitter,
-    chain: &ChainFile,
-    accounts: &[PrivateKeySigner],
-    seats: &[DevSeat],
-) -> Result<(), NetworkError> {
-    let reporters = seats.iter().map(|seat| seat.poster.address()).chain(watcher().map(|key| key.address()));
-    let posters = reporters.map(|account| {
-        let outgoing = Outgoing { to: TxKind::Call(account), value: POSTER_BALANCE, ..Default::default() };
-        ("fund a poster or the watchtower", outgoing)
-    });
-    let deposits = accounts.iter().map(|account| {
-        let call = Bridge::depositTransactionCall {
-            to: account.address(),
-            value: L2_BALANCE,
-            gasLimit: DEPOSIT_GAS,
-            data: Bytes::new(),
-        };
-        let outgoing = Outgoing {
-            to: TxKind::Call(chain.addresses.bridge),
-            value: L2_BALANCE.saturating_add(DEPOSIT_FEE),
-            input: call.abi_encode().into(),
-            gas_limit: Some(300_000),
-            ..Default::default()
-        };
-        ("deposit for a dev account", outgoing)
-    });
-    // L2 learns of L1's fees by this.
-    let poke = Outgoing {
-        to: TxKind::Call(chain.addresses.inbox),
-        input: Inbox::pokeCall {}.abi_encode().into(),
-        gas_limit: Some(300_000),
-        ..Default::default()
-    };
-    let mut tickets = Vec::new();
-    for (what, outgoing) in posters.chain(deposits).chain([("tell L2 of L1's fees", poke)]) {
-        let ticket =
-            submitter.send(outgoing).await.map_err(|cause| NetworkError::Send { what, cause: cause.into() })?;
-        tickets.push((what, ticket));
-    }
-    for (what, ticket) in tickets {
-        let included =
-            submitter.wait(ticket).await.map_err(|cause| NetworkError::Send { what, cause: cause.into() })?;
-        if !included.inclusion.success {
-            return Err(NetworkError::Failed { what, transaction: included.transaction });
-        }
-    }
-    Ok(())
-}
-
-/// Waits until an account has ether on L2.
-async fn funded(seat: &Sequencer, account: Address) -> Result<(), NetworkError> {
-    let backend = seat.backend();
-    let store = surety_rpc::Backend::store(&*backend);
-    let arrival = async {
-        while store.latest()?.account(account)?.is_none_or(|account| account.balance.is_zero()) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        Ok(())
-    };
-    tokio::time::timeout(FUNDED_WITHIN, arrival).await.unwrap_or(Err(NetworkError::NotFunded))
 }
 
 /// A port of loopback that is free now.

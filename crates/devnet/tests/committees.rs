@@ -4,12 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use alloy_primitives::B256;
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::{Duration, Instant},
-};
-use surety_contracts::Profile;
-use surety_devnet::network::{L1Choice, Network, NetworkConfig, NetworkError};
+use std::time::{Duration, Instant};
+use surety_devnet::network::{Network, NetworkConfig, NetworkError};
 use surety_rpc::Backend as _;
 use surety_types::L1Height;
 
@@ -17,18 +13,7 @@ use surety_types::L1Height;
 const PATIENCE: Duration = Duration::from_secs(400);
 
 fn config(directory: &std::path::Path, seats: usize) -> NetworkConfig {
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    NetworkConfig {
-        profile: Profile::Ci,
-        seats,
-        l1: L1Choice::Embedded { rpc: any, beacon: any },
-        l2_rpc: any,
-        follower_rpc: None,
-        directory: directory.to_owned(),
-        chain_file: None,
-        watch: false,
-        sinner: None,
-    }
+    NetworkConfig { seats, watch: false, ..NetworkConfig::new(directory.to_owned()) }
 }
 
 /// Final heights of all seats that run.
@@ -92,10 +77,32 @@ async fn sixteen_seats_make_blocks_post_batches_and_lose_five() {
     lives_and_loses_a_third(16).await;
 }
 
-#[tokio::test]
-async fn no_network_has_no_seats_or_more_than_there_are_keys_for() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_tells_which_part_has_failed_and_goes_on_and_stops_without_it() {
     let directory = tempfile::tempdir().unwrap();
-    for seats in [0, 17] {
+    let mut network = Network::start(NetworkConfig { watch: true, ..config(directory.path(), 4) }).await.unwrap();
+    let failed = async |network: &mut Network| tokio::time::timeout(PATIENCE, network.failed()).await.unwrap();
+    // Files that can be written no more, as on a full disk.
+    for (file, says) in [("watch/position.json", "the watchtower has"), ("follower/follower.json", "the follower has")]
+    {
+        let path = directory.path().join(file);
+        // Whoever writes just now may be faster.
+        while std::fs::create_dir(&path).is_err() {
+            let _ = std::fs::remove_file(&path);
+        }
+        let told = failed(&mut network).await;
+        assert!(told.starts_with(says) && told.contains(file), "{told}");
+    }
+    let height = heights(&network)[0];
+    reach(&network, height + 5).await;
+    assert!(tokio::time::timeout(Duration::from_secs(1), network.failed()).await.is_err(), "all is told");
+    network.stop().await;
+}
+
+#[tokio::test]
+async fn no_network_has_fewer_seats_than_a_chain_opens_with_or_more_than_there_are_keys_for() {
+    let directory = tempfile::tempdir().unwrap();
+    for seats in [0, 3, 17] {
         let refused = Network::start(config(directory.path(), seats)).await;
         assert!(matches!(refused, Err(NetworkError::Seats(n)) if n == seats));
     }

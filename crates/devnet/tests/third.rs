@@ -9,21 +9,22 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use k256::ecdsa::SigningKey;
 use std::{
     io::Write as _,
-    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
-use surety_contracts::Profile;
 use surety_devnet::{
     l1::dev_accounts,
-    network::{EVIDENCE, L1Choice, Network, NetworkConfig},
+    network::{EVIDENCE, Network, NetworkConfig},
 };
 use surety_l1::{
     BlockAt, L1,
     contracts::Contracts,
     rpc::{RpcConfig, RpcL1},
 };
-use surety_node::follower_node::{FollowerNode, FollowerNodeConfig};
+use surety_node::{
+    builder::decode_aux,
+    follower_node::{FollowerNode, FollowerNodeConfig},
+};
 use surety_rpc::Backend;
 use surety_types::{
     Term,
@@ -72,20 +73,7 @@ fn height(backend: &impl Backend) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_half_of_the_seats_is_frozen_the_rest_goes_on_from_what_l1_has() {
     let directory = tempfile::tempdir().unwrap();
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let network = Network::start(NetworkConfig {
-        profile: Profile::Ci,
-        l1: L1Choice::Embedded { rpc: any, beacon: any },
-        l2_rpc: any,
-        follower_rpc: None,
-        directory: directory.path().join("network"),
-        chain_file: None,
-        watch: true,
-        seats: 4,
-        sinner: None,
-    })
-    .await
-    .unwrap();
+    let network = Network::start(NetworkConfig::new(directory.path().join("network"))).await.unwrap();
     let chain = network.chain().clone();
     let (rpc, beacon) = network.l1_urls();
     let l1: Arc<dyn L1> = Arc::new(RpcL1::new(RpcConfig::new(rpc, [beacon.to_owned()]), None).unwrap());
@@ -116,20 +104,16 @@ async fn when_half_of_the_seats_is_frozen_the_rest_goes_on_from_what_l1_has() {
     let before = contracts.current_term(BlockAt::Latest).await.unwrap();
     let path = directory.path().join("network").join(EVIDENCE);
     let mut file = std::fs::File::options().append(true).create(true).open(path).unwrap();
-    let mut brought = false;
-    let mut fee_nonce = 0u64;
     let term = until("a term without the two", async || {
         let request = TransactionRequest::default()
             .with_to(Address::repeat_byte(0x44))
             .with_value(U256::from(1))
             .with_gas_limit(21_000)
-            .with_nonce(fee_nonce)
+            .with_nonce(sent.len() as u64)
             .with_max_fee_per_gas(10_000_000_000)
             .with_max_priority_fee_per_gas(1_000_000);
         sent.push(*user.send_transaction(request).await.unwrap().tx_hash());
-        fee_nonce += 1;
-        if fee_nonce == 10 && !brought {
-            brought = true;
+        if sent.len() == 10 {
             file.write_all(&evidence(2, &network, before)).unwrap();
             file.write_all(&evidence(3, &network, before)).unwrap();
         }
@@ -149,12 +133,9 @@ async fn when_half_of_the_seats_is_frozen_the_rest_goes_on_from_what_l1_has() {
         while let Ok(change) = removed.try_recv() {
             gone.extend(change.removed.iter().map(|block| (block.block.header.number, block.hash)));
         }
-        network.seats()[0].backend().store().block(network.seats()[0].backend().store().head().hash).unwrap().and_then(
-            |head| {
-                let term_of = u64::from_be_bytes(head.aux.get(..8)?.try_into().ok()?);
-                (term_of >= term.get()).then_some(head.block.header.number)
-            },
-        )
+        let head = first.store().block(first.store().head().hash).unwrap()?;
+        let context = decode_aux(chain.parameters.rollup, &head.aux)?;
+        (context.term >= term).then_some(head.block.header.number)
     })
     .await;
     assert!(!gone.is_empty(), "subscribers were told of the blocks that were taken back");

@@ -30,6 +30,7 @@ pub(crate) const ADDRESSES: Addresses = Addresses {
 };
 pub(crate) const ROLLUP: RollupId = RollupId::new(75873);
 pub(crate) const SLOT: u64 = 2;
+const GAS_USED: u64 = 21_000;
 
 type Signed = EthereumTxEnvelope<TxEip4844WithSidecar<BlobTransactionSidecarEip7594>>;
 
@@ -48,7 +49,10 @@ pub(crate) struct World {
     pub(crate) pool: BTreeMap<(Address, u64), Signed>,
     pub(crate) finality_lag: u64,
     pub(crate) fees: Option<Fees>,
+    /// What an account has before its included transactions.
     pub(crate) balance: U256,
+    /// Blocks that are made just before the next questions for balances are answered, one each.
+    pub(crate) mined_before_balances: usize,
     /// Logs left out of answers, by place in the answer.
     pub(crate) omit_log: Option<usize>,
     /// Failures of the next sends.
@@ -144,6 +148,11 @@ impl FakeL1 {
 fn next_nonce(chain: &[FakeBlock], also: &[Signed], sender: Address) -> u64 {
     let of = |tx: &&Signed| tx.recover_signer().unwrap() == sender;
     (chain.iter().flat_map(|b| &b.included).filter(of).count() + also.iter().filter(of).count()) as u64
+}
+
+/// What an included transaction paid.
+fn fee(tx: &Signed) -> u128 {
+    u128::from(GAS_USED) * tx.max_fee_per_gas()
 }
 
 fn perform(
@@ -311,8 +320,17 @@ impl L1 for FakeL1 {
         now(Ok(self.0.lock().fees.unwrap()))
     }
 
-    fn balance(&self, _: Address) -> Answer<'_, U256> {
-        now(Ok(self.0.lock().balance))
+    fn balance(&self, address: Address) -> Answer<'_, U256> {
+        let mut world = self.0.lock();
+        if let Some(left) = world.mined_before_balances.checked_sub(1) {
+            world.mined_before_balances = left;
+            drop(world);
+            self.mine(&[]);
+            world = self.0.lock();
+        }
+        let sent = world.chain.iter().flat_map(|b| &b.included).filter(|tx| tx.recover_signer().unwrap() == address);
+        let paid = sent.fold(U256::ZERO, |sum, tx| sum + tx.value() + U256::from(fee(tx)));
+        now(Ok(world.balance - paid))
     }
 
     fn nonce(&self, address: Address) -> Answer<'_, u64> {
@@ -373,8 +391,8 @@ impl L1 for FakeL1 {
                 block_number: b.block.number,
                 block_hash: b.block.hash,
                 success: true,
-                gas_used: 21_000,
-                fee: 21_000 * tx.max_fee_per_gas(),
+                gas_used: GAS_USED,
+                fee: fee(tx),
             })
         });
         now(Ok(found))

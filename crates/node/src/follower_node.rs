@@ -71,7 +71,8 @@ pub struct FollowerNode {
     backend: Arc<NodeBackend>,
     status: watch::Receiver<Status>,
     stop: watch::Sender<bool>,
-    follower: JoinHandle<Result<(), FollowerError>>,
+    /// `None` once its end was told.
+    follower: Option<JoinHandle<Result<(), FollowerError>>>,
     helpers: Vec<JoinHandle<()>>,
 }
 
@@ -171,7 +172,7 @@ impl FollowerNode {
         if !feeds.is_empty() {
             helpers.extend(follow_feeds(&chain, &directory, l1, (store, inbox), &backend, schedule, feeds)?);
         }
-        let follower = tokio::spawn(follower.run(stopped));
+        let follower = Some(tokio::spawn(follower.run(stopped)));
         Ok(Self { backend, status, stop, follower, helpers })
     }
 
@@ -185,12 +186,15 @@ impl FollowerNode {
         self.status.clone()
     }
 
-    /// Waits until the follower has ended, which it does by itself only when it fails.
+    /// Waits until the follower has ended, which it does by itself only when it fails; for ever if that was told before.
     ///
     /// # Errors
     /// Why it failed.
     pub async fn ended(&mut self) -> Result<(), FollowerError> {
-        match (&mut self.follower).await {
+        let Some(follower) = &mut self.follower else { return std::future::pending().await };
+        let outcome = follower.await;
+        self.follower = None;
+        match outcome {
             Ok(outcome) => outcome,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
@@ -200,10 +204,12 @@ impl FollowerNode {
     pub async fn stop(self) {
         // Nobody listening means that it has ended.
         let _ = self.stop.send(true);
-        match self.follower.await {
-            Ok(Err(error)) => tracing::error!(%error, "the follower had failed"),
-            Err(error) if error.is_panic() => tracing::error!(%error, "the follower had failed"),
-            _ => {}
+        if let Some(follower) = self.follower {
+            match follower.await {
+                Ok(Err(error)) => tracing::error!(%error, "the follower had failed"),
+                Err(error) if error.is_panic() => tracing::error!(%error, "the follower had failed"),
+                _ => {}
+            }
         }
         for helper in self.helpers {
             helper.abort();

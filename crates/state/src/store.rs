@@ -327,12 +327,18 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the branch that ends in this block canonical. The block is in memory or is the committed head.
+    /// Makes the branch that ends in this block canonical. The block is in memory or is the committed head; one below that is
+    /// canonical already and left as it is.
     ///
     /// # Errors
-    /// The block is neither.
+    /// The block is none of these.
     pub fn set_head(&self, hash: B256) -> Result<()> {
-        self.inner.tree.write().set_head(hash)
+        let moved = self.inner.tree.write().set_head(hash);
+        match moved {
+            // Another caller may have committed it, and blocks on it, since it was inserted.
+            Err(Error::UnknownBlock(_)) if self.is_committed(hash)? => Ok(()),
+            moved => moved,
+        }
     }
 
     /// Makes a block and all its ancestors durable and canonical, in one synced transaction, and drops the branches that

@@ -79,6 +79,20 @@ fn branches_live_side_by_side_until_one_is_committed() {
 }
 
 #[test]
+fn the_head_may_be_set_to_what_another_caller_has_committed_since_and_does_not_go_down() {
+    let store = open();
+    let a = grow(&store, store.genesis(), pay(1, 5), 1);
+    let b = grow(&store, a, pay(1, 6), 1);
+    store.commit(b.hash).unwrap();
+    for known in [a, b] {
+        store.set_head(known.hash).unwrap();
+        assert_eq!((store.head(), store.committed()), (b, b));
+    }
+    let unknown = B256::repeat_byte(9);
+    assert!(matches!(store.set_head(unknown), Err(Error::UnknownBlock(hash)) if hash == unknown));
+}
+
+#[test]
 fn a_view_does_not_move() {
     let store = open();
     let a = grow(&store, store.genesis(), pay(1, 5), 0);

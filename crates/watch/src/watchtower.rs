@@ -99,7 +99,8 @@ pub struct Watchtower {
     status: watch::Receiver<Status>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    prosecutor: JoinHandle<Result<(), WatchError>>,
+    /// `None` once its end was told.
+    prosecutor: Option<JoinHandle<Result<(), WatchError>>>,
     /// Held while it runs.
     _lock: File,
 }
@@ -155,7 +156,7 @@ impl Watchtower {
             source: own,
             status,
         };
-        let prosecutor = tokio::spawn(Prosecutor::new(parts).run(pairs_taken, stopped));
+        let prosecutor = Some(tokio::spawn(Prosecutor::new(parts).run(pairs_taken, stopped)));
         Ok(Self { audit, status: watched, stop, tasks, prosecutor, _lock: lock })
     }
 
@@ -169,22 +170,27 @@ impl Watchtower {
         self.status.clone()
     }
 
-    /// Waits until the watchtower has ended, which it does by itself only when it cannot go on.
+    /// Waits until the watchtower has ended, which it does by itself only when it cannot go on; for ever if that was told before.
     ///
     /// # Errors
     /// Why.
     pub async fn ended(&mut self) -> Result<(), WatchError> {
-        (&mut self.prosecutor).await.unwrap_or(Err(WatchError::Stopped))
+        let Some(prosecutor) = &mut self.prosecutor else { return std::future::pending().await };
+        let outcome = prosecutor.await;
+        self.prosecutor = None;
+        outcome.unwrap_or(Err(WatchError::Stopped))
     }
 
     /// Stops. What was sent goes on being sent by the next run.
     pub async fn stop(self) {
         let Self { stop, tasks, prosecutor, .. } = self;
         let _ = stop.send(true);
-        match prosecutor.await {
-            Ok(Err(error)) => tracing::error!(%error, "the watchtower had ended"),
-            Ok(Ok(())) => {}
-            Err(error) => tracing::error!(%error, "the watchtower had failed"),
+        if let Some(prosecutor) = prosecutor {
+            match prosecutor.await {
+                Ok(Err(error)) => tracing::error!(%error, "the watchtower had ended"),
+                Ok(Ok(())) => {}
+                Err(error) => tracing::error!(%error, "the watchtower had failed"),
+            }
         }
         for task in tasks {
             task.abort();

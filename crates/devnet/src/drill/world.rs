@@ -1,15 +1,14 @@
 //! What a drill looks at: the chain on L2, the contracts on L1, the clock.
 
 use super::{DrillConfig, DrillError};
-use crate::network::{Network, NetworkConfig, NetworkError, SEATS};
+use crate::network::{Network, NetworkConfig, NetworkError};
 use alloy::sol_types::SolEvent as _;
 use alloy_primitives::{B256, U256};
 use std::{
-    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
-use surety_contracts::{ChainFile, Profile, bindings::Slasher};
+use surety_contracts::{ChainFile, bindings::Slasher};
 use surety_l1::{
     BlockAt, L1,
     contracts::{Contracts, Member},
@@ -143,18 +142,13 @@ impl World {
         timeline: Timeline,
     ) -> Result<Self, DrillError> {
         timeline.tell("starting a network: L1, contracts, four seats, follower, watchtower");
-        let network = Network::start(NetworkConfig {
-            profile: Profile::Ci,
-            seats: SEATS,
+        let settings = NetworkConfig {
             l1: config.l1.clone(),
-            l2_rpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            follower_rpc: None,
-            directory: config.directory.clone(),
             chain_file: config.chain_file.clone(),
-            watch: true,
             sinner,
-        })
-        .await?;
+            ..NetworkConfig::new(config.directory.clone())
+        };
+        let network = Box::pin(Network::start(settings)).await?;
         let view = View::new(network.l1_urls(), network.chain())?;
         let world = Self { network, view, timeline };
         until("the watchtower has read L1", Duration::from_secs(60), async || {

@@ -1,6 +1,6 @@
 //! The seats of a development network: keys that everybody knows.
 
-use super::{MAX_SEATS, NetworkConfig, NetworkError};
+use super::{MAX_SEATS, MIN_SEATS, NetworkConfig, NetworkError};
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, B256, keccak256};
 use k256::ecdsa::SigningKey;
@@ -42,7 +42,7 @@ impl DevSeat {
 
 /// A network that is there goes on with the seats that it has.
 pub(super) fn check_seats(config: &NetworkConfig) -> Result<(), NetworkError> {
-    if !(1..=MAX_SEATS).contains(&config.seats) {
+    if !(MIN_SEATS..=MAX_SEATS).contains(&config.seats) {
         return Err(NetworkError::Seats(config.seats));
     }
     let there = (0..).take_while(|place| config.directory.join(format!("seat-{place}")).exists()).count();

@@ -172,14 +172,8 @@ impl World {
         pace.ahead.store(pace.l1_ahead(), Ordering::SeqCst);
         let config = NetworkConfig {
             profile: Profile::Production,
-            seats: surety_devnet::network::SEATS,
             l1: L1Choice::External { rpc: l1.rpc_url(), beacon: l1.beacon_url() },
-            l2_rpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            follower_rpc: None,
-            directory: directory.path().join("network"),
-            chain_file: None,
-            watch: true,
-            sinner: None,
+            ..NetworkConfig::new(directory.path().join("network"))
         };
         let conditions = Conditions { protocol, clocks: vec![pace.clock()] };
         let network = tokio::select! {

@@ -47,6 +47,8 @@ const KEPT_RESULTS: usize = 256;
 /// Blocks for which a nonce must stay used without an inclusion before another transaction is held to have taken it:
 /// endpoints count a nonce before they show the receipt, and those behind one address differ by a block or so.
 const NONCE_TAKEN_AFTER: u64 = 2;
+/// How often an account is read anew because blocks came in between.
+const READS_OF_ACCOUNT: usize = 4;
 /// Replacements tried at once when a pool holds an unknown transaction of this key.
 const BUMPS_AT_ONCE: usize = 8;
 
@@ -227,6 +229,15 @@ struct State {
     spent: Spent,
 }
 
+impl State {
+    /// What is in no block of an L1 on which the account's next nonce is `used`, but for one that is to be replaced. Receipts
+    /// are asked for only now and then: what is in a block is paid for whether its receipt was seen or not.
+    fn waiting(&self, used: u64, but: Option<u64>) -> impl Iterator<Item = &Underway> {
+        let those = self.underway.range(used..).filter(move |(nonce, _)| Some(**nonce) != but);
+        those.map(|(_, entry)| entry).filter(|entry| entry.included.is_none())
+    }
+}
+
 /// Sends the transactions of one key.
 pub struct Submitter {
     l1: Arc<dyn L1>,
@@ -295,7 +306,8 @@ impl Submitter {
     pub async fn send(&self, outgoing: Outgoing) -> Result<Ticket, SubmitError> {
         let sidecar = sidecar(outgoing.blobs.clone()).await?;
         let mut state = self.state.lock().await;
-        let waiting = state.underway.values().filter(|entry| entry.included.is_none()).count();
+        let used = self.l1.nonce(self.address()).await?;
+        let waiting = state.waiting(used, None).count();
         if waiting >= self.config.max_underway {
             return Err(SubmitError::TooManyUnderway(waiting));
         }
@@ -484,23 +496,39 @@ impl Submitter {
     ) -> Result<(), SubmitError> {
         let blobs = body.sidecar.as_ref().map_or(0, |sidecar| sidecar.blobs.len());
         let needed = offer.worst_cost(body.gas_limit, blobs);
-        let others = || state.underway.iter().filter(|(nonce, _)| Some(**nonce) != replaces).map(|(_, entry)| entry);
+        let others = state.underway.iter().filter(|(nonce, _)| Some(**nonce) != replaces);
         let mut used = if state.spent.day == today() { state.spent.wei } else { U256::ZERO };
-        for entry in others() {
+        for (_, entry) in others {
             used += entry.included.map_or_else(|| worst_cost(&entry.envelope), |i| U256::from(i.inclusion.fee));
         }
         if used.saturating_add(needed) > self.config.daily_budget {
             return Err(SubmitError::BudgetExhausted { budget: self.config.daily_budget, used, needed });
         }
-        let waiting = others()
-            .filter(|entry| entry.included.is_none())
+        let (used, balance) = self.account().await?;
+        let waiting = state
+            .waiting(used, replaces)
             .fold(U256::ZERO, |sum, entry| sum + worst_cost(&entry.envelope) + entry.envelope.value());
         let needed = waiting.saturating_add(needed).saturating_add(body.value);
-        let balance = self.l1.balance(self.address()).await?;
         if balance < needed {
             return Err(SubmitError::InsufficientFunds { account: self.address(), balance, needed });
         }
         Ok(())
+    }
+
+    /// The account's next nonce and what it has, as of one block.
+    async fn account(&self) -> Result<(u64, U256), SubmitError> {
+        let mut used = self.l1.nonce(self.address()).await?;
+        let mut balance = self.l1.balance(self.address()).await?;
+        for _ in 0..READS_OF_ACCOUNT {
+            let after = self.l1.nonce(self.address()).await?;
+            if after == used {
+                break;
+            }
+            // A block came in between and may have paid for what counts as waiting.
+            used = after;
+            balance = self.l1.balance(self.address()).await?;
+        }
+        Ok((used, balance))
     }
 
     /// Ends a transaction: its fee is booked, its journal entry goes, its result is kept for those who wait.

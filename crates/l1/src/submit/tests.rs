@@ -207,6 +207,36 @@ async fn a_key_that_cannot_pay_or_fees_above_the_limits_are_refused_before_sendi
 }
 
 #[tokio::test]
+async fn what_is_in_a_block_is_paid_for_once_whether_it_was_noticed_or_not() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let ether = U256::from(10).pow(U256::from(18));
+    l1.0.lock().balance = ether * U256::from(10);
+    let of = |value: u64| Outgoing { value: ether * U256::from(value), ..outgoing() };
+    let submitter = open(&l1, patient(&dir)).await;
+    submitter.send(of(4)).await.unwrap();
+    l1.mine(&[]);
+    // 4 are gone, and nobody asked for the receipt.
+    submitter.send(of(4)).await.unwrap();
+    // A block in the middle of the check: 8 are gone.
+    l1.0.lock().mined_before_balances = 1;
+    submitter.send(of(1)).await.unwrap();
+    assert_eq!(l1.0.lock().mined_before_balances, 0);
+    // 1 of 2 waits.
+    let refused = submitter.send(of(1)).await.unwrap_err();
+    let left = |wei: U256| wei > ether && wei < ether * U256::from(2);
+    assert!(matches!(refused, SubmitError::InsufficientFunds { balance, .. } if left(balance)), "{refused}");
+    l1.mine(&[]);
+    drop(submitter);
+    // One that takes up the journal knows of no receipt at all.
+    let submitter = open(&l1, SubmitConfig { max_underway: 1, ..patient(&dir) }).await;
+    assert_eq!(submitter.underway().await, [0, 1, 2]);
+    let ticket = submitter.send(outgoing()).await.unwrap();
+    assert!(matches!(submitter.send(outgoing()).await, Err(SubmitError::TooManyUnderway(1))));
+    l1.mine(&[]);
+    assert!(submitter.wait(ticket).await.unwrap().inclusion.success);
+}
+
+#[tokio::test]
 async fn an_unknown_transaction_of_the_key_in_the_pool_is_outbid() {
     let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
     {

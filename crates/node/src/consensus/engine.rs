@@ -7,6 +7,7 @@
 
 use super::{
     application::{Application, Marshal, Shared, TermInfo},
+    arrival::Arrival,
     block::{BlockLimits, Hash, to_digest},
     byzantine::{Bent, Tap},
     certified,
@@ -46,6 +47,10 @@ use surety_rpc::Feed;
 use surety_state::StoredBlock;
 use surety_types::{Term, signing::Domain};
 use tokio::sync::{broadcast, watch};
+
+/// How long a peer may take to send a block or certificate until another is asked. A leader that dies may leave its block with
+/// some members; who lacks it asks the dead one first, at times.
+pub(super) const FETCH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long the engine of a finished term goes on.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -100,7 +105,8 @@ pub struct Timing {
     pub retry: Duration,
     /// After how long without a sign of its leader a view is given up at once. More than the others.
     pub skip: Duration,
-    /// How long a node that starts signs nothing and listens for its own key ([`crate::signer`]). Several views.
+    /// How long a node that starts signs nothing and listens for its own key ([`crate::signer`]), once it stands where the others
+    /// do (`arrival.rs`). Several views.
     pub listen: Duration,
 }
 
@@ -161,7 +167,7 @@ where
         timeout_retry: timing.retry,
         view_retention: ViewDelta::new(256),
         skip: SkipPolicy::Enabled { timeout: timing.skip, budget: SkipBudget::Participants },
-        fetch_timeout: NZDuration!(Duration::from_secs(1)),
+        fetch_timeout: NZDuration!(FETCH_TIMEOUT),
         fetch_retry_delay: Duration::from_millis(100),
         forward: ForwardPolicy::SilentVoters,
     }
@@ -233,9 +239,14 @@ where
         term.send_replace(Some(cut));
     }
     recall_executed(&shared)?;
+    let mut arrival = None;
     if let Some(guard) = shared.guard.clone() {
         heed_events(&context, guard.clone(), &shared.schedule);
-        listen(&context, guard, timing.listen);
+        if !timing.listen.is_zero() {
+            // Before anything runs that could sign.
+            guard.listen();
+            arrival = Some((guard, Arrival::new(timing.listen)));
+        }
     }
     let cache = CacheRef::new(page_size(4_096), NZUsize!(256));
     let mut terms_seen = term.subscribe();
@@ -261,7 +272,7 @@ where
     let (witness, reports) = Witness::new();
     statements::start(&context, shared.clone(), statements, witness.clone(), requests, channels.statements);
     gossip::start(&context, evidence.clone(), reports, channels.evidence);
-    status::start(&context, shared.clone(), epochs.clone(), marshal.clone(), channels.status);
+    status::start(&context, shared.clone(), epochs.clone(), marshal.clone(), arrival, channels.status);
 
     let mux = |label, (sender, receiver)| {
         let (mux, handle) = Muxer::new(context.child(label), sender, receiver);
@@ -290,18 +301,6 @@ where
 
     terms.follow(terms_seen, admit).await;
     Ok(())
-}
-
-/// Keeps the vote key silent for a while.
-fn listen<E: Runtime>(context: &E, guard: Guard, time: Duration) {
-    if time.is_zero() {
-        return;
-    }
-    guard.listen();
-    context.child("listen").spawn(move |context| async move {
-        context.sleep(time).await;
-        guard.speak();
-    });
 }
 
 /// Keeps the vote key silent in terms that an event at L1's head has ended, or a settled one.

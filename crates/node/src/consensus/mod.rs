@@ -17,6 +17,7 @@
 
 mod admission;
 mod application;
+mod arrival;
 pub mod block;
 pub mod byzantine;
 mod certified;

@@ -5,8 +5,10 @@
 //!
 //! A seat in term t that hears of a later one learns the height of t's last block and asks *that peer* for the block and
 //! the certificate that made it final. One that is in the peer's term without an engine of its own (it votes in a later term, or
-//! did in an earlier one) asks for the newest block likewise. Both are checked like any other; a peer that lied has nothing to
-//! answer with.
+//! did in an earlier one), or that has just started and is silent, asks for the newest block likewise. Both are checked like
+//! any other; a peer that lied has nothing to answer with.
+//!
+//! Heads also tell a node that has started when it may sign: see [`super::arrival`].
 //!
 //! **From L1 to consensus.** A node whose consensus directory is new or lost has the chain from L1, but the library would
 //! fetch all blocks again from the peers, who keep a part only. So when the store is far ahead of what the library has
@@ -14,15 +16,23 @@
 
 use super::{
     application::{Marshal, Shared},
+    arrival::Arrival,
     engine::{Runtime, TERMS_KEPT},
     epochs::{Boundary, Epochs},
 };
+use crate::signer::Guard;
 use commonware_cryptography::{certificate::Scheme as _, ed25519::PublicKey};
 use commonware_p2p::{Receiver, Recipients, Sender};
-use commonware_utils::vec::NonEmptyVec;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use commonware_utils::{ordered::Quorum as _, vec::NonEmptyVec};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use surety_types::signing::quorum;
 
-const PERIOD: Duration = Duration::from_secs(1);
+/// How often a seat tells its head.
+pub(super) const PERIOD: Duration = Duration::from_secs(1);
 /// The longest message.
 pub(super) const MAX_BYTES: usize = 9 + 16 * TERMS_KEPT;
 /// Blocks that the store may be ahead of the library before that is told to skip them.
@@ -79,6 +89,7 @@ pub(super) fn start<E: Runtime, S, R>(
     shared: Arc<Shared>,
     epochs: Epochs,
     marshal: Marshal,
+    arrival: Option<(Guard, Arrival)>,
     (mut sender, receiver): (S, R),
 ) where
     S: Sender<PublicKey = PublicKey>,
@@ -93,7 +104,7 @@ pub(super) fn start<E: Runtime, S, R>(
             context.sleep(PERIOD).await;
         }
     });
-    let listener = Listener { shared, epochs, marshal, asked: BTreeSet::new() };
+    let listener = Listener { shared, epochs, marshal, asked: BTreeSet::new(), arrival };
     context.child("status_in").spawn(|context| listener.run(context, receiver));
 }
 
@@ -103,6 +114,8 @@ struct Listener {
     marshal: Marshal,
     /// Heights that were asked about, the newest.
     asked: BTreeSet<u64>,
+    /// Until this node signs.
+    arrival: Option<(Guard, Arrival)>,
 }
 
 impl Listener {
@@ -114,19 +127,44 @@ impl Listener {
                 () = context.sleep_until(look) => {
                     look = context.current() + PERIOD;
                     self.skip().await;
+                    self.arrive(context.current());
                     continue;
                 }
             };
             let Ok((peer, message)) = message else { return };
             if let Some(status) = Status::decode(message.as_ref()) {
+                if let Some((_, arrival)) = &mut self.arrival {
+                    arrival.hear(peer.clone(), status.head);
+                    self.arrive(context.current());
+                }
                 self.hear(peer, &status);
             }
         }
     }
 
+    /// Ends the silence of the start when it is time.
+    fn arrive(&mut self, now: SystemTime) {
+        let Some((guard, arrival)) = &mut self.arrival else { return };
+        let Some(scheme) = self.epochs.current().and_then(|term| self.epochs.scheme_of(term.term.get())) else {
+            return;
+        };
+        let members = scheme.participants();
+        let me = scheme.me().and_then(|me| members.key(me.index()));
+        let others: Vec<_> = members.iter().filter(|member| Some(*member) != me).cloned().collect();
+        let needed = (quorum(members.len() as u32) as usize).saturating_sub(usize::from(me.is_some()));
+        let head = self.shared.blocks.store().committed().number;
+        if arrival.is_over(now, head, &others, needed) {
+            tracing::info!(head, "this node has listened where the others are: it signs from now on");
+            guard.speak();
+            self.arrival = None;
+        }
+    }
+
     fn hear(&mut self, peer: PublicKey, status: &Status) {
         let Some(current) = self.epochs.current() else { return };
-        let votes = self.epochs.scheme_of(current.term.get()).is_some_and(|scheme| scheme.me().is_some());
+        // Who is silent is not answered by the engines of those who wait for its vote.
+        let votes = self.arrival.is_none()
+            && self.epochs.scheme_of(current.term.get()).is_some_and(|scheme| scheme.me().is_some());
         let committed = self.shared.blocks.store().committed().number;
         if let Some(height) = status.question(current, committed, votes) {
             tracing::debug!(height, term = %current.term, "behind: asking for a final block");

@@ -22,7 +22,7 @@ use surety_l1::{
     L1, L1Error,
     follow::{DataSource, FollowError, Heads, L1Event, L1EventKind, Settled, Update},
 };
-use surety_state::Tag;
+use surety_state::{Error as StoreError, Tag};
 use surety_stf::derive::Data;
 use surety_types::{L2Height, Message, MessageIndex, claim::blob_data_hash};
 use tokio::sync::{mpsc, watch};
@@ -218,7 +218,13 @@ impl Follower {
         let guard = StopOnDrop(stopped);
         let outcome = work.await.map_err(|e| FollowerError::from(ApplyError::Engine(e.to_string())))?;
         drop(guard);
-        let outcome = outcome.map_err(FollowerError::from)?;
+        let outcome = outcome.map_err(|error| match error {
+            // Consensus writes to the same store: done again, all that is derived is found in place.
+            ApplyError::Store(
+                StoreError::UnknownBlock(_) | StoreError::UnknownNumber(_) | StoreError::UnknownParent { .. },
+            ) => StepError::Later(format!("the chain has moved while a batch was derived: {error}")),
+            error => StepError::Ended(error.into()),
+        })?;
         let end = derived(&batch, block, &outcome);
         self.report(&end, batch.statement.firstHeight, outcome);
         self.progress.applied(end);

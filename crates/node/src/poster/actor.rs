@@ -199,7 +199,8 @@ impl Poster {
             let wait = self.config.poll.saturating_mul(1 << failures);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                _ = self.follower.changed() => {}
+                // Without its follower a poster knows nothing of L1.
+                changed = self.follower.changed() => if changed.is_err() { return Ok(()) },
                 changed = stop.changed() => if changed.is_err() { return Ok(()) },
             }
         }

@@ -22,9 +22,10 @@
 //! The journal knows all that its key has signed, unless the disk is an old one or another node runs with the key. So a
 //! node listens for its own key ([`Guard::heard`]): every vote of its own in a certificate or from a peer, checked like any
 //! other, is looked up. If one is unknown, the journal's floor rises to the next term: this node signs nothing more of
-//! the vote's term or an earlier one, restarts or not. That holds all the time; and at a start a node signs nothing
-//! ([`Guard::listen`]) for [`crate::consensus::Timing::listen`], in which peers that are ahead send it their certificates.
-//! The wait has a fixed length, whatever is heard, so a committee that starts at once comes alive at once. What it cannot see is
+//! the vote's term or an earlier one, restarts or not. That holds all the time; and after a start a node signs nothing
+//! ([`Guard::listen`]) until it stands where the others stand and has heard them there for
+//! [`crate::consensus::Timing::listen`], however long it needs to catch up: what its key may have signed before lies in views
+//! that are over there. Where too few are heard to decide anything it stays silent, too. What it cannot see is
 //! a vote that stands in no certificate that reaches this node; journals must not be copied all the same.
 
 mod executed;

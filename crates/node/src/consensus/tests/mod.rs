@@ -537,6 +537,25 @@ fn a_whole_committee_that_restarts_and_listens_comes_alive_and_no_seat_takes_its
 }
 
 #[test]
+fn a_seat_that_is_behind_and_without_which_there_is_no_quorum_catches_up_and_ends_its_silence() {
+    run(Conditions { seed: 96, ..LISTENING }, |mut world| async move {
+        world.reach(10, Duration::from_secs(30)).await;
+        world.crash(2).await;
+        let head = world.heights()[0];
+        world.reach(head + 15, Duration::from_secs(60)).await;
+        for seat in [0, 1, 3] {
+            world.crash(seat).await;
+        }
+        // The fourth stays away.
+        for seat in 0..3 {
+            let started = world.start(seat).await;
+            world.seats[seat as usize] = Some(started);
+        }
+        world.reach(head + 25, Duration::from_secs(60)).await;
+    });
+}
+
+#[test]
 fn a_seat_that_restarts_listens_and_then_takes_its_turn_in_the_same_term() {
     run(Conditions { seed: 93, ..LISTENING }, |mut world| async move {
         world.reach(8, Duration::from_secs(30)).await;
