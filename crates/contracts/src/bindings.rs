@@ -64,3 +64,49 @@ sol!(
     Idle,
     "../../contracts/artifacts/Idle.json"
 );
+
+// Solidity's structs have one binding for each contract that speaks of them.
+
+impl From<Inbox::Batch> for Idle::Batch {
+    fn from(batch: Inbox::Batch) -> Self {
+        let Inbox::Batch {
+            rollup,
+            term,
+            genesis,
+            firstHeight,
+            lastHeight,
+            parentClaim,
+            prevHash,
+            lastHash,
+            blockHashRoot,
+            lastBlockTime,
+            messageCount,
+            messageAcc,
+            inboxTip,
+            dataHash,
+        } = batch;
+        Self {
+            rollup,
+            term,
+            genesis,
+            firstHeight,
+            lastHeight,
+            parentClaim,
+            prevHash,
+            lastHash,
+            blockHashRoot,
+            lastBlockTime,
+            messageCount,
+            messageAcc,
+            inboxTip,
+            dataHash,
+        }
+    }
+}
+
+impl From<Inbox::ParentClaim> for Idle::ParentClaim {
+    fn from(claim: Inbox::ParentClaim) -> Self {
+        let Inbox::ParentClaim { parentId, prevHash, lastHash, blockHashRoot } = claim;
+        Self { parentId, prevHash, lastHash, blockHashRoot }
+    }
+}

@@ -9,7 +9,7 @@ use crate::{
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use std::fmt;
-use surety_contracts::bindings::{Claims, Inbox, SequencerRegistry, Slasher};
+use surety_contracts::bindings::{Claims, Idle, Inbox, SequencerRegistry, Slasher};
 use surety_types::{BatchIndex, L2Height, MessageIndex, Seconds, Term};
 
 pub use surety_contracts::Addresses;
@@ -262,6 +262,41 @@ impl<'a> Contracts<'a> {
     /// [`L1Error`].
     pub async fn accumulator(&self, count: MessageIndex, at: BlockAt) -> Result<B256, L1Error> {
         self.read(self.addresses.inbox, &Inbox::accumulatorCall { count: count.get() }, at).await
+    }
+
+    /// The newest batch; 0 for genesis.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn batch_index(&self, at: BlockAt) -> Result<BatchIndex, L1Error> {
+        self.read(self.addresses.inbox, &Inbox::batchIndexCall {}, at).await.map(BatchIndex::new)
+    }
+
+    /// From when L1 waits for the next batch, or will if none comes: an unconsumed message is due, or half of `MAX_GAP` is
+    /// over.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn waiting_since(&self, at: BlockAt) -> Result<Seconds, L1Error> {
+        self.read(self.addresses.inbox, &Inbox::waitingSinceCall {}, at).await.map(Seconds::new)
+    }
+
+    /// Whether anyone may self-sequence.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn self_sequencing_is_open(&self, at: BlockAt) -> Result<bool, L1Error> {
+        // 0: closed.
+        Ok(self.read(self.addresses.inbox, &Inbox::openingCall {}, at).await? != 0)
+    }
+
+    /// Whether a seat attended in a term while the batch after this one was waited for.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn attended(&self, batch: BatchIndex, term: Term, seat: u64, at: BlockAt) -> Result<bool, L1Error> {
+        let call = Idle::attendedCall { batchIndex: batch.get(), term: term.get(), seat };
+        self.read(self.addresses.idle, &call, at).await
     }
 
     /// A claim's standing; `None` if there is no such claim.

@@ -160,7 +160,7 @@ impl FollowerNode {
         let follow = follow_config(&chain, &directory, poll);
         let (follower, status) = Follower::new(l1.clone(), follow, derived, notices)?;
         let schedule = TermSchedule::new();
-        let follower = follower.with_terms(schedule.clone());
+        let follower = if feeds.is_empty() { follower } else { follower.with_terms(schedule.clone()) };
         let (stop, stopped) = watch::channel(false);
         // The follower repeats the messages that no batch has consumed; soft-final blocks may have consumed more.
         let position = L1Attributes::read(&store.latest()?)?;

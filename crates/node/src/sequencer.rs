@@ -23,7 +23,7 @@ use crate::{
     follower::{Chain, Follower, FollowerError, Status},
     follower_node::{FollowerNodeError, follow_config, open_store},
     pool::{Pool, PoolConfig},
-    poster::{self, Form, Poster, PosterError, Sources},
+    poster::{self, Attendant, Form, Patience, Poster, PosterError, Sources},
     signer::{Guard, Journal, JournalError, Signer},
 };
 use alloy_primitives::{Address, B256};
@@ -129,7 +129,8 @@ pub struct Sequencer {
     stop: watch::Sender<bool>,
     /// `None` once its end was seen.
     follower: Option<JoinHandle<Result<(), FollowerError>>>,
-    poster: Option<JoinHandle<()>>,
+    /// The poster and the attendant, if this seat pays on L1.
+    posters: Vec<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
 }
 
@@ -189,6 +190,19 @@ impl Sequencer {
         })?;
         let published = Arc::new(Feed::new());
         backend.publish(published.clone());
+        let attendant = config.submitter.as_ref().map(|submitter| Attendant {
+            l1: config.l1.clone(),
+            addresses: chain.addresses,
+            blocks: blocks.clone(),
+            chain: derived.clone(),
+            guard: guard.clone(),
+            schedule: schedule.clone(),
+            follower: status.clone(),
+            submitter: submitter.clone(),
+            patience: Patience::of(protocol),
+            poll: Duration::from_secs(protocol.slot_time.max(1)),
+            beneficiary: config.beneficiary,
+        });
         let seat = SeatConfig {
             directory: config.directory.join("consensus"),
             listen: config.listen,
@@ -252,16 +266,18 @@ impl Sequencer {
             tokio::spawn(announce(seat.finalized(), backend.clone())),
             tokio::spawn(feed::evidence(evidence, published)),
         ];
-        let poster = poster.map(|poster| {
+        let mut posters: Vec<_> =
+            attendant.map(|attendant| tokio::spawn(attendant.run(stopped.clone()))).into_iter().collect();
+        posters.extend(poster.map(|poster| {
             let stopped = stopped.clone();
             tokio::spawn(async move {
                 if let Err(error) = poster.run(stopped).await {
                     tracing::error!(%error, "the poster has stopped; the other seats post instead");
                 }
             })
-        });
+        }));
         let follower = Some(tokio::spawn(follower.run(stopped)));
-        Ok(Self { backend, seat, status, stop, follower, poster, helpers })
+        Ok(Self { backend, seat, status, stop, follower, posters, helpers })
     }
 }
 
@@ -314,15 +330,15 @@ impl Sequencer {
     /// # Errors
     /// The seat had failed before.
     pub async fn stop(self) -> Result<(), SeatError> {
-        let Self { seat, stop, mut follower, poster, helpers, .. } = self;
+        let Self { seat, stop, mut follower, posters, helpers, .. } = self;
         // Nobody listening means that it has ended.
         let _ = stop.send(true);
         let seat = tokio::task::spawn_blocking(move || seat.stop());
         if follower.is_some() {
             follower_ended(&mut follower).await;
         }
-        // It ends by itself: aborted, it would leave work behind that holds the store.
-        if let Some(poster) = poster {
+        // They end by themselves: aborted, they would leave work behind that holds the store.
+        for poster in posters {
             let _ = poster.await;
         }
         for helper in helpers {

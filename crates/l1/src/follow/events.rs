@@ -59,7 +59,7 @@ pub enum L1EventKind {
 pub struct PostedBatch {
     /// Its number, from 1.
     pub index: BatchIndex,
-    /// Its default claim; checked to be the statement's.
+    /// Its default claim; checked to be the statement's. Zero for a self-sequenced batch, which has none.
     pub claim: B256,
     /// Who signed: bit i is the member at place i of the term's committee.
     pub signers: u64,
@@ -73,6 +73,13 @@ pub struct PostedBatch {
     pub data: DataSource,
     /// The transaction that brought it.
     pub transaction: B256,
+}
+
+impl PostedBatch {
+    /// Whether a committee signed it; else it was self-sequenced, by anyone.
+    pub const fn is_signed(&self) -> bool {
+        self.signers != 0
+    }
 }
 
 /// Where a batch's data are; checked against the statement's `dataHash`.

@@ -87,6 +87,12 @@ impl BatchLog {
         file.write_all(&line).map_err(|e| failed(e.to_string()))
     }
 
+    /// The signed batch with which a batch's claim came to L1: itself, or, for a self-sequenced one, the next that a committee
+    /// signed, which carries it. (A claim that somebody posted with a bond may be there earlier.)
+    pub fn claimed_with(&self, index: BatchIndex) -> Option<&DerivedBatch> {
+        self.by_index.range(index..).map(|(_, batch)| batch).find(|batch| batch.signed)
+    }
+
     /// The batch that holds a height, if it is known.
     pub fn holding(&self, height: L2Height) -> Option<&DerivedBatch> {
         // Indices and last heights grow together.

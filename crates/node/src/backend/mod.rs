@@ -235,8 +235,9 @@ impl Backend for NodeBackend {
         let hash = self.store.canonical_hash(height.get()).ok().flatten()?;
         let batches = self.batches.read();
         let batch = batches.holding(height).filter(|_| height.get() <= self.store.tag(Tag::Safe).number);
+        let claimed = batch.and_then(|b| batches.claimed_with(b.index));
         let challenge_ends =
-            batch.and_then(|b| b.block).map(|block| block.time.saturating_add(self.challenge_period.get()).get());
+            claimed.and_then(|b| b.block).map(|block| block.time.saturating_add(self.challenge_period.get()).get());
         let genesis = height == L2Height::ZERO;
         Some(Finality {
             height: U64::from(height.get()),

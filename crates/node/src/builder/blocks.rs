@@ -253,6 +253,15 @@ impl Blocks {
         Ok(Verdict::Valid)
     }
 
+    /// Whether a message is known here that was due at a time and that a block and those before it have not consumed.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn owes(&self, block: &Parent, time: Seconds) -> Result<bool, MachineError> {
+        let position = block.attributes()?.message_count;
+        Ok(self.inbox.due(position, time, self.force_delay).is_some())
+    }
+
     /// What a seat asks of a block's messages before it notarises it, beyond their being the next ones: at most a quarter of
     /// the gas limit, and none left out that is due and fits. What this node does not know of, it does not miss.
     ///

@@ -337,17 +337,28 @@ impl TermSchedule {
     /// A term that an event started begins after one certain block, whatever the time. For all others the answer is known if no further term can have begun at that time: before the horizon, or, where none was set, if
     /// the newest term in the schedule had not run for a whole epoch. An epoch is the least time between two terms in it.
     pub fn known_term_after(&self, term: Term, height: u64, timestamp: Seconds) -> Option<Term> {
+        let events = self.inner.events.read();
+        // A self-sequenced block says nothing of its term: it belongs to those before the event, whose term begins after it.
+        let begun_at = |(_, begins): &(Seconds, Option<Boundary>)| begins.is_some_and(|begins| begins.height <= height);
+        let unknown = term == Term::ZERO;
+        let term = match events.settled.iter().rev().find(|(_, event)| unknown && begun_at(event)) {
+            Some((event, _)) => event.saturating_sub(1),
+            None => term,
+        };
         let (mut from, mut before) = (term, Term::new(u64::MAX));
-        for (event, (_, begins)) in self.inner.events.read().settled.range(term.next()..) {
+        for (event, (_, begins)) in events.settled.range(term.next()..) {
             match height.cmp(&(*begins)?.height) {
                 Ordering::Less => {
                     before = *event;
                     break;
                 }
                 Ordering::Equal => from = *event,
+                // Below a block without a term, only one made of a batch's bad data, the event's term goes on.
+                Ordering::Greater if unknown => from = *event,
                 Ordering::Greater => return None,
             }
         }
+        drop(events);
         let terms = self.inner.terms.read();
         let (newest, (committee, _)) = terms.last_key_value()?;
         let horizon = *self.inner.horizon.read();

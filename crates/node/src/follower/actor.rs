@@ -43,7 +43,8 @@ pub struct Follower {
     /// Messages of an earlier run, for `settled`.
     replay: Vec<L1Event>,
     messages: Messages,
-    schedule: TermSchedule,
+    /// `None`: this node has no blocks but those from L1.
+    schedule: Option<TermSchedule>,
     notices: mpsc::UnboundedSender<Notice>,
     status: watch::Sender<Status>,
 }
@@ -75,6 +76,7 @@ impl Follower {
         let (status, watcher) = watch::channel(Status {
             l1_head: None,
             safe: *progress.tip(),
+            ancestry: progress.ancestry().into(),
             finalized: *progress.base(),
             caught_up: false,
             mismatches: 0,
@@ -84,15 +86,16 @@ impl Follower {
         let settled = Settled::new();
         let messages = Messages::default();
         messages.set(&progress);
-        let schedule = TermSchedule::new();
+        let schedule = None;
         let follower =
             Self { l1, config, chain, progress, saved, reader, settled, replay, messages, schedule, notices, status };
         Ok((follower, watcher))
     }
 
-    /// Takes blocks back when this schedule knows of a term that an L1 event started.
+    /// For a node that has soft-final blocks: takes them back when this schedule knows of a term that an L1 event started, and
+    /// derives self-sequenced batches when they are settled.
     pub fn with_terms(mut self, schedule: TermSchedule) -> Self {
-        self.schedule = schedule;
+        self.schedule = Some(schedule);
         self
     }
 
@@ -153,14 +156,20 @@ impl Follower {
         // Reverts move the tags before anything waits for data.
         self.tag(&heads).await?;
         while let Some(waiting) = self.progress.next_batch().cloned() {
+            if self.holds_back(&waiting, &heads) {
+                break;
+            }
             self.derive(waiting, stop).await?;
             self.tag(&heads).await?;
         }
         self.cut().await?;
-        self.progress.checkpoint = Some(self.reader.checkpoint());
-        self.save()?;
+        let nothing_waits = self.progress.next_batch().is_none();
+        if nothing_waits {
+            self.progress.checkpoint = Some(self.reader.checkpoint());
+            self.save()?;
+        }
         self.status.send_modify(|status| {
-            status.caught_up = heads.caught_up();
+            status.caught_up = heads.caught_up() && nothing_waits;
             status.trouble = None;
         });
         Ok(!heads.caught_up())
@@ -197,6 +206,13 @@ impl Follower {
         Ok(())
     }
 
+    /// Whether a batch must settle first: a self-sequenced one takes soft-final blocks back, and a reorg of L1 could give
+    /// the seats their place again (protocol §6).
+    fn holds_back(&self, waiting: &Waiting, heads: &Heads) -> bool {
+        let settled = heads.settled.is_some_and(|settled| waiting.block.number <= settled.number);
+        self.schedule.is_some() && !waiting.batch.is_signed() && !settled
+    }
+
     async fn derive(&mut self, waiting: Waiting, stop: &watch::Receiver<bool>) -> Result<(), StepError> {
         let Waiting { block, batch } = waiting;
         let data = self.data(&block, &batch.data, batch.statement.dataHash).await?;
@@ -225,7 +241,7 @@ impl Follower {
             ) => StepError::Later(format!("the chain has moved while a batch was derived: {error}")),
             error => StepError::Ended(error.into()),
         })?;
-        let end = derived(&batch, block, &outcome);
+        let end = derived(&parent, &batch, block, &outcome);
         self.report(&end, batch.statement.firstHeight, outcome);
         self.progress.applied(end);
         Ok(())
@@ -233,7 +249,7 @@ impl Follower {
 
     /// Makes room for terms that events started.
     async fn cut(&self) -> Result<(), FollowerError> {
-        for (term, start) in self.schedule.awaiting() {
+        for (term, start) in self.schedule.iter().flat_map(TermSchedule::awaiting) {
             let Some((last, genesis)) = self.progress.term_begins(term, start) else { return Ok(()) };
             let boundary = Boundary { term, height: last.get(), genesis };
             let (chain, tip) = (self.chain.clone(), *self.progress.tip());
@@ -302,7 +318,10 @@ impl Follower {
         let (safe, finalized) = (*self.progress.tip(), *self.progress.base());
         let before = self.status.borrow().clone();
         if (before.safe, before.finalized) != (safe, finalized) || before.l1_head.is_none() {
-            self.status.send_modify(|status| (status.safe, status.finalized) = (safe, finalized));
+            let ancestry = self.progress.ancestry().into();
+            self.status.send_modify(|status| {
+                (status.safe, status.finalized, status.ancestry) = (safe, finalized, ancestry);
+            });
         }
         let store = self.chain.store().clone();
         let work = tokio::task::spawn_blocking(move || -> surety_state::Result<()> {

@@ -270,25 +270,36 @@ fn mismatches(statement: &Batch, prev_hash: B256, hashes: &[B256]) -> Vec<Mismat
 }
 
 /// The end of a posted batch, for the progress.
-pub(super) fn derived(batch: &PostedBatch, block: BlockRef, outcome: &Outcome) -> DerivedBatch {
+pub(super) fn derived(parent: &DerivedBatch, batch: &PostedBatch, block: BlockRef, outcome: &Outcome) -> DerivedBatch {
     let statement = &batch.statement;
-    DerivedBatch {
-        index: batch.index,
-        block: Some(block),
-        claim: Claim {
-            rollup: RollupId::new(statement.rollup),
-            batch_index: batch.index,
+    let (rollup, batch_index) = (RollupId::new(statement.rollup), batch.index);
+    let signed = batch.is_signed();
+    let claim = if signed {
+        Claim {
+            rollup,
+            batch_index,
             parent: statement.parentClaim,
             prev_hash: statement.prevHash,
             last_hash: statement.lastHash,
             block_hash_root: statement.blockHashRoot,
-        },
+        }
+    } else {
+        // One block, of which the statement says nothing.
+        let block_hash_root = BlockHashTree::new(&[outcome.last_hash]).map(|tree| tree.root()).unwrap_or_default();
+        let (parent, prev_hash) = (parent.claim.id(), parent.last_hash);
+        Claim { rollup, batch_index, parent, prev_hash, last_hash: outcome.last_hash, block_hash_root }
+    };
+    DerivedBatch {
+        index: batch.index,
+        block: Some(block),
+        claim,
+        signed,
         tip: batch.tip,
         transaction: batch.transaction,
         last: L2Height::new(statement.lastHeight),
         last_hash: outcome.last_hash,
         messages: MessageIndex::new(statement.messageCount),
         acc: statement.messageAcc,
-        claim_holds: outcome.mismatches.is_empty(),
+        claim_holds: outcome.mismatches.is_empty() && (signed || parent.claim_holds),
     }
 }

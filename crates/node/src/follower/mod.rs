@@ -19,7 +19,9 @@
 //! 6. **Terms that an L1 event started** (protocol §15.1) begin after the last block that L1 had by then, in the order of its
 //!    logs. When such an event is settled ([`TermSchedule`]) and all before it is derived, the soft-final blocks above are taken
 //!    back, in one step on disk, and [`Notice::Cut`] says so. A crash before repeats it, one after finds it done.
-//! 7. **Settled events** (protocol §4) go to who wants them, in order; after a start, the messages kept go first again.
+//! 7. **Self-sequenced batches** (protocol §6) say nothing of hashes: their claim is computed here ([`DerivedBatch::claim`]), and
+//!    the next poster carries it ([`Status::ancestry`]). A node with soft-final blocks derives them when they are settled.
+//! 8. **Settled events** (protocol §4) go to who wants them, in order; after a start, the messages kept go first again.
 
 mod actor;
 mod chain;
@@ -44,7 +46,7 @@ use surety_l1::{
     follow::{FollowConfig, FollowError, L1Event},
 };
 use surety_state::StoredBlock;
-use surety_types::{BatchIndex, L2Height};
+use surety_types::{BatchIndex, L2Height, claim::Claim};
 
 /// How a follower works.
 #[derive(Debug, Clone)]
@@ -64,6 +66,8 @@ pub struct Status {
     pub l1_head: Option<BlockRef>,
     /// The newest batch derived: `safe`.
     pub safe: DerivedBatch,
+    /// Claims from the newest that a committee signed (or genesis) up to that of `safe`: one, unless somebody self-sequenced.
+    pub ancestry: Arc<[Claim]>,
     /// The newest batch that L1 has finalised: `finalized`.
     pub finalized: DerivedBatch,
     /// Whether everything up to L1's head is derived.

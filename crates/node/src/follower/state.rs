@@ -36,8 +36,11 @@ pub struct DerivedBatch {
     pub block: Option<BlockRef>,
     /// The L1 transaction that brought it; zero for genesis.
     pub transaction: B256,
-    /// Its default claim, as posted.
+    /// Its claim: as the committee signed it, or the right one of a self-sequenced batch, which L1 may not have yet.
     pub claim: Claim,
+    /// Whether a committee signed it; nobody signs a self-sequenced batch.
+    #[serde(default = "yes")]
+    pub signed: bool,
     /// The inbox's chain of statements after it.
     pub tip: B256,
     /// Its last height.
@@ -48,8 +51,13 @@ pub struct DerivedBatch {
     pub messages: MessageIndex,
     /// The accumulator after them.
     pub acc: B256,
-    /// Whether the statement says what derivation gives (or, self-sequenced, says nothing).
+    /// Whether the claim and all before it say what derivation gives.
     pub claim_holds: bool,
+}
+
+/// What files of earlier versions mean.
+const fn yes() -> bool {
+    true
 }
 
 impl DerivedBatch {
@@ -60,6 +68,7 @@ impl DerivedBatch {
             block: None,
             transaction: B256::ZERO,
             claim: Claim::genesis(rollup, hash),
+            signed: true,
             tip: B256::ZERO,
             last: L2Height::ZERO,
             last_hash: hash,
@@ -107,6 +116,9 @@ pub(super) struct Progress {
     pub(super) checkpoint: Option<Checkpoint>,
     /// The newest batch that L1 has finalised, or genesis.
     base: DerivedBatch,
+    /// If nobody signed the base: the claims before its own, from the newest that a committee signed (or genesis) on.
+    #[serde(default)]
+    unsigned: Vec<Claim>,
     /// Derived batches above it, in order.
     applied: VecDeque<DerivedBatch>,
     /// Messages from the base's end on.
@@ -124,6 +136,7 @@ impl Progress {
             genesis,
             checkpoint: None,
             base: genesis,
+            unsigned: Vec::new(),
             applied: VecDeque::new(),
             messages: VecDeque::new(),
             term_events: VecDeque::new(),
@@ -145,6 +158,17 @@ impl Progress {
         &self.base
     }
 
+    /// The claims from the newest that a committee signed (or genesis) up to the tip's own: those behind the first must be
+    /// carried by whoever posts next.
+    pub(super) fn ancestry(&self) -> Vec<Claim> {
+        let above = self.applied.iter().rposition(|batch| batch.signed);
+        let applied = self.applied.iter().skip(above.unwrap_or_default()).map(|batch| batch.claim);
+        match above {
+            Some(_) => applied.collect(),
+            None => self.unsigned.iter().copied().chain([self.base.claim]).chain(applied).collect(),
+        }
+    }
+
     /// Takes one event of L1.
     pub(super) fn take(&mut self, event: L1Event) -> Result<(), BelowBase> {
         let L1Event { block, kind } = event;
@@ -157,6 +181,7 @@ impl Progress {
             }
             L1EventKind::Batch(batch) => {
                 if batch.index > self.waiting.back().map_or(self.tip().index, |last| last.batch.index) {
+                    self.self_sequenced(&batch);
                     self.waiting.push_back(Waiting { block, batch });
                 }
             }
@@ -185,6 +210,15 @@ impl Progress {
         self.term_events.push_back(TermEvent { block, term, after, begins });
         while self.term_events.len() > MAX_TERM_EVENTS {
             self.term_events.pop_front();
+        }
+    }
+
+    /// A self-sequenced batch starts a term, which begins after it: L1 tells of the term first.
+    fn self_sequenced(&mut self, batch: &PostedBatch) {
+        if !batch.is_signed()
+            && let Some(event) = self.term_events.back_mut().filter(|e| e.term.get() == batch.statement.term)
+        {
+            (event.after, event.begins) = (batch.index, None);
         }
     }
 
@@ -238,6 +272,11 @@ impl Progress {
         let before = self.base.index;
         while self.applied.front().is_some_and(|b| b.block.is_some_and(|block| block.number <= finalized)) {
             if let Some(batch) = self.applied.pop_front() {
+                if batch.signed {
+                    self.unsigned.clear();
+                } else {
+                    self.unsigned.push(self.base.claim);
+                }
                 self.base = batch;
             }
         }

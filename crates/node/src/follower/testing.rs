@@ -147,11 +147,13 @@ impl FakeL1 {
             }
         }
         let statement = crate::poster::on_l1(&proposal.statement);
+        let self_sequenced = proposal.statement.lastHash.is_zero();
+        let signers = if self_sequenced { 0 } else { 7 };
         let call = Inbox::postBatchCall {
             statement: statement.clone(),
             parent: Inbox::ParentClaim::default(),
             leftSiblings: vec![],
-            signers: 7,
+            signers,
             signatures: Bytes::new(),
             data,
         };
@@ -168,7 +170,8 @@ impl FakeL1 {
         };
         mined.position.2 += 1;
         mined.position.3 = inbox_tip(mined.position.3, s.eip712_hash_struct());
-        let event = Inbox::BatchPosted { batchIndex: index.get(), claimId: claim.id(), signers: 7, statement };
+        let claim_id = if self_sequenced { B256::ZERO } else { claim.id() };
+        let event = Inbox::BatchPosted { batchIndex: index.get(), claimId: claim_id, signers, statement };
         let transaction = keccak256([block.hash.0, claim.id().0].concat());
         mined.log(event.encode_log_data(), transaction);
         world.transactions.insert(
@@ -374,6 +377,7 @@ impl Seats {
             last_hash: proposal.statement.lastHash,
             messages: attributes.message_count,
             acc: attributes.message_acc,
+            signed: true,
             claim_holds: true,
         }
     }

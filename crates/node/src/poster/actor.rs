@@ -19,7 +19,11 @@ use surety_l1::{
     error::Advice,
     submit::{Outgoing, SubmitError, Submitter, Ticket},
 };
-use surety_types::{L2Height, Milliseconds, claim::BlockHashTree, signing::Batch};
+use surety_types::{
+    L2Height, Milliseconds,
+    claim::{BlockHashTree, Claim},
+    signing::Batch,
+};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -218,7 +222,7 @@ impl Poster {
             Ok(None) => return Ok(Round::Idle),
             Err(error) => return Ok(Round::Trouble(error.to_string())),
         };
-        let tip = status.safe;
+        let (tip, ancestry) = (status.safe, status.ancestry);
         let signed = match self.signed_before(&tip, &standing) {
             Some(signed) => signed,
             None => match self.sign(&tip, &standing).await? {
@@ -226,7 +230,7 @@ impl Poster {
                 Err(round) => return Ok(round),
             },
         };
-        self.carry(signed, &tip).await
+        self.carry(signed, &tip, &ancestry).await
     }
 
     /// The batch in the journal, if L1 would still take its statement.
@@ -281,7 +285,12 @@ impl Poster {
     }
 
     /// Hands a signed batch to L1 and waits until it is in a block.
-    async fn carry(&mut self, mut signed: Signed, tip: &DerivedBatch) -> Result<Round, PosterError> {
+    async fn carry(
+        &mut self,
+        mut signed: Signed,
+        tip: &DerivedBatch,
+        ancestry: &[Claim],
+    ) -> Result<Round, PosterError> {
         let first = signed.proposal.statement.firstHeight;
         // Handed over before: by this process, or by the one before it.
         let known = match signed.nonce {
@@ -291,7 +300,7 @@ impl Poster {
         let ticket = match known {
             Some(ticket) => ticket,
             None => {
-                let outgoing = match outgoing(&self.config, &self.chain, &signed, tip) {
+                let outgoing = match outgoing(&self.config, &self.chain, &signed, ancestry) {
                     Ok(outgoing) => outgoing,
                     Err(error) => return Ok(Round::Trouble(error.to_string())),
                 };
@@ -349,37 +358,47 @@ fn refused(error: &SubmitError) -> Round {
 }
 
 /// The transaction that posts a batch.
-fn outgoing(config: &Config, chain: &Chain, signed: &Signed, tip: &DerivedBatch) -> Result<Outgoing, ProposalError> {
+fn outgoing(config: &Config, chain: &Chain, signed: &Signed, ancestry: &[Claim]) -> Result<Outgoing, ProposalError> {
     let statement = &signed.proposal.statement;
     let mut hashes = Vec::new();
     for height in statement.firstHeight..=statement.lastHeight {
         let hash = chain.store().canonical_hash(height).map_err(ApplyError::from)?;
         hashes.push(hash.unwrap_or_default());
     }
+    let left_siblings = left_siblings(&hashes);
+    let (signers, signatures) = (signed.signatures.signers, signed.signatures.to_bytes());
     let (data, blobs) = match signed.proposal.form {
         Form::Calldata => (signed.proposal.payload.clone(), Vec::new()),
         Form::Blobs => (Bytes::new(), blobs(&signed.proposal.payload)?.into_iter().map(|blob| *blob).collect()),
     };
-    let call = Inbox::postBatchCall {
-        statement: on_l1(statement),
-        parent: Inbox::ParentClaim {
-            parentId: tip.claim.parent,
-            prevHash: tip.claim.prev_hash,
-            lastHash: tip.claim.last_hash,
-            blockHashRoot: tip.claim.block_hash_root,
-        },
-        leftSiblings: left_siblings(&hashes),
-        signers: signed.signatures.signers,
-        signatures: signed.signatures.to_bytes(),
-        data,
+    let statement = on_l1(statement);
+    let input = if let [parent] = ancestry {
+        let parent = parent_claim(parent);
+        Inbox::postBatchCall { statement, parent, leftSiblings: left_siblings, signers, signatures, data }.abi_encode()
+    } else {
+        // Nobody signed the batches before: who signs this one answers for their claims too.
+        Inbox::postBatchWithCall {
+            statement,
+            ancestry: ancestry.iter().map(parent_claim).collect(),
+            leftSiblings: left_siblings,
+            signers,
+            signatures,
+            data,
+            finalization: Inbox::Finalization { view_: 0, parentView: 0, signers: 0, signatures: Bytes::new() },
+        }
+        .abi_encode()
     };
-    Ok(Outgoing {
-        to: TxKind::Call(config.inbox),
-        value: U256::ZERO,
-        input: call.abi_encode().into(),
-        blobs,
-        gas_limit: None,
-    })
+    Ok(Outgoing { to: TxKind::Call(config.inbox), value: U256::ZERO, input: input.into(), blobs, gas_limit: None })
+}
+
+/// A claim as the inbox takes it.
+pub(super) fn parent_claim(claim: &Claim) -> Inbox::ParentClaim {
+    Inbox::ParentClaim {
+        parentId: claim.parent,
+        prevHash: claim.prev_hash,
+        lastHash: claim.last_hash,
+        blockHashRoot: claim.block_hash_root,
+    }
 }
 
 /// The siblings to the left on the last leaf's path, from the leaf up: those that L1 cannot know.

@@ -9,10 +9,13 @@
 //!    back, **the same bytes** are posted again with the same signatures; if only the statement's surroundings changed (the term
 //!    is over, another L1 history before it) the same payload is signed anew.
 //! 4. What L1 holds is read by the [`crate::follower`] alone. A batch that somebody else posted first is simply there.
+//! 5. When L1 waits longer than it should, whoever's fault it is, a seat [attends](Attendant): it files on L1 what it alone would
+//!    post, so that it is not fined for what others leave undone.
 //!
 //! A poster can bend nothing: L1 takes only what a quorum signed, and derivation decides what it means.
 
 mod actor;
+mod attendance;
 mod boundary;
 mod duty;
 mod journal;
@@ -25,6 +28,7 @@ mod verifier;
 #[cfg(test)]
 pub(crate) use actor::on_l1;
 pub use actor::{Config, Poster, PosterError, Sources};
+pub use attendance::{Attendant, Patience};
 pub use boundary::{Cut, CutError, batch_block, cut};
 pub use duty::Duty;
 pub use proposal::{Form, Proposal, ProposalError, TermNow};

@@ -165,7 +165,7 @@ impl Proposal {
 }
 
 /// What a right statement says.
-fn expected(
+pub(super) fn expected(
     chain: &Chain,
     tip: &DerivedBatch,
     term: TermNow,

@@ -210,6 +210,11 @@ impl Journal {
         }
     }
 
+    /// The block in the `Finalize` of the highest view that was signed in a term, if there is one.
+    pub fn last_finalized(&self, rollup: RollupId, term: Term) -> Option<B256> {
+        self.inner.lock().book.last_finalized(rollup.get(), term.get())
+    }
+
     /// Signs nothing of a term before this one any more, and drops its records from the file.
     ///
     /// # Errors

@@ -183,6 +183,12 @@ impl Book {
         }
     }
 
+    /// The hash in the `Finalize` of the highest view signed in a term.
+    pub(super) fn last_finalized(&self, rollup: u64, term: u64) -> Option<B256> {
+        let (_, (_, hash)) = self.terms.get(&(rollup, term))?.finalized.last_key_value()?;
+        Some(*hash)
+    }
+
     /// Everything in the book, floors first: what a compacted journal holds.
     pub(super) fn entries(&self) -> Vec<Entry> {
         let floors = self.floors.iter().map(|(rollup, term)| Entry::Floor { rollup: *rollup, term: *term });
