@@ -6,7 +6,6 @@ mod world;
 use alloy_primitives::{Address, B256, U256};
 use k256::ecdsa::SigningKey;
 use std::{
-    net::{Ipv4Addr, SocketAddr},
     path::Path,
     sync::{
         Arc,
@@ -20,7 +19,7 @@ use surety_contracts::{
 };
 use surety_devnet::{
     l1::{ReorgPolicy, dev_accounts},
-    network::{Conditions, L1Choice, L2_CHAIN_ID, Network, NetworkConfig},
+    network::{Conditions, L2_CHAIN_ID, Network, NetworkConfig},
 };
 use surety_l1::{
     BlockAt, L1,

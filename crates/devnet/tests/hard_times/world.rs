@@ -5,7 +5,6 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{
         Arc,
