@@ -378,7 +378,7 @@ impl Network {
         self.starts.start_in(place, directory, None, free_port()?).await
     }
 
-    /// Stops the last seats for good; the first always stays.
+    /// Stops the last seats; the first always stays.
     ///
     /// # Errors
     /// One of them had failed before; all are stopped.
@@ -387,6 +387,17 @@ impl Network {
         let stopped = futures::future::join_all(self.seats.drain(left..).map(Sequencer::stop)).await;
         for (place, outcome) in (left..).zip(stopped) {
             outcome.map_err(|error| NetworkError::Seat(place, error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Starts as many seats again that were stopped.
+    ///
+    /// # Errors
+    /// One of them does not start; those before it run.
+    pub async fn start_seats(&mut self, count: usize) -> Result<(), NetworkError> {
+        for _ in 0..count {
+            self.seats.push(self.starts.start(self.seats.len()).await?);
         }
         Ok(())
     }

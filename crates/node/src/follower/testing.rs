@@ -147,7 +147,7 @@ impl FakeL1 {
             }
         }
         let statement = crate::poster::on_l1(&proposal.statement);
-        let self_sequenced = proposal.statement.lastHash.is_zero();
+        let self_sequenced = proposal.statement.lastHash.is_zero() && proposal.statement.dataHash.is_zero();
         let signers = if self_sequenced { 0 } else { 7 };
         let call = Inbox::postBatchCall {
             statement: statement.clone(),
@@ -168,6 +168,12 @@ impl FakeL1 {
             last_hash: s.lastHash,
             block_hash_root: s.blockHashRoot,
         };
+        if self_sequenced {
+            // L1 tells of the term first.
+            let event = SequencerRegistry::TermStarted { term: s.term, time: block.time.get() };
+            mined.log(event.encode_log_data(), B256::ZERO);
+            mined.logs.last_mut().unwrap().log.address = ADDRESSES.registry;
+        }
         mined.position.2 += 1;
         mined.position.3 = inbox_tip(mined.position.3, s.eip712_hash_struct());
         let claim_id = if self_sequenced { B256::ZERO } else { claim.id() };

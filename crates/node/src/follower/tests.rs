@@ -11,7 +11,7 @@ use crate::{
 use alloy_primitives::{B256, U256};
 use surety_state::{Store, Tag};
 use surety_stf::StateReader;
-use surety_types::{L1Height, Seconds, Term};
+use surety_types::{L1Height, Seconds, Term, claim::BlockHashTree};
 use tokio::sync::{mpsc, watch};
 
 /// A follower with its own store, over a fake L1.
@@ -210,6 +210,91 @@ async fn other_content_after_a_reorg_makes_blocks_give_way() {
         U256::from(10).pow(U256::from(18))
     );
     assert_eq!(world.status.borrow().mismatches, 0, "a self-sequenced batch claims nothing");
+}
+
+#[tokio::test]
+async fn a_self_sequenced_batch_waits_until_it_is_settled_where_there_are_soft_blocks() {
+    let mut world = World::new();
+    let schedule = TermSchedule::new();
+    world.store = world.seats.blocks.store().clone();
+    world.follow(&schedule);
+    world.batch(Form::Calldata);
+    world.sync().await.unwrap();
+    let first = world.tip();
+    for _ in 0..3 {
+        world.seats.produce(vec![]);
+    }
+    let head = world.store.head();
+    let time = 2_000 + first.last.get();
+    let proposal = world.seats.self_sequenced(&first, &world.l1, time);
+    world.l1.post(&proposal);
+    world.sync().await.unwrap();
+    assert_eq!((world.tip(), world.store.head()), (first, head), "a reorg could still take it back");
+    assert!(!world.status.borrow().caught_up, "nothing is posted meanwhile");
+    // Which it does.
+    world.l1.drop_blocks(1);
+    world.l1.mine();
+    world.l1.mine();
+    world.sync().await.unwrap();
+    assert_eq!((world.tip(), world.store.head()), (first, head));
+    assert!(world.status.borrow().caught_up);
+    // Then it comes again. A restart in between reads it once more.
+    world.l1.post(&proposal);
+    let block = world.l1.mine();
+    world.sync().await.unwrap();
+    world.follow(&schedule);
+    for _ in 0..4 {
+        world.l1.mine();
+    }
+    world.sync().await.unwrap();
+    let second = world.tip();
+    assert_eq!((second.index, second.last), (first.index.next(), first.last.next()));
+    assert!(world.status.borrow().caught_up);
+    assert_eq!(world.removed(), [(second.last.get(), (head.number - first.last.get()) as usize)]);
+    // The term that it starts begins after it, though L1 told of the term first.
+    let start = Seconds::new(block.time.get() - 2);
+    schedule.start_by_event(Term::new(proposal.statement.term), start);
+    world.sync().await.unwrap();
+    let cut = std::iter::from_fn(|| world.notices.try_recv().ok()).find_map(|notice| match notice {
+        Notice::Cut { boundary, .. } => Some(boundary),
+        _ => None,
+    });
+    let genesis = second.last_hash;
+    let begins = Boundary { term: Term::new(proposal.statement.term), height: second.last.get(), genesis };
+    assert_eq!(cut, Some(begins));
+}
+
+#[tokio::test]
+async fn claims_that_nobody_signed_are_computed_and_kept_for_the_next_poster() {
+    let mut world = World::new();
+    world.batch(Form::Calldata);
+    world.sync().await.unwrap();
+    let signed = world.tip();
+    assert_eq!(world.status.borrow().ancestry[..], [signed.claim]);
+    let mut claims = vec![signed.claim];
+    for _ in 0..3 {
+        let before = world.tip();
+        let proposal = world.seats.self_sequenced(&before, &world.l1, 2_000 + before.last.get());
+        world.l1.post(&proposal);
+        world.sync().await.unwrap();
+        let tip = world.tip();
+        assert!(!tip.signed && tip.claim_holds);
+        assert_eq!((tip.claim.parent, tip.claim.prev_hash), (before.claim.id(), before.last_hash));
+        assert_eq!(tip.claim.last_hash, tip.last_hash);
+        assert_eq!(tip.claim.block_hash_root, BlockHashTree::new(&[tip.last_hash]).unwrap().root());
+        claims.push(tip.claim);
+    }
+    assert_eq!(world.status.borrow().ancestry[..], claims);
+    // Also when L1 has finalised some or all of them, and over a restart.
+    for mined in 0..6 {
+        world.l1.mine();
+        world.sync().await.unwrap();
+        if mined == 2 {
+            world.restart();
+        }
+        assert_eq!(world.status.borrow().ancestry[..], claims, "after {mined} blocks");
+    }
+    assert_eq!(world.status.borrow().finalized, world.tip());
 }
 
 #[tokio::test]
