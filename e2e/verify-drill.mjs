@@ -67,6 +67,58 @@ export function verify(report, chain, l1Url) {
   return { logs, seat, penalty, reward, reporter, gasUsed: Number(BigInt(receipt.gasUsed)) };
 }
 
+const ATTENDED = "Attended(uint64,uint64,uint64,bytes32)";
+const MESSAGE = "MessageSent(uint64,uint8,uint64,uint64,address,address,uint256,uint256,uint64,bytes,bytes32)";
+
+/** As `verify`, of the drill of censorship: what was sent, attended to, sequenced and fined. */
+export function verifyCensorship(report, chain, l1Url) {
+  const { slasher, inbox, idle } = chain.addresses;
+  const at = ["--rpc-url", l1Url];
+  const number = (hex) => Number(BigInt(hex));
+  const logsOf = (address, event) =>
+    JSON.parse(cast("logs", "--json", "--from-block", "0", "--address", address, cast("keccak", event), ...at));
+  const receiptOf = (tx) => JSON.parse(cast("receipt", "--json", tx, ...at));
+  const timeOf = (block) => number(JSON.parse(cast("block", "--json", `${block}`, ...at)).timestamp);
+
+  const fines = logsOf(slasher, SLASHED);
+  const seats = fines.map((log) => number(log.topics[1]));
+  const innocents = fines.filter((log) => BigInt(log.topics[2]) !== BigInt(idle) || number(log.topics[1]) === report.attended_seat);
+  assert.equal(innocents.length, report.innocents_fined, "innocents fined");
+  assert.equal(fines.length - innocents.length, report.seats_fined, "seats fined");
+  assert.equal(new Set(seats).size, seats.length, "each seat once");
+  assert.deepEqual(fines.map((log) => log.transactionHash), report.report_txs, "the reports");
+  assert.equal(fines.reduce((sum, log) => sum + word(log.data, 1), 0n).toString(), report.fined, "the fines");
+  const gas = report.report_txs.map((tx) => number(receiptOf(tx).gasUsed));
+  assert.equal(gas.length ? Math.max(...gas) : null, report.gas_used, "gas");
+
+  const account = BigInt(report.account);
+  const forced = JSON.parse(cast("logs", "--json", "--from-block", "0", "--address", inbox, ...at))
+    .filter((log) => log.topics[0] === cast("keccak", MESSAGE) || log.data.includes(report.account.slice(2).toLowerCase()))
+    .filter((log) => [...log.topics.slice(1), log.data].some((part) => part.toLowerCase().includes(account.toString(16).padStart(40, "0"))));
+  const blocks = forced.map((log) => number(log.blockNumber));
+  assert.ok(blocks.includes(report.forced_at_block), "the forced transaction is on L1");
+  if (report.lapsed_at_block !== null) assert.ok(blocks.includes(report.lapsed_at_block), "so is the other");
+
+  const attended = logsOf(idle, ATTENDED);
+  if (report.attended_tx) {
+    const log = attended.find((log) => log.transactionHash === report.attended_tx);
+    assert.ok(log, "the attendance is on L1");
+    assert.equal(number(log.topics[1]), report.attended_seat, "whose it is");
+  }
+  if (report.self_sequenced_tx) {
+    const receipt = receiptOf(report.self_sequenced_tx);
+    assert.equal(BigInt(receipt.status), 1n);
+    assert.equal(number(receipt.blockNumber), report.self_sequenced_at_block);
+    const seconds = timeOf(report.self_sequenced_at_block) - timeOf(report.lapsed_at_block);
+    assert.equal(seconds, report.seconds_to_self_sequencing, "the time until anyone sequenced it");
+  }
+  if (report.passed) {
+    assert.ok(report.seconds_to_inclusion <= Number(chain.protocol.forceDelay), "forced in time");
+    assert.equal(report.seats_fined, 3);
+  }
+  return { fines };
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [report, chain, l1Url] = process.argv.slice(2);
   if (!l1Url) {
@@ -74,6 +126,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     process.exit(2);
   }
   const read = (path) => JSON.parse(readFileSync(path, "utf8"));
-  verify(read(report), read(chain), l1Url);
+  const said = read(report);
+  (said.drill === "censorship" ? verifyCensorship : verify)(said, read(chain), l1Url);
   console.log("L1 says the same");
 }

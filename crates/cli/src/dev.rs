@@ -121,7 +121,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         directory: directory.path.clone(),
         chain_file: arguments.chain_file.clone(),
         watch: true,
-        sinner: None,
+        sinners: Vec::new(),
     };
     eprintln!("starting: L1, contracts, {} sequencers, follower, watchtower (a few L1 blocks) …", config.seats);
     let mut network = tokio::select! {

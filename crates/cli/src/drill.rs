@@ -96,7 +96,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        print(&report);
+        print(&report)?;
     }
     std::io::stdout().flush()?;
     if arguments.keep {
@@ -111,7 +111,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     if let Some(l1) = l1 {
         l1.stop().await;
     }
-    ensure!(report.passed, "the drill did not pass");
+    ensure!(report.passed(), "the drill did not pass");
     Ok(())
 }
 
@@ -122,20 +122,19 @@ async fn show(mut lines: mpsc::UnboundedReceiver<Line>, json: bool) {
     }
 }
 
-fn print(report: &Report) {
-    let row = |name: &str, value: String| println!("  {name:<20} {value}");
-    let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |value| value.to_string());
+/// One row a field, as in the JSON.
+fn print(report: &Report) -> Result<()> {
     println!();
-    row("drill", report.drill.to_owned());
-    row("offence at block", number(report.offence_at_block));
-    row("report", report.report_tx.map_or_else(|| "–".to_owned(), |tx| tx.to_string()));
-    row("slashed at block", number(report.slashed_at_block));
-    row("L1 blocks to slash", number(report.l1_blocks_to_slash));
-    row("gas", number(report.gas_used));
-    row("seats slashed", report.seats_slashed.to_string());
-    row("bond before", format!("{} wei", report.bond_before));
-    row("bond after", format!("{} wei", report.bond_after));
-    row("reward", format!("{} wei", report.reward));
-    row("innocents slashed", report.innocents_slashed.to_string());
-    println!("\n  {}", if report.passed { "passed" } else { "NOT passed" });
+    if let serde_json::Value::Object(fields) = serde_json::to_value(report)? {
+        for (name, value) in fields.iter().filter(|(name, _)| *name != "passed") {
+            let value = match value {
+                serde_json::Value::Null => "–".to_owned(),
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            println!("  {:<28} {value}", name.replace('_', " "));
+        }
+    }
+    println!("\n  {}", if report.passed() { "passed" } else { "NOT passed" });
+    Ok(())
 }

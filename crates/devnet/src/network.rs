@@ -99,7 +99,7 @@ pub struct NetworkConfig {
     /// Whether a watchtower runs.
     pub watch: bool,
     /// A seat, by place, that does wrong when it is told to: for drills.
-    pub sinner: Option<(usize, Sin)>,
+    pub sinners: Vec<(usize, Sin)>,
 }
 
 impl NetworkConfig {
@@ -115,7 +115,7 @@ impl NetworkConfig {
             directory,
             chain_file: None,
             watch: true,
-            sinner: None,
+            sinners: Vec::new(),
         }
     }
 }
@@ -213,7 +213,7 @@ pub struct Network {
     follower: FollowerNode,
     servers: Vec<Server>,
     watchtower: Option<Watchtower>,
-    misbehaviour: Option<Misbehaviour>,
+    misbehaviours: Vec<Misbehaviour>,
     starts: Starts,
     accounts: Vec<Address>,
 }
@@ -258,12 +258,13 @@ impl Network {
         if let Some(path) = &config.chain_file {
             chain.write(path)?;
         }
-        let misbehaviour = config.sinner.and_then(|(place, sin)| {
-            let domain = Domain::new(chain.l1_chain_id, chain.addresses.registry);
-            Some(Misbehaviour::new(sin, seats.get(place)?.vote.clone(), domain))
-        });
-        let sinner = config.sinner.map(|(place, _)| place).zip(misbehaviour.clone());
-        let starts = Starts::new(&config, &chain, &client, seats, sinner, conditions.clocks)?;
+        let domain = Domain::new(chain.l1_chain_id, chain.addresses.registry);
+        let sinner = |(place, sin): &(usize, Sin)| {
+            Some((*place, Misbehaviour::new(*sin, seats.get(*place)?.vote.clone(), domain)))
+        };
+        let sinners: Vec<_> = config.sinners.iter().filter_map(sinner).collect();
+        let misbehaviours = sinners.iter().map(|(_, misbehaviour)| misbehaviour.clone()).collect();
+        let starts = Starts::new(&config, &chain, &client, seats, sinners, conditions.clocks)?;
         let mut seats = Vec::new();
         for place in 0..config.seats {
             seats.push(starts.start(place).await?);
@@ -291,7 +292,7 @@ impl Network {
         let watchtower =
             if config.watch { Some(watch(&config.directory, &chain, &client, feeds).await?) } else { None };
         let accounts = accounts.iter().map(|a| a.address()).collect();
-        Ok(Self { chain, l1, l1_rpc, l1_beacon, seats, follower, servers, watchtower, misbehaviour, starts, accounts })
+        Ok(Self { chain, l1, l1_rpc, l1_beacon, seats, follower, servers, watchtower, misbehaviours, starts, accounts })
     }
 
     /// The chain.
@@ -329,9 +330,9 @@ impl Network {
         self.watchtower.as_ref()
     }
 
-    /// What the sinner does when it is told to.
-    pub const fn misbehaviour(&self) -> Option<&Misbehaviour> {
-        self.misbehaviour.as_ref()
+    /// What the sinners do when they are told to, in the order in which they were named.
+    pub fn misbehaviours(&self) -> &[Misbehaviour] {
+        &self.misbehaviours
     }
 
     /// Accounts that have ether on both layers.
@@ -512,7 +513,7 @@ fn poll(chain: &ChainFile) -> Duration {
     Duration::from_millis(chain.protocol.slot_time.saturating_mul(250).clamp(200, 12_000))
 }
 
-async fn submitter(
+pub(crate) async fn submitter(
     l1: &Arc<dyn L1>,
     key: PrivateKeySigner,
     directory: PathBuf,
@@ -539,7 +540,7 @@ struct Starts {
     l1: Arc<dyn L1>,
     peers: PeerAddresses,
     seats: Vec<(DevSeat, SocketAddr)>,
-    sinner: Option<(usize, Misbehaviour)>,
+    sinners: Vec<(usize, Misbehaviour)>,
     clocks: Vec<Clock>,
 }
 
@@ -555,7 +556,7 @@ impl Starts {
         chain: &ChainFile,
         l1: &Arc<dyn L1>,
         keys: Vec<DevSeat>,
-        sinner: Option<(usize, Misbehaviour)>,
+        sinners: Vec<(usize, Misbehaviour)>,
         clocks: Vec<Clock>,
     ) -> Result<Self, NetworkError> {
         let peers = PeerAddresses::default();
@@ -571,7 +572,7 @@ impl Starts {
             l1: l1.clone(),
             peers,
             seats,
-            sinner,
+            sinners,
             clocks,
         })
     }
@@ -609,7 +610,7 @@ impl Starts {
             beneficiary: key.owner,
             submitter,
             poll: poll(&self.chain),
-            misbehaviour: self.sinner.as_ref().filter(|(sinner, _)| *sinner == place).map(|(_, how)| how.clone()),
+            misbehaviour: self.sinners.iter().find(|(sinner, _)| *sinner == place).map(|(_, how)| how.clone()),
         };
         let clock = self.clocks.get(place).or(self.clocks.last()).cloned().unwrap_or_else(Clock::system);
         Sequencer::start_by(seat, clock).await.map_err(|error| NetworkError::Seat(place, error))

@@ -281,6 +281,15 @@ impl<'a> Contracts<'a> {
         self.read(self.addresses.inbox, &Inbox::waitingSinceCall {}, at).await.map(Seconds::new)
     }
 
+    /// What a message costs beside what it carries, in wei, in the next L1 block. `data` in bytes.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn message_fee(&self, gas: u64, data: usize, at: BlockAt) -> Result<U256, L1Error> {
+        let call = Inbox::messageFeeCall { gas_: gas, dataLength: U256::from(data) };
+        self.read(self.addresses.inbox, &call, at).await
+    }
+
     /// Whether anyone may self-sequence.
     ///
     /// # Errors

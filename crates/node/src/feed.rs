@@ -5,7 +5,7 @@ use crate::terms::{ReadAt, TermsError, read_terms, watch_head};
 use crate::{
     backend::NodeBackend,
     builder::Inbox,
-    consensus::TermSchedule,
+    consensus::{TermSchedule, byzantine::Misbehaviour},
     evidence::EvidencePool,
     follower::{Messages, Notice, Status},
 };
@@ -21,20 +21,31 @@ use surety_state::StoredBlock;
 use surety_types::{Seconds, Term};
 use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
 
-/// Passes notices on until the follower has ended. Terms that events started go into the schedule.
+/// Passes notices on until the follower has ended. Terms that events started go into the schedule. A censor of a drill keeps
+/// messages back.
 pub(crate) async fn notices(
     mut notices: mpsc::UnboundedReceiver<Notice>,
     (inbox, messages): (Inbox, Messages),
     backend: Arc<NodeBackend>,
     schedule: TermSchedule,
+    misbehaviour: Option<Misbehaviour>,
 ) {
+    let refuses = || misbehaviour.as_ref().is_some_and(Misbehaviour::refuses_messages);
+    let mut kept_back = Vec::new();
     while let Some(notice) = notices.recv().await {
-        tell_unsettled(&inbox, &messages);
+        if !refuses() {
+            tell_unsettled(&inbox, &messages);
+            for message in kept_back.drain(..) {
+                // They are in order.
+                let _ = inbox.push(message);
+            }
+        }
         match notice {
             Notice::Settled(event) => {
-                if let L1EventKind::Message { message, .. } = event.kind
-                    && let Err(error) = inbox.push(*message)
-                {
+                let L1EventKind::Message { message, .. } = event.kind else { continue };
+                if refuses() {
+                    kept_back.push(*message);
+                } else if let Err(error) = inbox.push(*message) {
                     tracing::error!(%error, "a settled message is missing: restart the node to read L1 again");
                 }
             }
@@ -103,12 +114,15 @@ fn tell_unsettled(inbox: &Inbox, messages: &Messages) {
 /// Tells the backend L1's time, and the queue of what is not settled, whenever L1 was read.
 pub(crate) async fn l1_time(
     mut status: watch::Receiver<Status>,
-    inbox: Inbox,
-    messages: Messages,
+    (inbox, messages): (Inbox, Messages),
     backend: Arc<NodeBackend>,
+    misbehaviour: Option<Misbehaviour>,
 ) {
     loop {
-        tell_unsettled(&inbox, &messages);
+        // What it keeps back does not keep a censor from making blocks.
+        if !misbehaviour.as_ref().is_some_and(Misbehaviour::refuses_messages) {
+            tell_unsettled(&inbox, &messages);
+        }
         if let Some(head) = status.borrow_and_update().l1_head {
             backend.set_l1_time(head.time);
         }

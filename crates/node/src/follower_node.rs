@@ -166,8 +166,14 @@ impl FollowerNode {
         let position = L1Attributes::read(&store.latest()?)?;
         let (inbox, messages) = (Inbox::new(position.message_count), follower.messages());
         let mut helpers = vec![
-            tokio::spawn(feed::notices(received, (inbox.clone(), messages.clone()), backend.clone(), schedule.clone())),
-            tokio::spawn(feed::l1_time(status.clone(), inbox.clone(), messages, backend.clone())),
+            tokio::spawn(feed::notices(
+                received,
+                (inbox.clone(), messages.clone()),
+                backend.clone(),
+                schedule.clone(),
+                None,
+            )),
+            tokio::spawn(feed::l1_time(status.clone(), (inbox.clone(), messages), backend.clone(), None)),
         ];
         if !feeds.is_empty() {
             helpers.extend(follow_feeds(&chain, &directory, l1, (store, inbox), &backend, schedule, feeds)?);

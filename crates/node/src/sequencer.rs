@@ -203,6 +203,7 @@ impl Sequencer {
             poll: Duration::from_secs(protocol.slot_time.max(1)),
             beneficiary: config.beneficiary,
         });
+        let misbehaviour = config.misbehaviour.clone();
         let seat = SeatConfig {
             directory: config.directory.join("consensus"),
             listen: config.listen,
@@ -259,8 +260,14 @@ impl Sequencer {
         let first = Term::new(1).max(newest_term.unwrap_or_default().saturating_sub(TERMS_BACK));
         let terms = feed::terms(config.l1.clone(), chain.addresses, schedule.clone(), first, depth);
         let helpers = vec![
-            tokio::spawn(feed::notices(received, (inbox.clone(), messages.clone()), backend.clone(), schedule)),
-            tokio::spawn(feed::l1_time(status.clone(), inbox, messages, backend.clone())),
+            tokio::spawn(feed::notices(
+                received,
+                (inbox.clone(), messages.clone()),
+                backend.clone(),
+                schedule,
+                misbehaviour.clone(),
+            )),
+            tokio::spawn(feed::l1_time(status.clone(), (inbox, messages), backend.clone(), misbehaviour)),
             tokio::spawn(terms),
             tokio::spawn(backend.clone().announce_pool()),
             tokio::spawn(announce(seat.finalized(), backend.clone())),

@@ -6,7 +6,7 @@
 //! served before, and at the end every seat must have every block that any of them ever served as its newest.
 
 use super::{
-    DrillConfig, DrillError, Finished, Report, Timeline,
+    DrillConfig, DrillError, Finished, PenaltyReport, Report, Timeline,
     world::{View, until},
 };
 use crate::{
@@ -182,7 +182,7 @@ async fn observe(config: &DrillConfig, ground: &mut Ground) -> Result<Report, Dr
         && goes_on.is_ok()
         && stall < MAX_STALL
         && bonds_before == bonds_after;
-    Ok(Report {
+    Ok(Report::Penalty(PenaltyReport {
         drill: config.drill.name(),
         offence_at_block: None,
         report_tx: slashes.first().map(|slash| slash.transaction),
@@ -195,7 +195,7 @@ async fn observe(config: &DrillConfig, ground: &mut Ground) -> Result<Report, Dr
         reward: U256::ZERO,
         innocents_slashed: punished,
         passed,
-    })
+    }))
 }
 
 /// Kills as the blow says, and waits until all seats serve again.

@@ -5,6 +5,7 @@
 //! | `equivocation` | a leader sends two blocks of one view, each with its vote, to different peers |
 //! | `double-batch` | a seat signs two results for one last height |
 //! | `nullify-finalize` | a seat votes to make a block final and to give its view up |
+//! | `censorship` | all seats ignore an account; then all but one let what it forces through L1 lapse |
 //! | `crash` | none: seats are killed again and again, and nobody may be punished |
 //!
 //! Everything is real but the sinner: seats talk over TCP, the evidence travels by the seats' gossip and the public feed to
@@ -12,8 +13,9 @@
 //!
 //! A drill has **passed** when exactly the sinner was punished, by one transaction of less than [`MAX_GAS`] gas, at most
 //! [`MAX_L1_BLOCKS`] L1 blocks after the offence, is gone from the first term that starts when it is out, and the chain never
-//! stood for [`MAX_STALL`]. The **control** is the same run with honest behaviour: it must not pass.
+//! stood for [`MAX_STALL`]. `censorship` and `crash` have rules of their own. The **control** is the same run with honest behaviour: it must not pass.
 
+mod censorship;
 mod crash;
 mod slash;
 mod world;
@@ -22,7 +24,7 @@ use crate::{
     network::{L1Choice, NetworkError},
     processes::{ProcessError, Program},
 };
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{Address, B256, U256};
 use serde::Serialize;
 use std::{path::PathBuf, time::Duration};
 use surety_l1::L1Error;
@@ -46,13 +48,16 @@ pub enum Drill {
     DoubleBatch,
     /// A view made final and given up.
     NullifyFinalize,
+    /// An account that is ignored.
+    Censorship,
     /// Seats that are killed.
     Crash,
 }
 
 impl Drill {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Equivocation, Self::DoubleBatch, Self::NullifyFinalize, Self::Crash];
+    pub const ALL: [Self; 5] =
+        [Self::Equivocation, Self::DoubleBatch, Self::NullifyFinalize, Self::Censorship, Self::Crash];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -60,6 +65,7 @@ impl Drill {
             Self::Equivocation => "equivocation",
             Self::DoubleBatch => "double-batch",
             Self::NullifyFinalize => "nullify-finalize",
+            Self::Censorship => "censorship",
             Self::Crash => "crash",
         }
     }
@@ -70,6 +76,9 @@ impl Drill {
             Self::Equivocation => "a leader sends two blocks of one view to different peers",
             Self::DoubleBatch => "a seat signs two results for one last height",
             Self::NullifyFinalize => "a seat votes to make a block final and to give its view up",
+            Self::Censorship => {
+                "all seats ignore an account, which forces its way in; then all but one let that lapse, too"
+            }
             Self::Crash => {
                 "seats, processes of their own, are killed (kill -9) again and again; nobody may be punished"
             }
@@ -79,15 +88,6 @@ impl Drill {
     /// The drill of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|drill| drill.name() == name)
-    }
-
-    const fn sin(self) -> Option<Sin> {
-        match self {
-            Self::Equivocation => Some(Sin::Equivocate),
-            Self::DoubleBatch => Some(Sin::DoubleBatch),
-            Self::NullifyFinalize => Some(Sin::NullifyFinalized),
-            Self::Crash => None,
-        }
     }
 }
 
@@ -110,7 +110,71 @@ pub struct DrillConfig {
 
 /// What came of a drill, as read from L1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+#[serde(untagged)]
+pub enum Report {
+    /// Of a sin that is punished, or must not be.
+    Penalty(PenaltyReport),
+    /// Of an account that is ignored.
+    Censorship(CensorshipReport),
+}
+
+impl Report {
+    /// Whether all of it went as it must.
+    pub const fn passed(&self) -> bool {
+        match self {
+            Self::Penalty(report) => report.passed,
+            Self::Censorship(report) => report.passed,
+        }
+    }
+}
+
+/// An account was ignored, and forced its way in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CensorshipReport {
+    /// The drill.
+    pub drill: &'static str,
+    /// The account.
+    pub account: Address,
+    /// Its transaction that was ignored.
+    pub ignored_tx: B256,
+    /// L1's block with its first forced transaction.
+    pub forced_at_block: u64,
+    /// The L2 block that has it.
+    pub included_in_l2_block: Option<u64>,
+    /// L2's time of that block less L1's of the other.
+    pub seconds_to_inclusion: Option<u64>,
+    /// The most that may be.
+    pub force_delay: u64,
+    /// L1's block with the forced transaction that was let lapse.
+    pub lapsed_at_block: Option<u64>,
+    /// The transaction of the seat that attended.
+    pub attended_tx: Option<B256>,
+    /// That seat.
+    pub attended_seat: Option<u64>,
+    /// The transaction in which somebody sequenced.
+    pub self_sequenced_tx: Option<B256>,
+    /// Its L1 block.
+    pub self_sequenced_at_block: Option<u64>,
+    /// L1's time of it less that of the forced transaction.
+    pub seconds_to_self_sequencing: Option<u64>,
+    /// The reports of idleness.
+    pub report_txs: Vec<B256>,
+    /// The most gas that one of them used.
+    pub gas_used: Option<u64>,
+    /// How many seats were fined.
+    pub seats_fined: u64,
+    /// What they lost together, in wei.
+    #[serde(serialize_with = "decimal")]
+    pub fined: U256,
+    /// How many seats were fined that attended, or punished for anything else.
+    pub innocents_fined: u64,
+    /// Whether all of it went as it must.
+    pub passed: bool,
+}
+
+/// A sin, and its punishment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PenaltyReport {
     /// The drill.
     pub drill: &'static str,
     /// L1's head when the offence was committed.
@@ -156,6 +220,9 @@ pub enum DrillError {
     /// L1.
     #[error("L1: {0}")]
     L1(#[from] L1Error),
+    /// The chain on L2.
+    #[error("L2: {0}")]
+    State(#[from] surety_state::Error),
     /// A part of the network failed.
     #[error("the network has failed: {0}")]
     Failed(String),
@@ -185,8 +252,11 @@ pub struct Finished {
 /// # Errors
 /// See [`DrillError`]. A drill that ran to its end but not as it must is no error: see [`Report::passed`].
 pub async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finished, DrillError> {
-    match config.drill.sin() {
-        Some(sin) => slash::run(config, sin, timeline).await,
-        None => crash::run(config, timeline).await,
+    match config.drill {
+        Drill::Equivocation => slash::run(config, Sin::Equivocate, timeline).await,
+        Drill::DoubleBatch => slash::run(config, Sin::DoubleBatch, timeline).await,
+        Drill::NullifyFinalize => slash::run(config, Sin::NullifyFinalized, timeline).await,
+        Drill::Censorship => censorship::run(config, timeline).await,
+        Drill::Crash => crash::run(config, timeline).await,
     }
 }

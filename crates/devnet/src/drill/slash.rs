@@ -1,7 +1,7 @@
 //! Drills in which a seat sins and is punished.
 
 use super::{
-    DrillConfig, DrillError, Finished, MAX_GAS, MAX_L1_BLOCKS, MAX_STALL, Report, Timeline,
+    DrillConfig, DrillError, Finished, MAX_GAS, MAX_L1_BLOCKS, MAX_STALL, PenaltyReport, Report, Timeline,
     world::{Pulse, Slash, World, until},
 };
 use alloy_primitives::{U256, utils::format_ether};
@@ -25,7 +25,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(240);
 const BLOCKS_AFTER: u64 = 5;
 
 pub(super) async fn run(config: DrillConfig, sin: Sin, timeline: Timeline) -> Result<Finished, DrillError> {
-    let world = World::start(&config, Some((SINNER, sin)), timeline).await?;
+    let world = World::start(&config, vec![(SINNER, sin)], timeline).await?;
     let outcome = observe(&config, &world).await;
     let (l1_rpc, l1) = world.stop().await;
     match outcome {
@@ -76,7 +76,7 @@ async fn observe(config: &DrillConfig, world: &World) -> Result<Report, DrillErr
         && stall < MAX_STALL
         && gas_used.is_some_and(|gas| gas < MAX_GAS)
         && l1_blocks_to_slash.is_some_and(|blocks| blocks <= MAX_L1_BLOCKS);
-    Ok(Report {
+    Ok(Report::Penalty(PenaltyReport {
         drill: config.drill.name(),
         offence_at_block,
         report_tx: first.as_ref().map(|slash| slash.transaction),
@@ -89,12 +89,12 @@ async fn observe(config: &DrillConfig, world: &World) -> Result<Report, DrillErr
         reward: first.as_ref().map_or(U256::ZERO, |slash| slash.reward),
         innocents_slashed,
         passed,
-    })
+    }))
 }
 
 /// Has the sinner sin early in a slot of L1, so that time is left for the report; returns L1's head then.
 async fn offend(world: &World) -> Result<(u64, Offence), DrillError> {
-    let Some(misbehaviour) = world.network.misbehaviour() else {
+    let Some(misbehaviour) = world.network.misbehaviours().first() else {
         return Err(DrillError::Failed("the network has no sinner".into()));
     };
     let mut offence = misbehaviour.offence();

@@ -2,21 +2,21 @@
 
 use super::{DrillConfig, DrillError};
 use crate::network::{Network, NetworkConfig, NetworkError};
-use alloy::sol_types::SolEvent as _;
-use alloy_primitives::{B256, U256};
+use alloy::sol_types::SolEvent;
+use alloy_primitives::{Address, B256, U256};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 use surety_contracts::{ChainFile, bindings::Slasher};
 use surety_l1::{
-    BlockAt, L1,
+    BlockAt, BlockRef, L1,
     contracts::{Contracts, Member},
     rpc::{RpcConfig, RpcL1},
 };
 use surety_node::consensus::byzantine::Sin;
 use surety_rpc::Backend as _;
-use surety_types::{L1Height, Term};
+use surety_types::Term;
 use tokio::sync::mpsc;
 
 /// One line of a drill's timeline.
@@ -52,6 +52,7 @@ impl Timeline {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Slash {
     pub(super) seat: u64,
+    pub(super) fault: Address,
     pub(super) block: u64,
     pub(super) transaction: B256,
     pub(super) penalty: U256,
@@ -79,21 +80,34 @@ impl View {
         Ok(self.l1.block(BlockAt::Latest).await?.map_or(0, |block| block.number.get()))
     }
 
+    /// L1's head.
+    pub(super) async fn head_block(&self) -> Result<BlockRef, DrillError> {
+        let head = self.l1.block(BlockAt::Latest).await?;
+        head.ok_or_else(|| DrillError::Failed("L1 has no head".into()))
+    }
+
+    /// All events of one kind of a contract up to L1's head, each with its L1 block and transaction.
+    pub(super) async fn events<E: SolEvent>(&self, contract: Address) -> Result<Vec<(E, u64, B256)>, DrillError> {
+        let head = self.head_block().await?;
+        let logs = self.l1.logs(self.chain.l1_start, head.number, &[contract]).await?;
+        let event = |log: &surety_l1::chain::L1Log| {
+            Some((E::decode_log(&log.log).ok()?.data, log.block_number.get(), log.transaction))
+        };
+        Ok(logs.iter().filter_map(event).collect())
+    }
+
     /// All punishments up to L1's head.
     pub(super) async fn slashes(&self) -> Result<Vec<Slash>, DrillError> {
-        let head = self.l1.block(BlockAt::Latest).await?.map_or(L1Height::ZERO, |block| block.number);
-        let logs = self.l1.logs(self.chain.l1_start, head, &[self.chain.addresses.slasher]).await?;
-        let slash = |log: &surety_l1::chain::L1Log| {
-            let event = Slasher::Slashed::decode_log(&log.log).ok()?.data;
-            Some(Slash {
-                seat: event.seat,
-                block: log.block_number.get(),
-                transaction: log.transaction,
-                penalty: event.penalty,
-                reward: event.reward,
-            })
+        let events = self.events::<Slasher::Slashed>(self.chain.addresses.slasher).await?;
+        let slash = |(event, block, transaction): (Slasher::Slashed, u64, B256)| Slash {
+            seat: event.seat,
+            fault: event.fault,
+            block,
+            transaction,
+            penalty: event.penalty,
+            reward: event.reward,
         };
-        Ok(logs.iter().filter_map(slash).collect())
+        Ok(events.into_iter().map(slash).collect())
     }
 
     /// Bond of a seat at L1's head.
@@ -138,14 +152,14 @@ impl World {
     /// Starts a network of the `ci` profile and waits until its watchtower has caught up.
     pub(super) async fn start(
         config: &DrillConfig,
-        sinner: Option<(usize, Sin)>,
+        sinners: Vec<(usize, Sin)>,
         timeline: Timeline,
     ) -> Result<Self, DrillError> {
         timeline.tell("starting a network: L1, contracts, four seats, follower, watchtower");
         let settings = NetworkConfig {
             l1: config.l1.clone(),
             chain_file: config.chain_file.clone(),
-            sinner,
+            sinners,
             ..NetworkConfig::new(config.directory.clone())
         };
         let network = Box::pin(Network::start(settings)).await?;

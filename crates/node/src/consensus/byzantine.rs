@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`Sin::Equivocate`] | as a leader: block A and its vote to all peers but one, block B of the same view and a vote for it to that one |
 //! | [`Sin::NullifyFinalized`] | beside its vote to make a block final, a vote to give the view up |
+//! | [`Sin::Censor`] | as a leader: blocks without one account's transactions, or without anything new from L1 either; and no vote for blocks with that ([`Censorship`]) |
 //! | [`Sin::DoubleBatch`] | beside a batch statement that it signed, one for the same last height with another result; both are passed on to all peers, as whoever asked for them would |
 
 use super::{
@@ -42,6 +43,20 @@ pub enum Sin {
     NullifyFinalized,
     /// Two results for one last height.
     DoubleBatch,
+    /// This account is ignored, as far as [`Misbehaviour::censor`] says.
+    Censor(Address),
+}
+
+/// How far a censor goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Censorship {
+    /// It does its duty.
+    #[default]
+    None,
+    /// The account's transactions are left out.
+    Transactions,
+    /// Whatever L1 has sent since is, too.
+    Messages,
 }
 
 /// What was done.
@@ -70,6 +85,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     armed: bool,
+    censorship: Censorship,
     fork: Option<Fork>,
 }
 
@@ -105,6 +121,21 @@ impl Misbehaviour {
     /// Tells it to wait, if it did not do it yet.
     pub fn refrain(&self) {
         self.inner.state.lock().armed = false;
+    }
+
+    /// Tells a censor how far to go from now on.
+    pub fn censor(&self, censorship: Censorship) {
+        self.inner.state.lock().censorship = censorship;
+    }
+
+    /// Whether a transaction of this account is left out.
+    pub(super) fn ignores(&self, account: Address) -> bool {
+        self.inner.sin == Sin::Censor(account) && self.inner.state.lock().censorship > Censorship::None
+    }
+
+    /// Whether this seat wants nothing new from L1.
+    pub(crate) fn refuses_messages(&self) -> bool {
+        self.inner.state.lock().censorship == Censorship::Messages
     }
 
     /// What it did, as soon as it did.

@@ -77,8 +77,11 @@ impl<E: Clock + Spawner> Application<E> {
         let mut arrivals = self.shared.pool.sequence();
         loop {
             arrivals.mark_unchanged();
-            let new = self.shared.pool.since(seen);
+            let mut new = self.shared.pool.since(seen);
             seen = new.last().map_or(seen, |tx| tx.sequence);
+            if let Some(misbehaviour) = &self.shared.misbehaviour {
+                new.retain(|tx| !misbehaviour.ignores(tx.transaction.signer()));
+            }
             let (bench, round) = self
                 .work(move || {
                     let round = workshop.append(new, SLICE);

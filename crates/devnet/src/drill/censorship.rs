@@ -1,0 +1,316 @@
+//! All seats ignore an account, which forces its way in through L1; then all but one let that lapse, too: anyone sequences it,
+//! and they are fined.
+
+use super::{
+    CensorshipReport, DrillConfig, DrillError, Finished, Report, Timeline,
+    world::{World, until},
+};
+use crate::{
+    l1::dev_accounts,
+    network::{NetworkError, SEATS, submitter},
+};
+use alloy::{
+    network::{EthereumWallet, TransactionBuilder as _},
+    providers::{Provider as _, ProviderBuilder},
+    rpc::types::TransactionRequest,
+    signers::local::PrivateKeySigner,
+    sol_types::SolCall as _,
+};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use std::time::Duration;
+use surety_contracts::bindings::{Bridge, Idle, Inbox};
+use surety_l1::{
+    BlockAt, BlockRef,
+    submit::{Included, Outgoing, Submitter},
+};
+use surety_node::consensus::byzantine::{Censorship, Sin};
+use surety_rpc::Backend as _;
+use surety_types::{L1Height, Seconds};
+
+/// The development accounts of the one that is ignored, and of anyone.
+const IGNORED: usize = 5;
+const ANYONE: usize = 6;
+/// The seat that does its duty when the others do not: the first, so that its feed can be listened to.
+const HONEST: usize = 0;
+/// How long the ignored transaction is given.
+const IGNORED_FOR: Duration = Duration::from_secs(8);
+/// Gas of a forced transaction.
+const FORCED_GAS: u64 = 60_000;
+/// How long anything may take: several terms.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+pub(super) async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finished, DrillError> {
+    let accounts = dev_accounts().map_err(NetworkError::from)?;
+    let (Some(ignored), Some(anyone)) = (accounts.get(IGNORED), accounts.get(ANYONE)) else {
+        return Err(DrillError::Failed("there are not enough development accounts".into()));
+    };
+    let sin = Sin::Censor(ignored.address());
+    let world = World::start(&config, (0..SEATS).map(|place| (place, sin)).collect(), timeline).await?;
+    let outcome = observe(&config, &world, ignored, anyone).await;
+    let (l1_rpc, l1) = world.stop().await;
+    match outcome {
+        Ok(report) => Ok(Finished { report: Report::Censorship(report), l1_rpc, l1 }),
+        Err(error) => {
+            if let Some(l1) = l1 {
+                l1.stop().await;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn observe(
+    config: &DrillConfig,
+    world: &World,
+    ignored: &PrivateKeySigner,
+    anyone: &PrivateKeySigner,
+) -> Result<CensorshipReport, DrillError> {
+    let mut report = CensorshipReport {
+        drill: config.drill.name(),
+        account: ignored.address(),
+        force_delay: world.network.chain().protocol.force_delay,
+        ..CensorshipReport::default()
+    };
+    let on_l1 = Sender::open(config, world, "ignored", ignored).await?;
+    let was_ignored = ignored_then_forced(config, world, ignored, &on_l1, &mut report).await?;
+    let is_in_time = report.seconds_to_inclusion.is_some_and(|seconds| seconds <= report.force_delay);
+    if config.honest {
+        world.timeline.tell("everybody is honest: nothing is let lapse");
+        return Ok(report);
+    }
+    let other = Sender::open(config, world, "anyone", anyone).await?;
+    let goes_on = lapsed_then_sequenced(world, &on_l1, &other, &mut report).await?;
+    fined(world, &mut report).await?;
+    report.passed = was_ignored
+        && is_in_time
+        && goes_on
+        && report.attended_tx.is_some()
+        && report.self_sequenced_tx.is_some()
+        && report.seats_fined as usize == SEATS - 1
+        && report.innocents_fined == 0;
+    Ok(report)
+}
+
+/// Somebody with ether on L1.
+struct Sender {
+    bridge: Address,
+    inbox: Address,
+    submitter: Submitter,
+}
+
+impl Sender {
+    async fn open(config: &DrillConfig, world: &World, name: &str, key: &PrivateKeySigner) -> Result<Self, DrillError> {
+        let chain = world.network.chain();
+        let directory = config.directory.join("keys").join(name);
+        let submitter = submitter(&world.view.l1, key.clone(), directory, chain).await?;
+        Ok(Self { bridge: chain.addresses.bridge, inbox: chain.addresses.inbox, submitter })
+    }
+
+    async fn send(&self, to: Address, value: U256, input: Vec<u8>) -> Result<Included, DrillError> {
+        let outgoing = Outgoing { to: TxKind::Call(to), value, input: input.into(), ..Outgoing::default() };
+        let included = self.submitter.submit(outgoing).await;
+        let included = included.map_err(|error| DrillError::Failed(format!("a transaction on L1: {error}")))?;
+        if !included.inclusion.success {
+            return Err(DrillError::Failed(format!("transaction {} reverted on L1", included.transaction)));
+        }
+        Ok(included)
+    }
+
+    /// Forces a transaction of one wei to an address in.
+    async fn force(&self, world: &World, to: Address) -> Result<(Included, BlockRef), DrillError> {
+        let fee = world.view.contracts().message_fee(FORCED_GAS, 0, BlockAt::Latest).await?;
+        // Its price may rise until it is in a block.
+        let most = fee.saturating_mul(U256::from(2));
+        let value = U256::from(1);
+        let call = Bridge::depositTransactionWithMaxFeeCall {
+            to,
+            value,
+            gasLimit: FORCED_GAS,
+            data: Bytes::new(),
+            maxFee: most,
+        };
+        let included = self.send(self.bridge, most.saturating_add(value), call.abi_encode()).await?;
+        let block = world.view.l1.block(BlockAt::Number(L1Height::new(included.inclusion.block.number.get()))).await?;
+        let block = block.ok_or_else(|| DrillError::Failed("L1 lost a block".into()))?;
+        Ok((included, block))
+    }
+}
+
+/// All ignore the account; it forces its way in. Whether its transaction was ignored indeed.
+async fn ignored_then_forced(
+    config: &DrillConfig,
+    world: &World,
+    ignored: &PrivateKeySigner,
+    on_l1: &Sender,
+    report: &mut CensorshipReport,
+) -> Result<bool, DrillError> {
+    if !config.honest {
+        censor(world, Censorship::Transactions, Censorship::Transactions);
+        world.timeline.tell(format!("all seats leave out the transactions of {}", ignored.address()));
+    }
+    let hash = pay(world, ignored, target(1)).await?;
+    report.ignored_tx = hash;
+    world.timeline.tell(format!("it sends {hash}"));
+    tokio::time::sleep(IGNORED_FOR).await;
+    let was_ignored = balance(world, target(1))?.is_zero();
+    world.timeline.tell(if was_ignored { "which is in no block" } else { "which is in a block" });
+    let (included, block) = on_l1.force(world, target(2)).await?;
+    report.forced_at_block = block.number.get();
+    world
+        .timeline
+        .tell(format!("it forces a transaction through L1: {} in block {}", included.transaction, block.number));
+    let (height, time) = arrival(world, target(2)).await?;
+    report.included_in_l2_block = Some(height);
+    report.seconds_to_inclusion = Some(time.since(block.time));
+    world.timeline.tell(format!("it is in L2 block {height}, {} s later", time.since(block.time)));
+    Ok(was_ignored && balance(world, target(1))?.is_zero())
+}
+
+/// All but one let a forced transaction lapse; that one attends, and anyone sequences. Whether the chain goes on.
+async fn lapsed_then_sequenced(
+    world: &World,
+    on_l1: &Sender,
+    anyone: &Sender,
+    report: &mut CensorshipReport,
+) -> Result<bool, DrillError> {
+    let protocol = world.network.chain().protocol.clone();
+    let (view, addresses) = (&world.view, world.network.chain().addresses);
+    // So that it is due when the seats have been on duty for a while, and overdue before their term ends.
+    let (term, members) = until("the beginning of a term", PATIENCE, async || {
+        let (term, members) = view.committee().await?;
+        let start = view.contracts().term_start(term, BlockAt::Latest).await?;
+        let into = view.head_block().await?.time.since(start);
+        Ok((into <= protocol.overlap / 4).then_some((term, members)))
+    })
+    .await?;
+    censor(world, Censorship::None, Censorship::Messages);
+    world.timeline.tell(format!("term {term}: all seats but one take nothing from L1 any more"));
+    let (_, block) = on_l1.force(world, target(3)).await?;
+    report.lapsed_at_block = Some(block.number.get());
+    world.timeline.tell(format!("another transaction is forced, in L1 block {}", block.number));
+    let attended = until("the attendance of the honest seat", PATIENCE, async || {
+        let events = view.events::<Idle::Attended>(addresses.idle).await?;
+        Ok(events.into_iter().find(|(event, ..)| event.term == term.get()))
+    })
+    .await?;
+    let (event, at, transaction) = attended;
+    let honest = members.get(HONEST).map(|member| member.seat);
+    report.attended_tx = Some(transaction).filter(|_| Some(event.seat) == honest);
+    report.attended_seat = Some(event.seat);
+    world.timeline.tell(format!("seat id {} attends in L1 block {at}", event.seat));
+    until("anyone may sequence", PATIENCE, async || {
+        Ok(view.contracts().self_sequencing_is_open(BlockAt::Latest).await?.then_some(()))
+    })
+    .await?;
+    let included = anyone.send(anyone.inbox, U256::ZERO, Inbox::selfSequenceCall {}.abi_encode()).await?;
+    let at = included.inclusion.block.number;
+    let time = view.l1.block(BlockAt::Number(at)).await?.map_or(Seconds::ZERO, |block| block.time);
+    report.self_sequenced_tx = Some(included.transaction);
+    report.self_sequenced_at_block = Some(at.get());
+    report.seconds_to_self_sequencing = Some(time.since(block.time));
+    world
+        .timeline
+        .tell(format!("somebody sequences it, in L1 block {at}, {} s after it was sent", time.since(block.time)));
+    censor(world, Censorship::None, Censorship::None);
+    let (height, _) = arrival(world, target(3)).await?;
+    world.timeline.tell(format!("it is in L2 block {height}; the seats do their duty again"));
+    let posted = view.contracts().batch_index(BlockAt::Latest).await?;
+    let goes_on = until("a batch of the next committee", PATIENCE, async || {
+        Ok((view.contracts().batch_index(BlockAt::Latest).await? > posted).then_some(()))
+    })
+    .await
+    .is_ok();
+    // What was ignored before is in a block by now.
+    Ok(goes_on
+        && until("the ignored transaction", PATIENCE, async || {
+            Ok((!balance(world, target(1))?.is_zero()).then_some(()))
+        })
+        .await
+        .is_ok())
+}
+
+/// Waits for the fines, and looks at all punishments.
+async fn fined(world: &World, report: &mut CensorshipReport) -> Result<(), DrillError> {
+    let idle = world.network.chain().addresses.idle;
+    let slashes = until("the fines", PATIENCE, async || {
+        let slashes = world.view.slashes().await?;
+        Ok((slashes.len() >= SEATS - 1).then_some(slashes))
+    })
+    .await;
+    let slashes = match slashes {
+        Ok(_) => {
+            // Nobody else is fined later.
+            tokio::time::sleep(Duration::from_secs(world.network.chain().protocol.slot_time.saturating_mul(4))).await;
+            world.view.slashes().await?
+        }
+        Err(DrillError::Timeout { .. }) => world.view.slashes().await?,
+        Err(error) => return Err(error),
+    };
+    for slash in &slashes {
+        report.seats_fined = report.seats_fined.saturating_add(1);
+        report.fined = report.fined.saturating_add(slash.penalty);
+        report.report_txs.push(slash.transaction);
+        let innocent = slash.fault != idle || Some(slash.seat) == report.attended_seat;
+        report.innocents_fined = report.innocents_fined.saturating_add(u64::from(innocent));
+        let gas = world.view.l1.inclusion(slash.transaction).await?.map(|inclusion| inclusion.gas_used);
+        report.gas_used = report.gas_used.max(gas);
+        world.timeline.tell(format!(
+            "fined: seat id {} in L1 block {}: {} wei, reward {} wei",
+            slash.seat, slash.block, slash.penalty, slash.reward
+        ));
+    }
+    report.seats_fined = report.seats_fined.saturating_sub(report.innocents_fined);
+    Ok(())
+}
+
+/// How far the honest seat and the others go from now on.
+fn censor(world: &World, honest: Censorship, others: Censorship) {
+    for (place, seat) in world.network.misbehaviours().iter().enumerate() {
+        seat.censor(if place == HONEST { honest } else { others });
+    }
+}
+
+/// Addresses that nobody else pays.
+const fn target(n: u8) -> Address {
+    Address::repeat_byte(0xc0 | n)
+}
+
+/// An ordinary transaction of one wei, to the first seat.
+async fn pay(world: &World, key: &PrivateKeySigner, to: Address) -> Result<B256, DrillError> {
+    let failed = |error: String| DrillError::Failed(format!("a transaction on L2: {error}"));
+    let url = world.network.l2_urls().into_iter().next().unwrap_or_default();
+    let url = url.parse().map_err(|_| failed(format!("{url} is no URL")))?;
+    let wallet = ProviderBuilder::new().wallet(EthereumWallet::from(key.clone())).connect_http(url);
+    let request = TransactionRequest::default()
+        .with_to(to)
+        .with_value(U256::from(1))
+        .with_gas_limit(21_000)
+        .with_max_fee_per_gas(10_000_000_000)
+        .with_max_priority_fee_per_gas(1_000_000);
+    let sent = wallet.send_transaction(request).await.map_err(|error| failed(error.to_string()))?;
+    Ok(*sent.tx_hash())
+}
+
+/// What an address has at the first seat's head.
+fn balance(world: &World, address: Address) -> Result<U256, DrillError> {
+    let Some(seat) = world.network.seats().first() else { return Ok(U256::ZERO) };
+    let state = seat.backend().store().latest()?;
+    let account = state.account(address).map_err(surety_state::Error::from)?;
+    Ok(account.map_or(U256::ZERO, |account| account.balance))
+}
+
+/// The first block after which an address has something, and its time.
+async fn arrival(world: &World, address: Address) -> Result<(u64, Seconds), DrillError> {
+    until("the transaction on L2", PATIENCE, async || Ok((!balance(world, address)?.is_zero()).then_some(()))).await?;
+    let Some(seat) = world.network.seats().first() else { return Err(DrillError::Failed("no seat".into())) };
+    let backend = seat.backend();
+    let store = backend.store();
+    let (mut low, mut high) = (0, store.head().number);
+    while high.saturating_sub(low) > 1 {
+        let middle = low.midpoint(high);
+        let account = store.view_at(middle)?.account(address)?;
+        if account.is_some_and(|account| !account.balance.is_zero()) { high = middle } else { low = middle }
+    }
+    let time = store.header_by_number(high)?.map_or(0, |(_, header)| header.timestamp);
+    Ok((high, Seconds::new(time)))
+}
