@@ -1,6 +1,11 @@
 //! `surety follow`: a chain from L1 data alone, served to wallets.
 
-use crate::{dev::read_chain, interrupted};
+use crate::{
+    dev::read_chain,
+    interrupted,
+    keys::{Password, load_signing},
+};
+use alloy::signers::{Signer as _, local::PrivateKeySigner};
 use anyhow::{Context, Result};
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -8,12 +13,19 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use surety_contracts::ChainFile;
+use surety_devnet::l1::dev_accounts;
 use surety_l1::{
     L1,
     blobs::Archive,
     rpc::{RpcConfig, RpcL1},
+    submit::{SubmitConfig, Submitter},
 };
-use surety_node::follower_node::{FollowerNode, FollowerNodeConfig};
+use surety_node::{
+    follower_node::{FollowerNode, FollowerNodeConfig},
+    keeper::Keeper,
+};
+use tokio::sync::watch;
 
 /// Blobs kept on disk: some two weeks of a batch every five minutes with one blob.
 const ARCHIVED_BLOBS: usize = 4_096;
@@ -43,6 +55,16 @@ pub(crate) struct Arguments {
     /// transactions go there. Without: L1 alone.
     #[arg(long)]
     feed: Vec<String>,
+    /// Keep the chain going when its committee is gone: sequence messages that are overdue, and claim what came of it. Paid,
+    /// with a bond for each claim, by this keystore's account.
+    #[arg(long, conflicts_with = "keeper_dev_account")]
+    keeper: Option<PathBuf>,
+    /// File with the keystore's password; otherwise the file that SURETY_PASSWORD_FILE names, or it is asked for.
+    #[arg(long, requires = "keeper")]
+    password_file: Option<PathBuf>,
+    /// The same, paid by this account of the well-known test mnemonic (development networks only).
+    #[arg(long)]
+    keeper_dev_account: Option<usize>,
     /// How often to ask L1, in milliseconds; a quarter of a slot by default.
     #[arg(long)]
     poll: Option<u64>,
@@ -61,14 +83,37 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         chain.l1_chain_id
     );
     let poll = arguments.poll.unwrap_or_else(|| (chain.protocol.slot_time.saturating_mul(250)).max(200));
+    let poll = Duration::from_millis(poll);
+    let key = keeper_key(&arguments, &chain)?;
     let config = FollowerNodeConfig {
-        chain,
-        directory: arguments.data_dir,
-        l1,
-        poll: Duration::from_millis(poll),
+        chain: chain.clone(),
+        directory: arguments.data_dir.clone(),
+        l1: l1.clone(),
+        poll,
         feeds: arguments.feed,
     };
     let mut node = FollowerNode::start(config).await?;
+    let (stop, stopped) = watch::channel(false);
+    let keeper = match key {
+        Some(key) => {
+            let slot = Duration::from_secs(chain.protocol.slot_time);
+            let settings = SubmitConfig::new(arguments.data_dir.join("keeper")).for_slot_time(slot);
+            let submitter =
+                Submitter::open(l1.clone(), Arc::new(key), settings).await.context("the keeper's journal")?;
+            say!("keeping the chain going, paid by {}", submitter.address());
+            let keeper = Keeper {
+                l1,
+                addresses: chain.addresses,
+                claim_bond: chain.protocol.claim_bond,
+                follower: node.status(),
+                submitter: Arc::new(submitter),
+                poll: slot,
+                file: arguments.data_dir.join("keeper.json"),
+            };
+            Some(tokio::spawn(keeper.run(stopped)))
+        }
+        None => None,
+    };
     let address = SocketAddr::new(arguments.host, arguments.rpc_port);
     let server = surety_rpc::serve(node.backend(), surety_rpc::Config { address, ..Default::default() }).await?;
     say!("following; RPC on http://{}", server.address());
@@ -76,7 +121,24 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         ended = node.ended() => ended.context("the follower has stopped"),
         interrupt = interrupted() => interrupt,
     };
+    let _ = stop.send(true);
+    if let Some(keeper) = keeper {
+        let _ = keeper.await;
+    }
     server.stop().await;
     node.stop().await;
     outcome
+}
+
+/// Who pays for keeping the chain going.
+fn keeper_key(arguments: &Arguments, chain: &ChainFile) -> Result<Option<PrivateKeySigner>> {
+    if let Some(path) = &arguments.keeper {
+        let password = Password::read(arguments.password_file.as_deref(), None)?;
+        let (key, _) = load_signing(path, &password)?;
+        return Ok(Some(PrivateKeySigner::from_signing_key(key).with_chain_id(Some(chain.l1_chain_id))));
+    }
+    let Some(place) = arguments.keeper_dev_account else { return Ok(None) };
+    let accounts = dev_accounts()?;
+    let account = accounts.get(place).cloned();
+    account.map(Some).with_context(|| format!("there are {} development accounts", accounts.len()))
 }

@@ -329,6 +329,15 @@ impl<'a> Contracts<'a> {
         }))
     }
 
+    /// Who posted a claim with a bond that was not returned; `None` if nobody.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn claimant(&self, id: B256, at: BlockAt) -> Result<Option<Address>, L1Error> {
+        let claimant = self.read(self.addresses.claims, &Claims::claimantOfCall { id }, at).await?;
+        Ok(Some(claimant).filter(|claimant| !claimant.is_zero()))
+    }
+
     /// Id of the genesis claim.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 //! | [`evidence`] | remembers who signed what, and finds whoever contradicts itself |
 //! | [`poster`] | brings batches to L1 |
 //! | [`follower`] | derives the chain from L1 alone |
+//! | [`keeper`] | does what anyone may when the committee is gone: sequences, and claims |
 //! | [`soft`] | takes soft-final blocks from the seats' feeds, and checks them |
 //! | [`backend`] | is what the RPC server asks |
 //! | [`genesis`] | makes the first block |
@@ -24,6 +25,7 @@ mod feed;
 pub mod follower;
 pub mod follower_node;
 pub mod genesis;
+pub mod keeper;
 pub mod pool;
 pub mod poster;
 pub mod sequencer;

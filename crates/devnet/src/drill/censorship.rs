@@ -25,7 +25,7 @@ use surety_l1::{
 };
 use surety_node::consensus::byzantine::{Censorship, Sin};
 use surety_rpc::Backend as _;
-use surety_types::{L1Height, Seconds};
+use surety_types::Seconds;
 
 /// The development accounts of the one that is ignored, and of anyone.
 const IGNORED: usize = 5;
@@ -130,7 +130,7 @@ impl Sender {
             maxFee: most,
         };
         let included = self.send(self.bridge, most.saturating_add(value), call.abi_encode()).await?;
-        let block = world.view.l1.block(BlockAt::Number(L1Height::new(included.inclusion.block.number.get()))).await?;
+        let block = world.view.l1.block(BlockAt::Number(included.inclusion.block_number)).await?;
         let block = block.ok_or_else(|| DrillError::Failed("L1 lost a block".into()))?;
         Ok((included, block))
     }
@@ -203,7 +203,7 @@ async fn lapsed_then_sequenced(
     })
     .await?;
     let included = anyone.send(anyone.inbox, U256::ZERO, Inbox::selfSequenceCall {}.abi_encode()).await?;
-    let at = included.inclusion.block.number;
+    let at = included.inclusion.block_number;
     let time = view.l1.block(BlockAt::Number(at)).await?.map_or(Seconds::ZERO, |block| block.time);
     report.self_sequenced_tx = Some(included.transaction);
     report.self_sequenced_at_block = Some(at.get());
