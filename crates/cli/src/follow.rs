@@ -72,6 +72,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let chain = read_chain(&arguments.chain)?;
+    let key = keeper_key(&arguments, &chain)?;
     let archive =
         Archive::open(arguments.data_dir.join("blobs"), ARCHIVED_BLOBS).context("open the archive of blobs")?;
     let l1: Arc<dyn L1> =
@@ -84,7 +85,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     );
     let poll = arguments.poll.unwrap_or_else(|| (chain.protocol.slot_time.saturating_mul(250)).max(200));
     let poll = Duration::from_millis(poll);
-    let key = keeper_key(&arguments, &chain)?;
     let config = FollowerNodeConfig {
         chain: chain.clone(),
         directory: arguments.data_dir.clone(),

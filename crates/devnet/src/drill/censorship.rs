@@ -25,6 +25,7 @@ use surety_l1::{
 };
 use surety_node::consensus::byzantine::{Censorship, Sin};
 use surety_rpc::Backend as _;
+use surety_stf::StateReader as _;
 use surety_types::Seconds;
 
 /// The development accounts of the one that is ignored, and of anyone.
@@ -295,7 +296,7 @@ async fn pay(world: &World, key: &PrivateKeySigner, to: Address) -> Result<B256,
 fn balance(world: &World, address: Address) -> Result<U256, DrillError> {
     let Some(seat) = world.network.seats().first() else { return Ok(U256::ZERO) };
     let state = seat.backend().store().latest()?;
-    let account = state.account(address).map_err(surety_state::Error::from)?;
+    let account = state.account(address)?;
     Ok(account.map_or(U256::ZERO, |account| account.balance))
 }
 
