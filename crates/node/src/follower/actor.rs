@@ -285,7 +285,9 @@ impl Follower {
         let blocks = end.last.get().saturating_sub(first).saturating_add(1);
         metrics::derived(blocks, outcome.executed, end.last.get(), end.index.get());
         tracing::info!(batch = %end.index, first, last = %end.last, executed = outcome.executed, "batch derived");
-        if let Some(refusal) = outcome.refusal {
+        if !end.signed {
+            tracing::warn!(batch = %end.index, "the batch was sequenced without the committee: a block of messages alone");
+        } else if let Some(refusal) = outcome.refusal {
             metrics::refused();
             tracing::error!(batch = %end.index, %refusal, "the batch's data are refused: all its blocks are default blocks");
         }

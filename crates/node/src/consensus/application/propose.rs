@@ -55,6 +55,8 @@ impl<E: Clock + Spawner> Application<E> {
                 self.staged.lock().insert(context.round, block);
                 Some(digest)
             }
+            // Its branch fell to finality, or to what L1 says.
+            Err(MachineError::Store(surety_state::Error::UnknownParent { .. })) => None,
             Err(error) => {
                 report("building a block", &error);
                 None
