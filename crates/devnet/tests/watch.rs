@@ -22,6 +22,7 @@ use surety_watch::{
     Policy, WatchConfig, Watchtower,
     audit::{Entry, Happened},
     court::Court,
+    faults::Fault,
 };
 use tokio::sync::broadcast;
 
@@ -127,7 +128,7 @@ impl World {
     }
 
     async fn is_punished(&self, seat: u8) -> bool {
-        Court::new(self.client.clone(), &self.chain).is_punished(seat.into(), 1).await.unwrap()
+        Court::new(self.client.clone(), &self.chain).is_punished(Fault::Equivocation, seat.into(), 1).await.unwrap()
     }
 
     async fn nonce(&self, account: usize) -> u64 {
