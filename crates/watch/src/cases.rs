@@ -55,6 +55,9 @@ pub(crate) struct Case {
     /// The decision that was last noted, so that it is not noted again with every block.
     #[serde(skip)]
     pub(crate) noted: Option<&'static str>,
+    /// Judged, but not reported for now: when it is looked at again (Unix milliseconds).
+    #[serde(skip)]
+    pub(crate) again_at: u64,
     pub(crate) standing: Standing,
 }
 
@@ -136,6 +139,18 @@ impl Cases {
         }
     }
 
+    /// Leaves a case that is not reported for now alone until a time, without writing that down.
+    pub(crate) fn set_aside(&mut self, id: &CaseId, again_at: u64) {
+        if let Some(case) = self.cases.get_mut(id) {
+            case.again_at = again_at;
+        }
+    }
+
+    /// How many cases are so.
+    pub(crate) fn count(&self, is: impl Fn(&Case) -> bool) -> usize {
+        self.cases.values().filter(|case| is(case)).count()
+    }
+
     pub(crate) fn all(&self) -> Vec<Case> {
         self.cases.values().cloned().collect()
     }
@@ -147,7 +162,7 @@ impl Cases {
                 case.refusals = case.refusals.saturating_add(1);
             }
             case.standing = standing;
-            case.noted = None;
+            (case.noted, case.again_at) = (None, 0);
             self.write()?;
         }
         Ok(())
@@ -192,7 +207,7 @@ mod tests {
     fn case(seat: u64, evidence: Evidence) -> Case {
         let standing = Standing::Open { not_before: 0 };
         let (signer, term) = (Address::repeat_byte(9), evidence.term());
-        Case { seat, signer, term, evidence, found_at: 5, refusals: 0, noted: None, standing }
+        Case { seat, signer, term, evidence, found_at: 5, refusals: 0, noted: None, again_at: 0, standing }
     }
 
     fn equivocation(view: u64) -> Case {

@@ -41,6 +41,11 @@ use surety_l1::{
 use surety_types::signing::Domain;
 use tokio::sync::{mpsc, watch};
 
+/// Reports of idleness that may be underway at once: a contradiction never waits behind fines.
+const FINES_UNDERWAY: usize = 8;
+/// Of the cases that are judged but not reported for now, one is looked at again in so many milliseconds.
+const GLANCE: u64 = 1_000;
+
 /// How far a watchtower is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
@@ -145,7 +150,7 @@ impl Prosecutor {
         let (term, found_at) = (evidence.term(), now());
         let id = CaseId { fault: evidence.fault(), seat, term };
         let standing = Standing::Open { not_before: found_at.saturating_add(self.turn(&id)) };
-        let case = Case { seat, signer, term, evidence, found_at, refusals: 0, noted: None, standing };
+        let case = Case { seat, signer, term, evidence, found_at, refusals: 0, noted: None, again_at: 0, standing };
         let (about, evidence) = (case.about(), case.evidence.clone());
         if self.parts.cases.add(case)? {
             tracing::warn!(fault = id.fault.name(), seat, %signer, term, "a case");
@@ -224,11 +229,10 @@ impl Prosecutor {
     }
 
     fn count_open_cases(&self) -> usize {
-        let is_open = |case: &&Case| matches!(case.standing, Standing::Open { .. } | Standing::Sending);
-        let cases = self.parts.cases.all();
         let mut all = 0;
         for fault in Fault::ALL {
-            let open = cases.iter().filter(is_open).filter(|case| case.evidence.fault() == fault).count();
+            let is_open = |case: &Case| matches!(case.standing, Standing::Open { .. } | Standing::Sending);
+            let open = self.parts.cases.count(|case| case.evidence.fault() == fault && is_open(case));
             metrics::open_cases(fault, open);
             all += open;
         }
@@ -307,7 +311,11 @@ impl Prosecutor {
     /// One attempt at an open case whose turn has come.
     async fn attempt(&mut self, id: &CaseId) -> Result<(), WatchError> {
         let Some(case) = self.parts.cases.get(id).cloned() else { return Ok(()) };
-        if !matches!(case.standing, Standing::Open { not_before } if not_before <= now()) {
+        if !matches!(case.standing, Standing::Open { not_before } if not_before.max(case.again_at) <= now()) {
+            return Ok(());
+        }
+        let is_underway = |case: &Case| case.standing == Standing::Sending && case.evidence.fault() == Fault::Idle;
+        if id.fault == Fault::Idle && self.parts.cases.count(is_underway) >= FINES_UNDERWAY {
             return Ok(());
         }
         match self.prosecute(&case).await {
@@ -363,7 +371,12 @@ impl Prosecutor {
         }
         match send {
             Some(submitter) => self.send(case, &submitter, &evidence).await,
-            None => Ok(()),
+            None => {
+                let waiting = self.parts.cases.count(|case| matches!(case.standing, Standing::Open { .. }));
+                let pause = GLANCE.saturating_mul(waiting as u64);
+                self.parts.cases.set_aside(&id, now().saturating_add(pause));
+                Ok(())
+            }
         }
     }
 
