@@ -43,7 +43,7 @@ use tokio::sync::{mpsc, watch};
 
 /// Reports of idleness that may be underway at once: a contradiction never waits behind fines.
 const FINES_UNDERWAY: usize = 8;
-/// Of the cases that are judged but not reported for now, one is looked at again in so many milliseconds.
+/// Of one fault's cases that are judged but not reported for now, one is looked at again in so many milliseconds.
 const GLANCE: u64 = 1_000;
 
 /// How far a watchtower is.
@@ -372,7 +372,9 @@ impl Prosecutor {
         match send {
             Some(submitter) => self.send(case, &submitter, &evidence).await,
             None => {
-                let waiting = self.parts.cases.count(|case| matches!(case.standing, Standing::Open { .. }));
+                let is_alike = |other: &Case| other.evidence.fault() == id.fault;
+                let waiting =
+                    self.parts.cases.count(|case| is_alike(case) && matches!(case.standing, Standing::Open { .. }));
                 let pause = GLANCE.saturating_mul(waiting as u64);
                 self.parts.cases.set_aside(&id, now().saturating_add(pause));
                 Ok(())
