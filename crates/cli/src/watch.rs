@@ -21,6 +21,7 @@ use surety_watch::{
     Policy, WatchConfig, Watchtower,
     audit::{Entry, Happened},
     court::Court,
+    faults::Evidence,
     watchtower,
 };
 use tokio::sync::broadcast;
@@ -147,7 +148,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
 
 async fn watch(arguments: Run) -> Result<()> {
     let Run { common, feed, evidence, dry_run, always, spread, poll, json } = arguments;
-    ensure!(!feed.is_empty() || !evidence.is_empty(), "nothing to watch: name a seat's or follower's feed with --feed");
+    let by_l1_alone = feed.is_empty() && evidence.is_empty();
     let (chain, l1) = common.connect().await?;
     let submitter = if dry_run { None } else { Some(Arc::new(common.submitter(&chain, &l1).await?)) };
     let poll = poll.unwrap_or_else(|| chain.protocol.slot_time.saturating_mul(250).max(200));
@@ -168,6 +169,9 @@ async fn watch(arguments: Run) -> Result<()> {
     match reporter {
         Some(address) => eprintln!("watching; reports are sent by {address}"),
         None => eprintln!("watching; dry run, nothing is sent"),
+    }
+    if by_l1_alone {
+        eprintln!("no --feed: only what L1 itself shows is judged (idle seats, contradicting batches)");
     }
     let outcome = tokio::select! {
         ended = tower.ended() => ended.context("the watchtower has stopped"),
@@ -200,10 +204,12 @@ async fn show(mut entries: broadcast::Receiver<Entry>, json: bool) {
 pub(crate) fn line(entry: &Entry) -> String {
     let about = &entry.about;
     let what = match &entry.happened {
-        Happened::Found { evidence } => {
-            let kinds = (evidence.first.statement.kind(), evidence.second.statement.kind());
-            format!("found: {:?} and {:?} at {}", kinds.0, kinds.1, evidence.first.statement.place())
+        Happened::Found { evidence: Evidence::Equivocation(pair) } => {
+            let kinds = (pair.first.statement.kind(), pair.second.statement.kind());
+            format!("found: {:?} and {:?} at {}", kinds.0, kinds.1, pair.first.statement.place())
         }
+        Happened::Found { evidence: Evidence::Idle(idleness) } => format!("found: idle for {} s", idleness.seconds),
+        Happened::Acquitted { why, seconds } => format!("not idle, others were for {seconds} s: {why}"),
         Happened::Judged { penalty } => format!("guilty: the penalty is {} ETH", format_ether(*penalty)),
         Happened::Refused { why } => format!("refused: {why}"),
         Happened::Estimated { estimate, cost, decision } => {

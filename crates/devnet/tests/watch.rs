@@ -1,27 +1,35 @@
 //! Watchtowers against the contracts on an embedded L1: they compete, crash, see reorgs, and are lied to.
 
-use alloy_primitives::{Address, B256};
+use alloy::sol_types::SolCall;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use k256::ecdsa::SigningKey;
-use std::{path::Path, sync::Arc, time::Duration};
-use surety_contracts::{ChainFile, FoundingSeat, Parameters, Profile, genesis::L2Genesis};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use surety_contracts::{
+    ChainFile, FoundingSeat, Parameters, Profile,
+    bindings::{Idle, Inbox},
+    genesis::L2Genesis,
+};
 use surety_devnet::{
     deploy::{DeployRequest, deploy, predict},
     l1::{Config, EmbeddedL1, EmbeddedL1Handle, ReorgPolicy, dev_accounts},
 };
 use surety_l1::{
-    L1,
+    BlockAt, L1,
+    contracts::Contracts,
     rpc::{RpcConfig, RpcL1},
-    submit::{SubmitConfig, Submitter},
+    submit::{Outgoing, SubmitConfig, Submitter},
 };
 use surety_types::{
-    Seconds,
+    RollupId, Seconds,
+    claim::{BlockHashTree, Claim},
     evidence::{Equivocation, SignedStatement},
-    signing::{Domain, Finalize, Nullify, Signature, Statement},
+    signing::{Batch, Domain, Finalize, Nullify, Signature, Statement},
 };
 use surety_watch::{
     Policy, WatchConfig, Watchtower,
     audit::{Entry, Happened},
     court::Court,
+    faults::Fault,
 };
 use tokio::sync::broadcast;
 
@@ -127,7 +135,99 @@ impl World {
     }
 
     async fn is_punished(&self, seat: u8) -> bool {
-        Court::new(self.client.clone(), &self.chain).is_punished(seat.into(), 1).await.unwrap()
+        Court::new(self.client.clone(), &self.chain).is_punished(Fault::Equivocation, seat.into(), 1).await.unwrap()
+    }
+
+    fn contracts(&self) -> Contracts<'_> {
+        Contracts::new(&*self.client, self.chain.addresses)
+    }
+
+    /// Brings L1 to so many seconds after the first term's start, with a block in each slot.
+    async fn pass_until(&self, time: u64) {
+        let start = self.contracts().registry_genesis_time(BlockAt::Latest).await.unwrap().get();
+        let now = self.client.block(BlockAt::Latest).await.unwrap().unwrap().time.get() - start;
+        if let Some(slots) = time.checked_sub(now).filter(|slots| *slots > 0) {
+            self.l1.control().mine(slots).await.unwrap();
+        }
+    }
+
+    /// Anybody's call of a contract, which must succeed.
+    async fn call(&self, to: Address, call: impl SolCall) {
+        let submitter = self.submitter(7, &self.directory.path().join("anybody")).await;
+        let outgoing = Outgoing { to: TxKind::Call(to), input: call.abi_encode().into(), ..Default::default() };
+        let included = submitter.submit(outgoing).await.unwrap();
+        assert!(included.inclusion.success, "{included:?}");
+    }
+
+    /// A seat files its own first batch, of one block, in the first term.
+    async fn attend(&self, seed: u8) {
+        let head = self.contracts().inbox_head(BlockAt::Latest).await.unwrap();
+        let parameters = &self.chain.parameters;
+        let parent = Claim::genesis(RollupId::new(ROLLUP), parameters.genesis_hash);
+        let last_hash = B256::repeat_byte(0x11);
+        let signed = Batch {
+            rollup: ROLLUP,
+            term: 1,
+            genesis: parameters.genesis_hash,
+            firstHeight: 1,
+            lastHeight: 1,
+            parentClaim: parent.id(),
+            prevHash: parent.last_hash,
+            lastHash: last_hash,
+            blockHashRoot: BlockHashTree::new(&[last_hash]).unwrap().root(),
+            lastBlockTime: parameters.genesis_time.get(),
+            messageCount: head.sent.get(),
+            messageAcc: head.acc,
+            inboxTip: head.tip,
+            dataHash: B256::ZERO,
+        };
+        let signature = self.sign(seed, signed.clone()).signature;
+        let ancestor = Idle::ParentClaim {
+            parentId: parent.parent,
+            prevHash: parent.prev_hash,
+            lastHash: parent.last_hash,
+            blockHashRoot: parent.block_hash_root,
+        };
+        let statement = Idle::Batch {
+            rollup: signed.rollup,
+            term: signed.term,
+            genesis: signed.genesis,
+            firstHeight: signed.firstHeight,
+            lastHeight: signed.lastHeight,
+            parentClaim: signed.parentClaim,
+            prevHash: signed.prevHash,
+            lastHash: signed.lastHash,
+            blockHashRoot: signed.blockHashRoot,
+            lastBlockTime: signed.lastBlockTime,
+            messageCount: signed.messageCount,
+            messageAcc: signed.messageAcc,
+            inboxTip: signed.inboxTip,
+            dataHash: signed.dataHash,
+        };
+        let call = Idle::attendCall {
+            statement,
+            ancestry: vec![ancestor],
+            leftSiblings: Vec::new(),
+            place: U256::from(seed - 1),
+            signature: Bytes::copy_from_slice(signature.0.as_slice()),
+            data: Bytes::new(),
+        };
+        self.call(self.chain.addresses.idle, call).await;
+    }
+
+    async fn self_sequence(&self) {
+        self.call(self.chain.addresses.inbox, Inbox::selfSequenceCall {}).await;
+    }
+
+    async fn is_fined(&self, seat: u64, term: u64) -> bool {
+        Court::new(self.client.clone(), &self.chain).is_punished(Fault::Idle, seat, term).await.unwrap()
+    }
+
+    /// The audit log's lines about idleness in these terms.
+    fn idle_lines(&self, name: &str, terms: &[u64]) -> Vec<serde_json::Value> {
+        let audit = std::fs::read_to_string(self.directory.path().join(name).join("audit.jsonl")).unwrap();
+        let lines = audit.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter(|line| line["fault"] == "idle" && terms.iter().any(|term| line["term"] == *term)).collect()
     }
 
     async fn nonce(&self, account: usize) -> u64 {
@@ -213,7 +313,8 @@ async fn a_dry_run_judges_and_sends_nothing_and_innocents_make_no_case() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(!world.is_punished(SINNER).await);
     let audit = std::fs::read_to_string(world.directory.path().join("dry/audit.jsonl")).unwrap();
-    assert_eq!(audit.lines().count(), 3, "found, judged, estimated, and not again with each block: {audit}");
+    let lines = audit.lines().filter(|line| line.contains("equivocation"));
+    assert_eq!(lines.count(), 3, "found, judged, estimated, and not again with each block: {audit}");
     tower.stop().await;
     world.l1.stop().await;
 }
@@ -261,6 +362,105 @@ async fn a_penalty_that_a_reorg_takes_back_is_brought_again() {
     world.l1.control().resume();
     until(&mut says, is_slashed).await;
     assert!(world.is_punished(SINNER).await);
+    tower.stop().await;
+    world.l1.stop().await;
+}
+
+/// Waits for the penalties of idle seats of these terms, four a term but for `innocent`.
+async fn until_fined(entries: &mut broadcast::Receiver<Entry>, terms: &[u64], innocent: usize) -> BTreeSet<(u64, u64)> {
+    let mut fined = BTreeSet::new();
+    while fined.len() < 4 * terms.len() - innocent {
+        let about = until(entries, is_slashed).await.about;
+        if about.fault == Fault::Idle && terms.contains(&about.term) {
+            fined.insert((about.term, about.seat));
+        }
+    }
+    fined
+}
+
+/// A watchtower has seen L1 as it is now, and all that follows from it.
+async fn caught_up(world: &World, tower: &Watchtower) {
+    let head = world.client.block(BlockAt::Latest).await.unwrap().unwrap().number.get();
+    let mut status = tower.status();
+    let seen = status.wait_for(|status| status.caught_up && status.l1_block > head + 1);
+    tokio::time::timeout(Duration::from_secs(60), seen).await.expect("within a minute").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nobody_posts_all_seats_pay_but_the_one_that_attended() {
+    let world = World::start().await;
+    let (tower, mut says) = world.tower(Some(5)).await;
+    // L1 waits from half of the longest gap on.
+    world.pass_until(20).await;
+    world.attend(2).await;
+    world.pass_until(62).await;
+    world.self_sequence().await;
+    let nonce = world.nonce(5).await;
+    // The first term is over for grace and the longest gap.
+    world.pass_until(106).await;
+    assert_eq!(until_fined(&mut says, &[1], 1).await, BTreeSet::from([(1, 1), (1, 3), (1, 4)]));
+    for seat in 1..=4 {
+        assert_eq!(world.is_fined(seat, 1).await, seat != 2, "seat {seat}");
+        let bond = world.contracts().seat(seat, BlockAt::Latest).await.unwrap().bond;
+        assert_eq!(world.chain.protocol.bond == U256::from(bond), seat == 2, "seat {seat}: {bond}");
+    }
+    let reporter = dev_accounts().unwrap()[5].address();
+    assert!(!world.contracts().reward_of(reporter, BlockAt::Latest).await.unwrap().is_zero());
+    caught_up(&world, &tower).await;
+    tower.stop().await;
+    let before = world.idle_lines("5", &[1]);
+    let what = |what| before.iter().filter(move |line| line["what"] == what);
+    assert_eq!(what("found").count(), 3, "{before:?}");
+    assert!(
+        what("found")
+            .all(|line| line["evidence"]["seconds"].as_u64().is_some_and(|seconds| (1..=30).contains(&seconds)))
+    );
+    let [acquitted] = what("acquitted").collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!((&acquitted["seat"], acquitted["why"].as_str().unwrap().contains("attended")), (&2.into(), true));
+    // Another run asks nothing again.
+    let sent = world.nonce(5).await;
+    assert!(sent - nonce >= 3);
+    let (tower, _) = world.tower(Some(5)).await;
+    caught_up(&world, &tower).await;
+    tower.stop().await;
+    assert_eq!(world.idle_lines("5", &[1]), before);
+    world.l1.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lapse_that_does_not_end_is_paid_term_by_term_and_again_after_a_reorg() {
+    let world = World::start().await;
+    let (tower, mut says) = world.tower(Some(5)).await;
+    world.pass_until(106).await;
+    until_fined(&mut says, &[1], 0).await;
+    world.l1.control().pause();
+    let head = world.l1.control().head().number;
+    let first = world.idle_lines("5", &[1]).iter().filter_map(|line| line["block"].as_u64()).min().unwrap();
+    world.l1.control().reorg_to(head - first + 1, ReorgPolicy::Drop, head - first + 2).await.unwrap();
+    assert!(!world.is_fined(1, 1).await);
+    world.l1.control().resume();
+    until_fined(&mut says, &[1], 0).await;
+    world.pass_until(166).await;
+    until_fined(&mut says, &[2], 0).await;
+    for (seat, term) in [(1, 1), (4, 1), (1, 2), (4, 2)] {
+        assert!(world.is_fined(seat, term).await, "seat {seat} in term {term}");
+    }
+    tower.stop().await;
+    world.l1.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_l1_stands_still_nobody_is_idle() {
+    let world = World::start().await;
+    let (tower, _) = world.tower(Some(5)).await;
+    world.l1.control().skip_slots(90);
+    world.l1.control().mine(1).await.unwrap();
+    world.self_sequence().await;
+    assert_eq!(world.contracts().lapse_count(BlockAt::Latest).await.unwrap(), 0);
+    // What came before is over for long enough, and the next lapse is none yet that could be judged.
+    world.l1.control().mine(46).await.unwrap();
+    caught_up(&world, &tower).await;
+    assert!(world.idle_lines("5", &[1, 2]).is_empty());
     tower.stop().await;
     world.l1.stop().await;
 }

@@ -6,7 +6,7 @@ use crate::{
     L1Error,
     chain::{BlockAt, Call, L1},
 };
-use alloy::sol_types::SolCall;
+use alloy::sol_types::{SolCall, SolValue as _};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use std::fmt;
 use surety_contracts::bindings::{Claims, Idle, Inbox, SequencerRegistry, Slasher};
@@ -77,6 +77,24 @@ pub struct ClaimStatus {
     pub final_at: Seconds,
     /// Whether it is final.
     pub is_final: bool,
+}
+
+/// A time in which L1 waited for the committees in vain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lapse {
+    /// From when a message was due, or from half of `MAX_GAP` after the last batch.
+    pub from: Seconds,
+    /// When a batch came; the block's time as long as none has.
+    pub to: Seconds,
+    /// Seconds of it, or of the wait before it, in which L1 had no blocks.
+    pub missed: Seconds,
+    /// The batch before.
+    pub batch: BatchIndex,
+}
+
+/// What the contract for idleness judges: that this seat was idle in this term.
+pub fn idle_evidence(term: Term, seat: u64) -> Bytes {
+    (term.get(), seat).abi_encode().into()
 }
 
 impl<'a> Contracts<'a> {
@@ -344,5 +362,43 @@ impl<'a> Contracts<'a> {
     /// [`L1Error`].
     pub async fn genesis_claim(&self, at: BlockAt) -> Result<B256, L1Error> {
         self.read(self.addresses.claims, &Claims::genesisClaimCall {}, at).await
+    }
+
+    /// How many lapses are over.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn lapse_count(&self, at: BlockAt) -> Result<u64, L1Error> {
+        let count = self.read(self.addresses.inbox, &Inbox::lapseCountCall {}, at).await?;
+        u64::try_from(count).map_err(|_| L1Error::invalid("eth_call", format!("{count} lapses")))
+    }
+
+    /// The lapse at a place; at place [`Self::lapse_count`] the one that is not over, `None` if there is none.
+    ///
+    /// # Errors
+    /// [`L1Error`]; reverts beyond that place.
+    pub async fn lapse(&self, place: u64, at: BlockAt) -> Result<Option<Lapse>, L1Error> {
+        let call = Inbox::lapseCall { place: U256::from(place) };
+        let lapse = self.read(self.addresses.inbox, &call, at).await?;
+        let to = Seconds::new(lapse.to.to::<u64>());
+        Ok((to != Seconds::ZERO).then(|| Lapse {
+            from: Seconds::new(lapse.from.to::<u64>()),
+            to,
+            missed: Seconds::new(lapse.missed.to::<u64>()),
+            batch: BatchIndex::new(lapse.batch.to::<u64>()),
+        }))
+    }
+
+    /// The seconds of a term that count against a seat; never zero.
+    ///
+    /// # Errors
+    /// [`L1Error`]; reverts with `TermNotOver` before it can be judged, `NotOnDuty` for a seat that is not on the committee or
+    /// was frozen before the term's end, `NotIdle` if nothing counts.
+    pub async fn assess_idleness(&self, term: Term, seat: u64, at: BlockAt) -> Result<Seconds, L1Error> {
+        let call = Idle::assessCall { evidence: idle_evidence(term, seat) };
+        let counted = self.read(self.addresses.idle, &call, at).await?.counted;
+        let seconds =
+            u64::try_from(counted).map_err(|_| L1Error::invalid("eth_call", format!("{counted} idle seconds")))?;
+        Ok(Seconds::new(seconds))
     }
 }

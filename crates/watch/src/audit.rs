@@ -4,7 +4,8 @@
 //!
 //! | `what` | when |
 //! |---|---|
-//! | `found` | two statements of one key contradict each other; both are in the line |
+//! | `found` | two statements of one key contradict each other (both are in the line), or L1 counts idle seconds against a seat |
+//! | `acquitted` | others of its committee were idle in this term, this seat was not, and why |
 //! | `judged` | the fault's contract found guilt |
 //! | `refused` | it did not, or it cannot be reported, and why |
 //! | `estimated` | reward and cost, and what follows from them |
@@ -14,7 +15,10 @@
 //! | `failed` | an attempt that will be repeated |
 //! | `reopened` | a reorg took the penalty back |
 
-use crate::estimate::Estimate;
+use crate::{
+    estimate::Estimate,
+    faults::{Evidence, Fault},
+};
 use alloy_primitives::{Address, B256, U256};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -24,7 +28,6 @@ use std::{
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
-use surety_types::evidence::Equivocation;
 use tokio::sync::broadcast;
 
 /// The disk failed.
@@ -47,11 +50,11 @@ impl DiskError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct About {
-    /// The fault: so far always `equivocation`.
-    pub fault: &'static str,
+    /// The fault.
+    pub fault: Fault,
     /// The seat.
     pub seat: u64,
-    /// The vote key that signed.
+    /// The vote key that signed; of faults that nobody signed, the seat's on the term's committee.
     pub signer: Address,
     /// The term of the fault.
     pub term: u64,
@@ -61,10 +64,17 @@ pub struct About {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "what", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Happened {
-    /// Two statements of one key contradict each other.
+    /// Something that looks like guilt.
     Found {
-        /// The pair.
-        evidence: Box<Equivocation>,
+        /// What shows it.
+        evidence: Evidence,
+    },
+    /// Others were idle, not this seat.
+    Acquitted {
+        /// Why.
+        why: &'static str,
+        /// Seconds that count against those who attended to nothing.
+        seconds: u64,
     },
     /// The fault's contract found guilt.
     Judged {

@@ -6,7 +6,6 @@
 
 use crate::{
     audit::DiskError,
-    cases::CaseId,
     faults::equivocation::{Heard, Slots, SourceId},
     metrics,
     seats::VoteKeys,
@@ -80,12 +79,13 @@ pub(crate) struct Collector {
     accused: Accused,
 }
 
+/// By key and term.
 #[derive(Debug, Default)]
-struct Accused(HashMap<CaseId, u32>);
+struct Accused(HashMap<(Address, u64), u32>);
 
 impl Accused {
-    fn is_enough(&mut self, id: CaseId) -> bool {
-        let count = self.0.entry(id).or_default();
+    fn is_enough(&mut self, signer: Address, term: u64) -> bool {
+        let count = self.0.entry((signer, term)).or_default();
         *count = count.saturating_add(1);
         *count > PAIRS_PER_CASE
     }
@@ -136,7 +136,7 @@ impl Collector {
             let (Some(source), Some(seat)) = (source, keys.seat(line.signer)) else { return };
             let Line { signer, signed, .. } = line;
             if let Heard::Guilt(evidence) = slots.hear(source.id, signer, &signed)
-                && !accused.is_enough((signer, evidence.first.statement.term()))
+                && !accused.is_enough(signer, evidence.first.statement.term())
             {
                 pairs.push(Pair { signer, seat, evidence: *evidence });
             }
@@ -189,7 +189,7 @@ impl Collector {
             let heard = self.slots.hear(*id, signer, signed);
             let keep = match heard {
                 Heard::New => true,
-                Heard::Guilt(evidence) if !self.accused.is_enough((signer, statement.term())) => {
+                Heard::Guilt(evidence) if !self.accused.is_enough(signer, statement.term()) => {
                     metrics::pair_found();
                     pairs.push(Pair { signer, seat, evidence: *evidence });
                     true

@@ -1,11 +1,12 @@
 //! What is asked of the contracts: is there guilt, was it punished, what would it bring.
 
+use crate::faults::Fault;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolError};
 use std::sync::Arc;
 use surety_contracts::{
-    ChainFile,
-    bindings::{Equivocation, Slasher},
+    Addresses, ChainFile,
+    bindings::{Equivocation, Idle, Slasher},
 };
 use surety_l1::{
     BlockAt, Call, L1, L1Error, Revert,
@@ -40,20 +41,23 @@ pub enum Verdict {
 #[derive(Clone)]
 pub struct Court {
     l1: Arc<dyn L1>,
-    slasher: Address,
-    fault: Address,
+    addresses: Addresses,
 }
 
 impl std::fmt::Debug for Court {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Court").field("slasher", &self.slasher).field("fault", &self.fault).finish_non_exhaustive()
+        f.debug_struct("Court").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
 
 impl Court {
     /// The contracts of a chain.
     pub fn new(l1: Arc<dyn L1>, chain: &ChainFile) -> Self {
-        Self { l1, slasher: chain.addresses.slasher, fault: chain.addresses.equivocation }
+        Self { l1, addresses: chain.addresses }
+    }
+
+    const fn contract(&self, fault: Fault) -> Address {
+        fault.contract(&self.addresses)
     }
 
     async fn ask<C: SolCall>(&self, from: Address, to: Address, call: &C) -> Result<C::Return, L1Error> {
@@ -69,21 +73,23 @@ impl Court {
     ///
     /// # Errors
     /// [`L1Error`].
-    pub async fn is_punished(&self, seat: u64, term: u64) -> Result<bool, L1Error> {
-        self.ask(Address::ZERO, self.slasher, &Slasher::isSlashedCall { seat, fault: self.fault, term }).await
+    pub async fn is_punished(&self, fault: Fault, seat: u64, term: u64) -> Result<bool, L1Error> {
+        let call = Slasher::isSlashedCall { seat, fault: self.contract(fault), term };
+        self.ask(Address::ZERO, self.addresses.slasher, &call).await
     }
 
     /// Asks the fault's contract whether it is guilt, and the slasher what it would bring `from`.
     ///
     /// # Errors
     /// [`L1Error`], but for reverts, which are verdicts.
-    pub async fn judge(&self, from: Address, evidence: &[u8]) -> Result<Verdict, L1Error> {
-        let evidence = Bytes::copy_from_slice(evidence);
-        match self.ask(from, self.fault, &Equivocation::judgeCall { evidence: evidence.clone() }).await {
-            Err(L1Error::Reverted { revert, .. }) => return Ok(Verdict::Refused { why: revert.to_string() }),
+    pub async fn judge(&self, from: Address, fault: Fault, evidence: &Bytes) -> Result<Verdict, L1Error> {
+        let (fault, evidence) = (self.contract(fault), evidence.clone());
+        // Every fault's contract has this call.
+        match self.ask(from, fault, &Equivocation::judgeCall { evidence: evidence.clone() }).await {
+            Err(L1Error::Reverted { revert, .. }) => return Ok(of_revert(&revert)),
             other => other?,
         };
-        match self.ask(from, self.slasher, &Slasher::reportCall { fault: self.fault, evidence }).await {
+        match self.ask(from, self.addresses.slasher, &Slasher::reportCall { fault, evidence }).await {
             Err(L1Error::Reverted { revert, .. }) => Ok(of_revert(&revert)),
             other => other.map(|report| Verdict::Guilty { penalty: report.taken, reward: report.reward }),
         }
@@ -93,15 +99,15 @@ impl Court {
     ///
     /// # Errors
     /// [`L1Error`]; [`L1Error::Reverted`] if it would revert.
-    pub async fn gas(&self, from: Address, evidence: &[u8]) -> Result<u64, L1Error> {
-        let Outgoing { input, .. } = self.report(evidence);
-        self.l1.estimate_gas(&Call { from, to: Some(self.slasher), input, ..Default::default() }).await
+    pub async fn gas(&self, from: Address, fault: Fault, evidence: &Bytes) -> Result<u64, L1Error> {
+        let Outgoing { input, .. } = self.report(fault, evidence);
+        self.l1.estimate_gas(&Call { from, to: Some(self.addresses.slasher), input, ..Default::default() }).await
     }
 
     /// The report.
-    pub fn report(&self, evidence: &[u8]) -> Outgoing {
-        let call = Slasher::reportCall { fault: self.fault, evidence: Bytes::copy_from_slice(evidence) };
-        Outgoing { to: TxKind::Call(self.slasher), input: call.abi_encode().into(), ..Default::default() }
+    pub fn report(&self, fault: Fault, evidence: &Bytes) -> Outgoing {
+        let call = Slasher::reportCall { fault: self.contract(fault), evidence: evidence.clone() };
+        Outgoing { to: TxKind::Call(self.addresses.slasher), input: call.abi_encode().into(), ..Default::default() }
     }
 
     /// Rewards that a reporter may withdraw, in wei.
@@ -109,7 +115,7 @@ impl Court {
     /// # Errors
     /// [`L1Error`].
     pub async fn rewards(&self, reporter: Address) -> Result<U256, L1Error> {
-        self.ask(Address::ZERO, self.slasher, &Slasher::rewardOfCall { reporter }).await
+        self.ask(Address::ZERO, self.addresses.slasher, &Slasher::rewardOfCall { reporter }).await
     }
 
     /// Has all rewards of the submitter's account paid to `to`. `None` if there are none.
@@ -126,7 +132,7 @@ impl Court {
             return Ok(None);
         }
         let input = Slasher::withdrawRewardCall { to }.abi_encode().into();
-        let outgoing = Outgoing { to: TxKind::Call(self.slasher), input, ..Default::default() };
+        let outgoing = Outgoing { to: TxKind::Call(self.addresses.slasher), input, ..Default::default() };
         let included = submitter.submit(outgoing).await?;
         if included.inclusion.success { Ok(Some((rewards, included))) } else { Err(WithdrawError::Reverted(included)) }
     }
@@ -150,7 +156,7 @@ fn of_revert(revert: &Revert) -> Verdict {
     let why = revert.to_string();
     match revert.selector() {
         Some(Slasher::AlreadySlashed::SELECTOR) => Verdict::Punished,
-        Some(Slasher::TermNotStarted::SELECTOR) => Verdict::Later { why },
+        Some(Slasher::TermNotStarted::SELECTOR | Idle::TermNotOver::SELECTOR) => Verdict::Later { why },
         _ => Verdict::Refused { why },
     }
 }

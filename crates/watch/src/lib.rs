@@ -1,21 +1,25 @@
 //! Judge everyone from L1 data and signed messages; accuse; measure risk.
 //!
 //! A watchtower trusts nobody: it takes what others say apart into single signed statements, checks each signature itself,
-//! remembers the first statement of every slot, and finds contradicting pairs itself. A pair becomes a case; the fault's
-//! contract judges it by `eth_call`, the reward is weighed against gas, and the report is sent to `Slasher`.
+//! remembers the first statement of every slot, and finds contradicting pairs itself; who was idle it asks L1's storage. What it
+//! finds becomes a case; the fault's contract judges it by `eth_call`, the reward is weighed against gas, and the report is
+//! sent to `Slasher`.
 //!
 //! ```text
 //! feeds (surety_subscribe) ─┐
 //! evidence files ───────────┼▶ collector: whose signature? new? ─▶ faults/equivocation (slots) ─ pair ─▶ prosecutor
-//! L1 (batches posted) ──────┘        │ seen-*.jsonl                                                    │ cases.json
-//!                                    ▼                                                                 ▼
-//!                            what is of no seat is dropped          judge (eth_call) ─ estimate ─ report ─ audit.jsonl
+//! L1 (batches posted) ──────┘        │ seen-*.jsonl                                                   ▲│ cases.json
+//!                                    ▼                                                                ││
+//!                            what is of no seat is dropped                                            ││
+//! L1's storage (lapses, duty) ─▶ faults/idle: which terms? guilty? ─ idle seats ──────────────────────┘▼
+//!                                    │ idle.json                    judge (eth_call) ─ estimate ─ report ─ audit.jsonl
 //! ```
 //!
 //! | module | does |
 //! |---|---|
 //! | [`sources`] | feeds over WebSocket, evidence files, L1 |
-//! | [`faults`] | the faults that signed statements show, one module each |
+//! | [`faults`] | the faults that signed statements or L1's storage show, one module each |
+//! | `reader` | L1's events: keys of seats, batches posted, reorgs |
 //! | `collector` | takes statements from all sources, remembers them durably, finds pairs |
 //! | `prosecutor` | takes cases from judgement to the penalty; several watchtowers compete without harm |
 //! | [`court`] | what is asked of the contracts: judgement, nullifier, reward |
@@ -39,6 +43,7 @@ pub mod estimate;
 pub mod faults;
 mod metrics;
 mod prosecutor;
+mod reader;
 mod seats;
 mod seen;
 pub mod sources;

@@ -16,38 +16,35 @@
 //! for first; then L1 says whether the case is still open.
 
 use crate::{
-    audit::{Audit, DiskError, Happened, now},
-    cases::{Case, CaseId, Cases, Standing, write_whole},
-    collector::{Pair, Terms},
+    audit::{About, Audit, DiskError, Happened, now},
+    cases::{Case, CaseId, Cases, Standing},
+    collector::Pair,
     court::{Court, Verdict},
     estimate::Estimate,
+    faults::{
+        Evidence, Fault,
+        idle::{Finding, IdleFinder, Inquest, Round},
+    },
     metrics,
-    seats::{Registered, VoteKeys},
-    sources::{Bundle, Bundles, Source, l1::statements},
+    reader::{Read, Reader},
+    sources::{Bundles, Source},
     watchtower::{Policy, WatchError},
 };
-use alloy_primitives::{Address, keccak256};
-use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, sync::Arc, time::Duration};
-use surety_contracts::{Addresses, ChainFile};
+use alloy_primitives::{Address, Bytes, keccak256};
+use std::{sync::Arc, time::Duration};
+use surety_contracts::ChainFile;
 use surety_l1::{
-    Advice, BlockAt, L1, L1Error,
-    contracts::Contracts,
-    follow::{Checkpoint, FollowConfig, FollowError, Follower, Heads, L1EventKind},
+    Advice, BlockRef, L1, L1Error,
+    follow::FollowError,
     submit::{Included, SubmitError, Submitter, Ticket},
 };
-use surety_types::{RollupId, Seconds, signing::Domain};
-use tokio::sync::{mpsc, oneshot, watch};
+use surety_types::signing::Domain;
+use tokio::sync::{mpsc, watch};
 
-/// Blocks without events after which the place in L1 is written down all the same.
-const SAVE_EVERY: u64 = 32;
-
-/// Where L1 was read up to, with what follows from it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Position {
-    checkpoint: Checkpoint,
-    keys: Registered,
-}
+/// Reports of idleness that may be underway at once: a contradiction never waits behind fines.
+const FINES_UNDERWAY: usize = 8;
+/// Of one fault's cases that are judged but not reported for now, one is looked at again in so many milliseconds.
+const GLANCE: u64 = 1_000;
 
 /// How far a watchtower is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,129 +59,12 @@ pub struct Status {
     pub open_cases: usize,
 }
 
-/// L1 as the watchtower reads it.
-pub(crate) struct Reader {
-    l1: Arc<dyn L1>,
-    addresses: Addresses,
-    follower: Follower,
-    /// Reads ahead once, at the start.
-    scout: Option<Follower>,
-    path: PathBuf,
-    keys: VoteKeys,
-    terms: Terms,
-    saved: u64,
-}
-
-/// What one reading brought.
-struct Read {
-    heads: Heads,
-    reverted: bool,
-}
-
-impl Reader {
-    pub(crate) fn open(l1: Arc<dyn L1>, chain: &ChainFile, path: PathBuf) -> Result<Self, WatchError> {
-        let protocol = &chain.protocol;
-        let force_delay = Seconds::new(protocol.force_delay);
-        let rollup = RollupId::new(protocol.rollup);
-        let config = FollowConfig::new(chain.addresses, rollup, chain.l1_start, protocol.settled_depth, force_delay);
-        let disk = |cause| DiskError::new("read the place in L1 from", &path, cause);
-        let position: Option<Position> = match std::fs::read(&path) {
-            Ok(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| disk(error.into()))?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(disk(error).into()),
-        };
-        let (checkpoint, keys) = match position {
-            Some(Position { checkpoint, keys }) => (Some(checkpoint), VoteKeys::restore(keys)),
-            None => (None, VoteKeys::default()),
-        };
-        let follower = Follower::new(l1.clone(), config, checkpoint.clone())?;
-        let scout = Follower::new(l1.clone(), config, checkpoint)?;
-        Ok(Self {
-            l1,
-            addresses: chain.addresses,
-            follower,
-            scout: Some(scout),
-            path,
-            keys,
-            terms: Terms::new(Duration::from_secs(protocol.epoch_length)),
-            saved: 0,
-        })
-    }
-
-    /// Reads L1 up to its head for the keys and the current term alone, so that the collector can tell seats' statements of
-    /// today from others when the sources begin. Batches are read again afterwards.
-    ///
-    /// # Errors
-    /// L1.
-    pub(crate) async fn look_ahead(&mut self) -> Result<(), WatchError> {
-        self.look_at_terms().await.map_err(FollowError::from)?;
-        let Some(mut scout) = self.scout.take() else { return Ok(()) };
-        loop {
-            let update = scout.poll().await?;
-            for event in &update.events {
-                if let L1EventKind::Registry(event) = &event.kind {
-                    self.keys.take(event);
-                }
-            }
-            if update.heads.caught_up() {
-                return Ok(());
-            }
-        }
-    }
-
-    pub(crate) fn keys(&self) -> VoteKeys {
-        self.keys.clone()
-    }
-
-    pub(crate) fn terms(&self) -> Terms {
-        self.terms.clone()
-    }
-
-    /// Asks L1 for the current term.
-    async fn look_at_terms(&self) -> Result<(), L1Error> {
-        let term = Contracts::new(&*self.l1, self.addresses).current_term(BlockAt::Latest).await?;
-        self.terms.set_current(term);
-        Ok(())
-    }
-
-    /// Reads one range of blocks and hands statements to the collector.
-    async fn read(&mut self, bundles: &Bundles, source: &Source) -> Result<Read, WatchError> {
-        let update = self.follower.poll().await?;
-        let mut reverted = false;
-        let any = !update.events.is_empty();
-        for event in update.events {
-            match event.kind {
-                L1EventKind::Registry(event) => self.keys.take(&event),
-                L1EventKind::Batch(batch) => {
-                    let (taken, durable) = oneshot::channel();
-                    let bundle = Bundle { source: source.clone(), statements: statements(&batch), taken: Some(taken) };
-                    // Not durable (the collector has ended): not to be passed over after a restart.
-                    if bundles.send(bundle).await.is_err() || durable.await.is_err() {
-                        return Err(WatchError::Stopped);
-                    }
-                }
-                L1EventKind::Reverted { .. } => reverted = true,
-                L1EventKind::Message { .. } | L1EventKind::Slasher(_) => {}
-            }
-        }
-        let read = update.heads.read.number.get();
-        if any || read >= self.saved.saturating_add(SAVE_EVERY) {
-            let position = Position { checkpoint: self.follower.checkpoint(), keys: self.keys.store() };
-            let disk = |cause| DiskError::new("write the place in L1 to", &self.path, cause);
-            let bytes = serde_json::to_vec(&position).map_err(|e| disk(e.into()))?;
-            write_whole(&self.path, &bytes).map_err(disk)?;
-            self.saved = read;
-        }
-        metrics::l1_height(read);
-        Ok(Read { heads: update.heads, reverted })
-    }
-}
-
 /// What the prosecutor works with.
 pub(crate) struct Parts {
     pub(crate) l1: Arc<dyn L1>,
     pub(crate) chain: ChainFile,
     pub(crate) reader: Reader,
+    pub(crate) idle: IdleFinder,
     pub(crate) cases: Cases,
     pub(crate) audit: Arc<Audit>,
     /// `None`: nothing is ever sent.
@@ -204,6 +84,8 @@ pub(crate) struct Prosecutor {
     domain: Domain,
     /// The last block that was read.
     head: u64,
+    /// Whether there is more to find although L1 has not moved.
+    more: bool,
     outcomes: (mpsc::UnboundedSender<Outcome>, mpsc::UnboundedReceiver<Outcome>),
 }
 
@@ -211,7 +93,7 @@ impl Prosecutor {
     pub(crate) fn new(parts: Parts) -> Self {
         let domain = Domain::new(parts.chain.l1_chain_id, parts.chain.addresses.registry);
         let court = Court::new(parts.l1.clone(), &parts.chain);
-        Self { parts, court, domain, head: 0, outcomes: mpsc::unbounded_channel() }
+        Self { parts, court, domain, head: 0, more: false, outcomes: mpsc::unbounded_channel() }
     }
 
     /// Works until it is told to stop.
@@ -234,7 +116,10 @@ impl Prosecutor {
                 () = told(&mut stopped) => return Ok(()),
                 Some((id, ticket, outcome)) = self.outcomes.1.recv() => self.conclude(id, ticket, outcome).await?,
                 pair = pairs.recv() => match pair {
-                    Some(pair) => self.take(pair).await?,
+                    Some(Pair { signer, seat, evidence }) => {
+                        tracing::warn!(seat, %signer, "two contradicting statements of one key");
+                        self.take(seat, signer, Evidence::Equivocation(Box::new(evidence))).await?;
+                    }
                     None => return Err(WatchError::Stopped),
                 },
                 () = tokio::time::sleep(self.parts.poll) => self.tick().await?,
@@ -260,16 +145,15 @@ impl Prosecutor {
         Ok(())
     }
 
-    /// Takes a pair up and, if its turn is now, acts at once.
-    async fn take(&mut self, pair: Pair) -> Result<(), WatchError> {
-        let Pair { signer, seat, evidence } = pair;
-        let term = evidence.first.statement.term();
-        let found_at = now();
-        let standing = Standing::Open { not_before: found_at.saturating_add(self.turn(signer, term)) };
-        let case = Case { seat, signer, term, evidence, found_at, refusals: 0, noted: None, standing };
-        let (id, about, evidence) = (case.id(), case.about(), Box::new(case.evidence.clone()));
+    /// Takes a case up and, if its turn is now, acts at once.
+    async fn take(&mut self, seat: u64, signer: Address, evidence: Evidence) -> Result<(), WatchError> {
+        let (term, found_at) = (evidence.term(), now());
+        let id = CaseId { fault: evidence.fault(), seat, term };
+        let standing = Standing::Open { not_before: found_at.saturating_add(self.turn(&id)) };
+        let case = Case { seat, signer, term, evidence, found_at, refusals: 0, noted: None, again_at: 0, standing };
+        let (about, evidence) = (case.about(), case.evidence.clone());
         if self.parts.cases.add(case)? {
-            tracing::warn!(seat, %signer, term, "two contradicting statements of one key");
+            tracing::warn!(fault = id.fault.name(), seat, %signer, term, "a case");
             self.parts.audit.note(self.head, about, Happened::Found { evidence })?;
             self.attempt(&id).await?;
         }
@@ -277,10 +161,11 @@ impl Prosecutor {
     }
 
     /// How long to wait for others, in milliseconds: a place in the spread that follows from our address and the case.
-    fn turn(&self, signer: Address, term: u64) -> u64 {
+    fn turn(&self, id: &CaseId) -> u64 {
         let spread = u64::try_from(self.parts.policy.spread.as_millis()).unwrap_or(u64::MAX);
         let own = self.parts.submitter.as_ref().map_or(Address::ZERO, |submitter| submitter.address());
-        let hash = keccak256([own.as_slice(), signer.as_slice(), &term.to_be_bytes()].concat());
+        let (fault, seat, term) = (id.fault.name().as_bytes(), id.seat.to_be_bytes(), id.term.to_be_bytes());
+        let hash = keccak256([own.as_slice(), fault, &seat, &term].concat());
         let (place, _) = hash.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
         u64::from_be_bytes(*place).checked_rem(spread.saturating_add(1)).unwrap_or(0)
     }
@@ -300,8 +185,11 @@ impl Prosecutor {
             Err(error) => return Err(error),
         };
         let Read { heads, reverted } = read;
-        let moved = reverted || heads.read.number.get() != self.head;
+        let moved = reverted.is_some() || heads.read.number.get() != self.head;
         self.head = heads.read.number.get();
+        if let Some(ancestor) = reverted {
+            self.parts.idle.revert(ancestor);
+        }
         if let Err(error) = self.parts.reader.look_at_terms().await {
             tracing::debug!(%error, "the current term is not known; terms are counted by the clock");
         }
@@ -309,6 +197,9 @@ impl Prosecutor {
             && let Err(error) = submitter.step().await
         {
             tracing::warn!(%error, "looking after the reports underway failed; it is tried again");
+        }
+        if heads.caught_up() && (moved || self.more) {
+            self.look_for_idleness(heads.read).await?;
         }
         let settled = [heads.settled, heads.finalized].into_iter().flatten().map(|block| block.number.get()).max();
         for case in self.parts.cases.all() {
@@ -326,23 +217,63 @@ impl Prosecutor {
                 _ => {}
             }
         }
-        let is_open = |case: &&Case| matches!(case.standing, Standing::Open { .. } | Standing::Sending);
-        let open_cases = self.parts.cases.all().iter().filter(is_open).count();
-        metrics::open_cases(open_cases);
+        let open_cases = self.count_open_cases();
         let (l1_block, caught_up) = (self.head, heads.caught_up());
         self.parts.status.send_replace(Status {
             l1_block,
             caught_up,
-            vote_keys: self.parts.reader.keys.len(),
+            vote_keys: self.parts.reader.keys().len(),
             open_cases,
         });
+        Ok(())
+    }
+
+    fn count_open_cases(&self) -> usize {
+        let mut all = 0;
+        for fault in Fault::ALL {
+            let is_open = |case: &Case| matches!(case.standing, Standing::Open { .. } | Standing::Sending);
+            let open = self.parts.cases.count(|case| case.evidence.fault() == fault && is_open(case));
+            metrics::open_cases(fault, open);
+            all += open;
+        }
+        all
+    }
+
+    /// Asks L1 for idle seats; each that it finds becomes a case.
+    async fn look_for_idleness(&mut self, at: BlockRef) -> Result<(), WatchError> {
+        let Round { inquest, more } = match self.parts.idle.look(at).await {
+            Ok(round) => round,
+            Err(error) => {
+                tracing::warn!(%error, "L1 was not asked who was idle; it is asked again");
+                self.more = true;
+                return Ok(());
+            }
+        };
+        self.more = more;
+        let Some(inquest) = inquest else { return Ok(()) };
+        let Inquest { term, seconds, ref findings, .. } = inquest;
+        for (signer, finding) in findings {
+            match finding {
+                Finding::Guilty(idleness) => {
+                    metrics::assessed("guilty");
+                    self.take(idleness.seat, *signer, Evidence::Idle(*idleness)).await?;
+                }
+                Finding::Innocent { seat, why } => {
+                    metrics::assessed("innocent");
+                    let about = About { fault: Fault::Idle, seat: *seat, signer: *signer, term };
+                    self.parts.audit.note(self.head, about, Happened::Acquitted { why, seconds })?;
+                }
+            }
+        }
+        self.parts.idle.conclude(inquest, at.time)?;
         Ok(())
     }
 
     /// Whether a reorg took the penalty back (or that cannot be told now); then the case goes on. A report of ours that was thrown out is sent again by
     /// the submitter, so it is waited for.
     async fn is_taken_back(&mut self, case: &Case, nonce: Option<u64>) -> Result<bool, WatchError> {
-        match self.court.is_punished(case.seat, case.term).await {
+        let id = case.id();
+        match self.court.is_punished(id.fault, case.seat, case.term).await {
             Ok(false) => {}
             Ok(true) => return Ok(false),
             Err(error) => {
@@ -359,10 +290,10 @@ impl Prosecutor {
         };
         match again {
             Some((submitter, ticket)) => {
-                self.parts.cases.set(&case.id(), Standing::Sending)?;
-                self.wait(case.id(), submitter, ticket);
+                self.parts.cases.set(&id, Standing::Sending)?;
+                self.wait(id, submitter, ticket);
             }
-            None => self.parts.cases.set(&case.id(), Standing::Open { not_before: 0 })?,
+            None => self.parts.cases.set(&id, Standing::Open { not_before: 0 })?,
         }
         Ok(true)
     }
@@ -380,7 +311,11 @@ impl Prosecutor {
     /// One attempt at an open case whose turn has come.
     async fn attempt(&mut self, id: &CaseId) -> Result<(), WatchError> {
         let Some(case) = self.parts.cases.get(id).cloned() else { return Ok(()) };
-        if !matches!(case.standing, Standing::Open { not_before } if not_before <= now()) {
+        if !matches!(case.standing, Standing::Open { not_before } if not_before.max(case.again_at) <= now()) {
+            return Ok(());
+        }
+        let is_underway = |case: &Case| case.standing == Standing::Sending && case.evidence.fault() == Fault::Idle;
+        if id.fault == Fault::Idle && self.parts.cases.count(is_underway) >= FINES_UNDERWAY {
             return Ok(());
         }
         match self.prosecute(&case).await {
@@ -398,21 +333,23 @@ impl Prosecutor {
 
     async fn prosecute(&mut self, case: &Case) -> Result<(), Trouble> {
         let id = case.id();
-        if self.court.is_punished(case.seat, case.term).await? {
+        if self.court.is_punished(id.fault, case.seat, case.term).await? {
             return self.slashed(case, self.head, None);
         }
         let evidence = case.evidence.abi_encode();
-        if let Err(error) = case.evidence.check(&self.domain) {
+        if let Evidence::Equivocation(pair) = &case.evidence
+            && let Err(error) = pair.check(&self.domain)
+        {
             return self.refuse(case, error.to_string());
         }
         let from = self.parts.submitter.as_ref().map_or(Address::ZERO, |submitter| submitter.address());
-        let (penalty, reward) = match self.court.judge(from, &evidence).await? {
+        let (penalty, reward) = match self.court.judge(from, id.fault, &evidence).await? {
             Verdict::Guilty { penalty, reward } => (penalty, reward),
             Verdict::Punished => return self.slashed(case, self.head, None),
             Verdict::Refused { why } => return self.refuse(case, why),
             Verdict::Later { why } => return Err(Trouble::Later(why)),
         };
-        let gas = match self.court.gas(from, &evidence).await {
+        let gas = match self.court.gas(from, id.fault, &evidence).await {
             Ok(gas) => gas,
             // It was not punished and it is guilty: the next look tells more.
             Err(L1Error::Reverted { revert, .. }) => return Err(Trouble::Later(revert.to_string())),
@@ -429,19 +366,26 @@ impl Prosecutor {
             self.parts.audit.note(self.head, case.about(), Happened::Judged { penalty })?;
             let cost = estimate.cost();
             self.parts.audit.note(self.head, case.about(), Happened::Estimated { estimate, cost, decision })?;
-            tracing::info!(seat = case.seat, term = case.term, %reward, %cost, decision, "judged guilty");
+            tracing::info!(fault = id.fault.name(), seat = case.seat, term = case.term, %reward, %cost, decision, "judged guilty");
             self.parts.cases.set_noted(&id, decision);
         }
         match send {
             Some(submitter) => self.send(case, &submitter, &evidence).await,
-            None => Ok(()),
+            None => {
+                let is_alike = |other: &Case| other.evidence.fault() == id.fault;
+                let waiting =
+                    self.parts.cases.count(|case| is_alike(case) && matches!(case.standing, Standing::Open { .. }));
+                let pause = GLANCE.saturating_mul(waiting as u64);
+                self.parts.cases.set_aside(&id, now().saturating_add(pause));
+                Ok(())
+            }
         }
     }
 
-    async fn send(&mut self, case: &Case, submitter: &Arc<Submitter>, evidence: &[u8]) -> Result<(), Trouble> {
+    async fn send(&mut self, case: &Case, submitter: &Arc<Submitter>, evidence: &Bytes) -> Result<(), Trouble> {
         let id = case.id();
         self.parts.cases.set(&id, Standing::Sending)?;
-        let ticket = match submitter.send(self.court.report(evidence)).await {
+        let ticket = match submitter.send(self.court.report(id.fault, evidence)).await {
             Ok(ticket) => ticket,
             Err(error) => {
                 // Nothing left: another was first since the estimate, or it can be tried again.
@@ -470,7 +414,7 @@ impl Prosecutor {
             Ok(Included { transaction, inclusion }) => {
                 let happened = Happened::Lost { transaction, fee: inclusion.fee };
                 self.parts.audit.note(self.head, case.about(), happened)?;
-                metrics::case_closed("lost");
+                metrics::case_closed(id.fault, "lost");
                 self.parts.cases.set(&id, Standing::Open { not_before: 0 })?;
                 self.attempt(&id).await?;
             }
@@ -493,8 +437,8 @@ impl Prosecutor {
         let gas_used = ours.map(|(_, included)| included.inclusion.gas_used);
         let happened = Happened::Slashed { own, transaction, gas_used, block };
         self.parts.audit.note(self.head, case.about(), happened)?;
-        tracing::warn!(seat = case.seat, term = case.term, own, block, "slashed");
-        metrics::case_closed(if own { "reported" } else { "reported_by_another" });
+        tracing::warn!(fault = case.evidence.fault().name(), seat = case.seat, term = case.term, own, block, "slashed");
+        metrics::case_closed(case.evidence.fault(), if own { "reported" } else { "reported_by_another" });
         let nonce = ours.map(|(ticket, _)| ticket.nonce);
         self.parts.cases.set(&case.id(), Standing::Slashed { block, settled: false, nonce })?;
         Ok(())
@@ -503,7 +447,7 @@ impl Prosecutor {
     fn refuse(&mut self, case: &Case, why: String) -> Result<(), Trouble> {
         tracing::error!(seat = case.seat, term = case.term, why, "evidence that L1 does not take");
         self.parts.audit.note(self.head, case.about(), Happened::Refused { why })?;
-        metrics::case_closed("refused");
+        metrics::case_closed(case.evidence.fault(), "refused");
         self.parts.cases.set(&case.id(), Standing::Refused)?;
         Ok(())
     }

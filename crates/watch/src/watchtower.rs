@@ -4,8 +4,12 @@ use crate::{
     audit::{Audit, DiskError, Entry},
     cases::Cases,
     collector::Collector,
-    faults::equivocation::{MAX_SOURCES, SourceId},
-    prosecutor::{Parts, Prosecutor, Reader},
+    faults::{
+        equivocation::{MAX_SOURCES, SourceId},
+        idle::IdleFinder,
+    },
+    prosecutor::{Parts, Prosecutor},
+    reader::Reader,
     sources::{self, QUEUE, Source, feed, file},
 };
 use std::{
@@ -120,6 +124,7 @@ impl Watchtower {
         let cases = Cases::open(directory.join("cases.json"))?;
         let mut reader = Reader::open(l1.clone(), &chain, directory.join("position.json"))?;
         reader.look_ahead().await?;
+        let idle = IdleFinder::open(l1.clone(), chain.addresses, &chain.protocol, directory.join("idle.json"))?;
         let (collector, found) =
             Collector::open(rollup, domain, reader.keys(), reader.terms(), &directory.join("seen"), &sources)?;
         let (pairs, pairs_taken) = mpsc::unbounded_channel();
@@ -147,6 +152,7 @@ impl Watchtower {
             l1,
             chain,
             reader,
+            idle,
             cases,
             audit: audit.clone(),
             submitter,
