@@ -75,6 +75,8 @@ enum Command {
     Force(user::force::Arguments),
     /// Take ether or tokens out of L2; say where a withdrawal stands; go on with one.
     Withdraw(user::withdraw::Arguments),
+    /// Leave a chain that has ended, by proofs from L1's data alone.
+    Exit(user::exit::Arguments),
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -147,6 +149,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Deposit(arguments) => user::deposit::run(arguments).await,
         Command::Force(arguments) => user::force::run(arguments).await,
         Command::Withdraw(arguments) => user::withdraw::run(arguments).await,
+        Command::Exit(arguments) => user::exit::run(arguments).await,
         Command::Bench(command) => bench::run(command).await,
     }
 }

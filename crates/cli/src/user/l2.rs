@@ -122,8 +122,4 @@ impl L2 {
     pub(super) async fn logs(&self, filter: &Filter) -> Result<Vec<Log>> {
         self.provider.get_logs(filter).await.context("eth_getLogs")
     }
-
-    pub(super) async fn height(&self) -> Result<L2Height> {
-        Ok(L2Height::new(self.provider.get_block_number().await.context("eth_blockNumber")?))
-    }
 }

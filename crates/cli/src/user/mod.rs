@@ -13,6 +13,7 @@
 
 pub(crate) mod amount;
 pub(crate) mod deposit;
+pub(crate) mod exit;
 pub(crate) mod force;
 mod l2;
 mod message;
@@ -28,16 +29,24 @@ use alloy::{signers::local::PrivateKeySigner, sol_types::SolCall};
 use alloy_primitives::{Address, Bytes, TxKind, U256, utils::format_ether};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use surety_contracts::ChainFile;
 use surety_devnet::l1::dev_accounts;
 use surety_l1::{
     BlockAt, BlockRef, Call, L1, L1Error,
+    blobs::Archive,
     chain::L1Log,
     contracts::Contracts,
     rpc::{RpcConfig, RpcL1},
-    submit::{Included, Outgoing, SubmitConfig, SubmitError, Submitter},
+    submit::{Included, Outgoing, SubmitConfig, Submitter},
 };
+
+/// Blobs kept on disk: some two weeks of a batch every five minutes with one blob.
+const ARCHIVED_BLOBS: usize = 4_096;
 
 /// The chain and its L1.
 #[derive(clap::Args)]
@@ -103,15 +112,30 @@ impl Account {
 
 impl Session {
     pub(crate) async fn open(place: &Place, account: &Account, manner: Manner) -> Result<Self> {
-        Self::with_beacon(place, &[], account, manner).await
+        Self::connect((place, account), manner, &[], None).await
     }
 
-    /// As [`Session::open`], for commands that read blobs too.
-    async fn with_beacon(place: &Place, beacons: &[String], account: &Account, manner: Manner) -> Result<Self> {
+    /// As [`Session::open`], for commands that read blobs too; they are kept in a folder.
+    pub(crate) async fn with_blobs(
+        whose: (&Place, &Account),
+        manner: Manner,
+        beacons: &[String],
+        folder: &Path,
+    ) -> Result<Self> {
+        let archive = Archive::open(folder, ARCHIVED_BLOBS).context("open the archive of blobs")?;
+        Self::connect(whose, manner, beacons, Some(Arc::new(archive))).await
+    }
+
+    async fn connect(
+        (place, account): (&Place, &Account),
+        manner: Manner,
+        beacons: &[String],
+        archive: Option<Arc<Archive>>,
+    ) -> Result<Self> {
         let chain = read_chain(&place.chain)?;
         let (first, more) = place.l1.split_first().context("name an RPC endpoint of L1 with --l1")?;
         let config = RpcConfig { more_urls: more.to_vec(), ..RpcConfig::new(first, beacons.to_vec()) };
-        let l1: Arc<dyn L1> = Arc::new(RpcL1::new(config, None)?);
+        let l1: Arc<dyn L1> = Arc::new(RpcL1::new(config, archive)?);
         let found = l1.chain_id().await.context("L1 does not answer")?;
         ensure!(
             found == chain.l1_chain_id,
@@ -272,18 +296,6 @@ fn due(at: u64, now: u64) -> String {
         None | Some(0) => format!("at {at} (now)"),
         Some(left) => format!("at {at} (in {})", lasting(left)),
     }
-}
-
-/// Words for a transaction that would revert for a reason which the caller knows.
-fn reverted(error: &anyhow::Error) -> Option<&surety_l1::Revert> {
-    error.chain().find_map(|cause| match cause.downcast_ref::<SubmitError>() {
-        Some(SubmitError::WouldRevert(revert)) => Some(revert),
-        Some(SubmitError::L1(L1Error::Reverted { revert, .. })) => Some(revert),
-        _ => match cause.downcast_ref::<L1Error>() {
-            Some(L1Error::Reverted { revert, .. }) => Some(revert),
-            _ => None,
-        },
-    })
 }
 
 /// Where a transaction is on L1.
