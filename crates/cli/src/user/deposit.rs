@@ -169,10 +169,8 @@ async fn conclude(
     }
     let has = l2.balance(to).await?;
     add("balance", has.to_string().into());
-    session.conclude(
-        &format!("credited: {what} to {to} in L2 block {} (it has {} ETH)", receipt.height, format_ether(has)),
-        json,
-    );
+    let has = if token.is_none() { format!(" (it has {} ETH)", format_ether(has)) } else { String::new() };
+    session.conclude(&format!("credited: {what} to {to} in L2 block {}{has}", receipt.height), json);
     Ok(())
 }
 

@@ -133,12 +133,12 @@ async fn wait_until_open(session: &Session) -> Result<End> {
             return Ok(end);
         }
         let from = end.from.unwrap_or_default();
-        waiting.says(format!(
-            "the last final claim is of batch {}; the escape opens at {from} if none becomes final before (in {})",
-            end.claim.batch_index,
-            super::lasting(from.saturating_sub(end.now) / 60 * 60 + 60)
-        ));
-        tokio::time::sleep(session.pace()).await;
+        let (batch, when) = (end.claim.batch_index, due(from, end.now));
+        let text = format!(
+            "the last final claim is of batch {batch}; if none becomes final after it, the escape opens {when}"
+        );
+        waiting.says(&batch.to_string(), &text);
+        tokio::time::sleep(session.pause(from.saturating_sub(end.now))).await;
     }
 }
 

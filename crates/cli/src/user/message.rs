@@ -4,6 +4,7 @@ use super::{Session, Waiting, amount::Amount, due, l2::L2, l2::Receipt, on_l1, s
 use alloy_primitives::{Address, B256, Bytes, U256, utils::format_ether};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use std::time::Instant;
 use surety_contracts::bindings::Bridge::depositTransactionWithMaxFeeCall;
 use surety_l1::{
     BlockAt,
@@ -55,6 +56,7 @@ impl Price {
 }
 
 /// A message that L1 has taken.
+#[derive(Debug, Clone)]
 pub(super) struct Sent {
     pub(super) included: Included,
     pub(super) sent: SentMessage,
@@ -118,24 +120,43 @@ impl Session {
         step(&format!("if the sequencers leave it out, anyone may self-sequence {}", due(opens_at, now)));
     }
 
-    /// Waits until a message's transaction is in a block of L2.
+    /// Waits until a message's transaction is in a block of L2. If L1 is reorganised meanwhile, the message may be another one.
     pub(super) async fn arrival(&self, sent: &Sent, l2: &L2) -> Result<Receipt> {
+        let mut sent = sent.clone();
         let mut waiting = Waiting::default();
-        let (due_at, opens_at) = self.deadlines(sent);
+        let mut asked: Option<Instant> = None;
         loop {
             if let Some(receipt) = l2.receipt(sent.transaction).await? {
                 step(&format!("in L2 block {}", receipt.height));
                 return Ok(receipt);
             }
-            let now = self.head().await?.time.get();
-            waiting.says(if now >= opens_at {
-                self.overdue(sent).await?
-            } else if now >= due_at {
-                format!("the message is due and not on L2; anyone may self-sequence {}", due(opens_at, now))
-            } else {
-                "waiting for L2 …".into()
-            });
+            if asked.is_none_or(|asked| asked.elapsed() >= self.pace()) {
+                asked = Some(Instant::now());
+                let text = self.look_after(&mut sent).await?;
+                waiting.says(&text, &text);
+            }
             tokio::time::sleep(L2::pace()).await;
+        }
+    }
+
+    /// Whether L1 still has a message as it was, and what it waits for.
+    async fn look_after(&self, sent: &mut Sent) -> Result<String> {
+        let transaction = sent.included.transaction;
+        let Some(inclusion) = self.l1.inclusion(transaction).await? else {
+            return Ok(format!("L1 was reorganised: transaction {transaction} is in no block now, and is waited for"));
+        };
+        if inclusion.block_hash != sent.included.inclusion.block_hash {
+            *sent = self.message_of(Included { transaction, inclusion }).await?;
+            step(&format!("L1 was reorganised: on L2 the transaction is {} now", sent.transaction));
+        }
+        let now = self.head().await?.time.get();
+        let (due_at, opens_at) = self.deadlines(sent);
+        if now >= opens_at {
+            self.overdue(sent).await
+        } else if now >= due_at {
+            Ok(format!("the message is due and not on L2; anyone may self-sequence at {opens_at}"))
+        } else {
+            Ok("waiting for L2 …".into())
         }
     }
 

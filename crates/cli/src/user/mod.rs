@@ -32,7 +32,7 @@ use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use surety_contracts::ChainFile;
 use surety_devnet::l1::dev_accounts;
@@ -47,6 +47,9 @@ use surety_l1::{
 
 /// Blobs kept on disk: some two weeks of a batch every five minutes with one blob.
 const ARCHIVED_BLOBS: usize = 4_096;
+
+/// How often one thing that is waited for is told of.
+const REMINDER: Duration = Duration::from_secs(3_600);
 
 /// The chain and its L1.
 #[derive(clap::Args)]
@@ -251,6 +254,11 @@ impl Session {
         }
     }
 
+    /// How long to pause before looking again for what takes some more seconds: L1 is not asked a thousand times a day.
+    fn pause(&self, seconds: u64) -> Duration {
+        Duration::from_secs((seconds / 20).min(600)).max(self.pace())
+    }
+
     /// How often to look whether something has happened.
     fn pace(&self) -> Duration {
         Duration::from_millis(self.chain.protocol.slot_time.saturating_mul(250).clamp(200, 4_000))
@@ -263,15 +271,17 @@ fn step(text: &str) {
     let _ = console::Term::stderr().write_line(text);
 }
 
-/// Says what is waited for, each thing once.
+/// Says what is waited for: each thing once, and every hour.
 #[derive(Default)]
-struct Waiting(String);
+struct Waiting(Option<(String, Instant)>);
 
 impl Waiting {
-    fn says(&mut self, what: String) {
-        if self.0 != what {
-            step(&what);
-            self.0 = what;
+    /// `thing` is what makes it the same; the text may tell of passing time too.
+    fn says(&mut self, thing: &str, text: &str) {
+        let said = self.0.as_ref().is_some_and(|(last, at)| last == thing && at.elapsed() < REMINDER);
+        if !said {
+            step(text);
+            self.0 = Some((thing.to_owned(), Instant::now()));
         }
     }
 }

@@ -31,6 +31,9 @@ use surety_l1::{
     submit::{Included, MAX_TRANSACTION_GAS},
 };
 
+/// Withdrawals that can be proved within so many seconds of each other are proved together.
+const TOGETHER_WITHIN: u64 = 3_600;
+
 /// Options of `surety withdraw`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -129,7 +132,7 @@ async fn follow(session: &Session, l2: &L2, transactions: &[B256]) -> Result<()>
                 withdrawals.extend(found);
                 break;
             }
-            waiting.says(format!("transaction {hash} is in no block of L2 yet: waiting …"));
+            waiting.says(&hash.to_string(), &format!("transaction {hash} is in no block of L2 yet: waiting …"));
             if session.manner.dry_run {
                 bail!("transaction {hash} is in no block of L2 yet: nothing can be tried out");
             }
@@ -141,15 +144,15 @@ async fn follow(session: &Session, l2: &L2, transactions: &[B256]) -> Result<()>
         let (stages, ready) = match stages(session, &withdrawals).await {
             Ok(found) => found,
             Err(error) if is_passing(&error) => {
-                waiting.says(format!("L1: {error:#}; it is tried again"));
+                let text = format!("L1: {error:#}; it is tried again");
+                waiting.says(&text, &text);
                 tokio::time::sleep(session.pace()).await;
                 continue;
             }
             Err(error) => return Err(error),
         };
-        let due: Vec<_> = stages.iter().zip(&withdrawals).filter(|(stage, _)| matches!(stage, Stage::Ready)).collect();
+        let due = ready_withdrawals(session, &withdrawals, &stages).await?;
         if !due.is_empty() {
-            let due: Vec<_> = due.into_iter().map(|(_, withdrawal)| withdrawal.clone()).collect();
             paid.extend(prove::pay(session, l2, &ready, &due).await?);
             if session.manner.dry_run {
                 session.conclude(
@@ -162,15 +165,29 @@ async fn follow(session: &Session, l2: &L2, transactions: &[B256]) -> Result<()>
         }
         if let Some(stage) = stages.iter().find(|stage| stage.is_waiting()) {
             let (protocol, now) = (&session.chain.protocol, session.head().await?.time.get());
-            waiting.says(stage.says(protocol, now));
+            waiting.says(&format!("{stage:?}"), &stage.says(protocol, now));
             if session.manner.dry_run {
                 bail!("nothing can be tried out yet: {}", stage.says(protocol, now));
             }
-            tokio::time::sleep(session.pace()).await;
+            tokio::time::sleep(
+                session.pause(stage.payable_at().map_or(protocol.batch_age, |at| at.saturating_sub(now))),
+            )
+            .await;
             continue;
         }
         return finish(session, &withdrawals, &stages, &paid).await;
     }
+}
+
+/// The withdrawals that are to be proved now: none while others will be provable soon, for together they cost less.
+async fn ready_withdrawals(session: &Session, all: &[Recorded], stages: &[Stage]) -> Result<Vec<Recorded>> {
+    let now = session.head().await?.time.get();
+    let soon = now.saturating_add(TOGETHER_WITHIN);
+    if stages.iter().any(|stage| stage.payable_at().is_some_and(|at| at <= soon)) {
+        return Ok(Vec::new());
+    }
+    let ready = stages.iter().zip(all).filter(|(stage, _)| **stage == Stage::Ready);
+    Ok(ready.map(|(_, withdrawal)| withdrawal.clone()).collect())
 }
 
 /// Whether an error of L1 passes by itself.

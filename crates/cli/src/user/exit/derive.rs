@@ -41,11 +41,9 @@ impl Derived {
                 break;
             }
             let trouble = now.trouble.map(|trouble| format!(" ({trouble})")).unwrap_or_default();
-            waiting.says(format!(
-                "deriving the chain from L1: batch {} of {}{trouble}",
-                now.safe.index.get() / 100 * 100,
-                claim.batch_index
-            ));
+            let (safe, last) = (now.safe.index.get(), claim.batch_index);
+            let text = format!("deriving the chain from L1: batch {safe} of {last}{trouble}");
+            waiting.says(&format!("{}{trouble}", safe / 100), &text);
             status.changed().await.context("the follower has ended: the log says why; start again")?;
         }
         let l2 = L2::connect(&format!("http://{}", self.server.address()), &session.chain).await?;
