@@ -153,8 +153,11 @@ async fn live(user: &User, l1: &DynProvider, l2: &str, token: Address) -> (Strin
     assert_eq!((again["paid"].clone(), again["l1"].as_array().map(Vec::len)), (true.into(), Some(0)), "{again}");
     user.is_refused(&["withdraw", "--l2", l2, "--retry", &first], "nothing to try again");
 
-    let closed = user.is_refused(&["force", "--self-sequence"], "self-sequencing is closed");
-    assert!(closed["from"].as_u64().unwrap() > closed["now"].as_u64().unwrap(), "{closed}");
+    // Seats of a busy machine may be late: then it is open.
+    let output = user.run(&["force", "--self-sequence", "--dry-run"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["open"] == true, output.status.success(), "{told}");
+    assert!(told["open"] == true || told["from"].as_u64() > told["now"].as_u64(), "{told}");
     (l2_token, left.parse().unwrap())
 }
 

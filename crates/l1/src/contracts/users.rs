@@ -29,15 +29,6 @@ pub struct Ending {
 }
 
 impl Contracts<'_> {
-    /// The price of a message sent in this block, in wei.
-    ///
-    /// # Errors
-    /// [`L1Error`]; reverts if the message is not for sale.
-    pub async fn message_fee(&self, gas: u64, data_length: usize, at: BlockAt) -> Result<U256, L1Error> {
-        let call = Inbox::messageFeeCall { gas_: gas, dataLength: U256::from(data_length) };
-        self.read(self.addresses.inbox, &call, at).await
-    }
-
     /// The price of a deposit through the token bridge, in wei; `token` is zero for ether.
     ///
     /// # Errors

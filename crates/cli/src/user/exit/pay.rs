@@ -15,8 +15,8 @@ use anyhow::{Result, bail, ensure};
 use serde_json::json;
 use surety_contracts::bindings::{
     Bridge::{self, escapeCall, refundCall},
-    L1CrossDomainMessenger::{self, returnMessageCall},
-    L1StandardBridge::{self, escapeTokenCall, proveTokenCall, returnDepositCall},
+    L1CrossDomainMessenger::returnMessageCall,
+    L1StandardBridge::{escapeTokenCall, proveTokenCall, returnDepositCall},
 };
 use surety_l1::{BlockAt, contracts::WithdrawalStatus, submit::Included};
 use surety_types::Message;
@@ -157,43 +157,18 @@ impl Payer<'_> {
         }
         let (acc_before, following) = (owed.acc_before, owed.following.clone());
         let genesis = &session.chain.genesis;
+        let queued = queued(message);
         let included = match owed.door {
             Door::Bridge => {
-                let call = refundCall { message: queued(message), accBefore: acc_before, following, to };
+                let call = refundCall { message: queued, accBefore: acc_before, following, to };
                 self.call(&owed.what, session.chain.addresses.bridge, &call).await?
             }
             Door::Messenger => {
-                let queued = queued(message);
-                let queued = L1CrossDomainMessenger::QueuedMessage {
-                    kind: queued.kind,
-                    index: queued.index,
-                    l1Block: queued.l1Block,
-                    l1Time: queued.l1Time,
-                    sender: queued.sender,
-                    to: queued.to,
-                    value: queued.value,
-                    mint: queued.mint,
-                    gas: queued.gas,
-                    data: queued.data,
-                };
-                let call = returnMessageCall { queued, accBefore: acc_before, following, to };
+                let call = returnMessageCall { queued: queued.into(), accBefore: acc_before, following, to };
                 self.call(&owed.what, genesis.l1_messenger, &call).await?
             }
             Door::TokenBridge => {
-                let queued = queued(message);
-                let queued = L1StandardBridge::QueuedMessage {
-                    kind: queued.kind,
-                    index: queued.index,
-                    l1Block: queued.l1Block,
-                    l1Time: queued.l1Time,
-                    sender: queued.sender,
-                    to: queued.to,
-                    value: queued.value,
-                    mint: queued.mint,
-                    gas: queued.gas,
-                    data: queued.data,
-                };
-                let call = returnDepositCall { queued, accBefore: acc_before, following, to };
+                let call = returnDepositCall { queued: queued.into(), accBefore: acc_before, following, to };
                 self.call(&owed.what, genesis.l1_standard_bridge, &call).await?
             }
         };

@@ -69,7 +69,7 @@ impl Stage {
             }
             Self::Unclaimed(batch) => format!(
                 "batch {batch} was self-sequenced and nobody has claimed its outcome: a committee's next batch does, or anyone \
-                 with a bond (Claims.postBonded); then {} more",
+                 with a bond (surety follow --keeper); then {} more",
                 lasting(challenge)
             ),
             Self::Open { batch, final_at } => match final_at.checked_sub(now) {
@@ -145,7 +145,7 @@ mod tests {
         assert!(says(Stage::Unposted, 1).contains("6 d 9 h"), "{}", says(Stage::Unposted, 1));
         assert!(says(Stage::Open { batch, final_at: 3_700 }, 100).contains("(in 1 h)"));
         assert!(says(Stage::Contested(batch), 1).contains("30 d"));
-        assert!(says(Stage::Unclaimed(batch), 1).contains("postBonded"));
+        assert!(says(Stage::Unclaimed(batch), 1).contains("--keeper"));
         for stage in [Stage::Ready, Stage::CallFailed, Stage::Paid, Stage::Lost] {
             assert!(!stage.is_waiting(), "{stage:?}");
         }
