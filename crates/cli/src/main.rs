@@ -21,6 +21,7 @@ mod l1;
 mod seat;
 mod sequencer;
 mod status;
+mod user;
 mod watch;
 
 use anyhow::{Context, Result};
@@ -68,6 +69,14 @@ enum Command {
     Journal(journal::Command),
     /// Say where a chain stands.
     Status(status::Arguments),
+    /// Bring ether or tokens to L2.
+    Deposit(user::deposit::Arguments),
+    /// Have a transaction on L2 through L1, so that no sequencer can leave it out; or sequence what they left out.
+    Force(user::force::Arguments),
+    /// Take ether or tokens out of L2; say where a withdrawal stands; go on with one.
+    Withdraw(user::withdraw::Arguments),
+    /// Leave a chain that has ended, by proofs from L1's data alone.
+    Exit(user::exit::Arguments),
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -137,6 +146,10 @@ async fn run(command: Command) -> Result<()> {
         Command::Watch(arguments) => watch::run(arguments).await,
         Command::Journal(command) => journal::run(command),
         Command::Status(arguments) => status::run(arguments).await,
+        Command::Deposit(arguments) => user::deposit::run(arguments).await,
+        Command::Force(arguments) => user::force::run(arguments).await,
+        Command::Withdraw(arguments) => user::withdraw::run(arguments).await,
+        Command::Exit(arguments) => user::exit::run(arguments).await,
         Command::Bench(command) => bench::run(command).await,
     }
 }

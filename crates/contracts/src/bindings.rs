@@ -110,3 +110,17 @@ impl From<Inbox::ParentClaim> for Idle::ParentClaim {
         Self { parentId, prevHash, lastHash, blockHashRoot }
     }
 }
+
+impl From<Bridge::QueuedMessage> for L1CrossDomainMessenger::QueuedMessage {
+    fn from(message: Bridge::QueuedMessage) -> Self {
+        let Bridge::QueuedMessage { kind, index, l1Block, l1Time, sender, to, value, mint, gas, data } = message;
+        Self { kind, index, l1Block, l1Time, sender, to, value, mint, gas, data }
+    }
+}
+
+impl From<Bridge::QueuedMessage> for L1StandardBridge::QueuedMessage {
+    fn from(message: Bridge::QueuedMessage) -> Self {
+        let Bridge::QueuedMessage { kind, index, l1Block, l1Time, sender, to, value, mint, gas, data } = message;
+        Self { kind, index, l1Block, l1Time, sender, to, value, mint, gas, data }
+    }
+}

@@ -12,7 +12,10 @@ use std::fmt;
 use surety_contracts::bindings::{Claims, Idle, Inbox, SequencerRegistry, Slasher};
 use surety_types::{BatchIndex, L2Height, MessageIndex, Seconds, Term};
 
+mod users;
+
 pub use surety_contracts::Addresses;
+pub use users::{Ending, WithdrawalStatus};
 
 /// The most members of a committee.
 const MAX_MEMBERS: usize = 64;
@@ -103,7 +106,11 @@ impl<'a> Contracts<'a> {
         Self { l1, addresses }
     }
 
-    async fn read<C: SolCall>(&self, to: Address, call: &C, at: BlockAt) -> Result<C::Return, L1Error> {
+    /// Calls a function of any contract.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn read<C: SolCall>(&self, to: Address, call: &C, at: BlockAt) -> Result<C::Return, L1Error> {
         let request = Call { to: Some(to), input: Bytes::from(call.abi_encode()), ..Default::default() };
         let data = self.l1.call(&request, at).await?;
         C::abi_decode_returns(&data).map_err(|e| {

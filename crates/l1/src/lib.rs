@@ -7,7 +7,8 @@
 //! | [`follow`] | heads, reorgs and the contracts' events as one ordered stream |
 //! | [`blobs`] | blobs from beacon nodes, checked by KZG, and an archive of them on disk |
 //! | [`submit`] | transactions of one key: nonces, fees and their bumps, blobs, a budget |
-//! | [`contracts`] | typed reads of the registry, the inbox and the claims |
+//! | [`contracts`] | typed reads of the registry, the inbox, the claims and the bridge |
+//! | [`records`] | batches, claims and messages as L1 wrote them down, from the newest on |
 //!
 //! Whatever answers at the other end of an RPC is not trusted to be well-formed: sizes are bounded while reading, hashes
 //! recomputed, logs tied to their blocks, messages to the accumulator, blobs to their versioned hashes. What cannot be
@@ -19,6 +20,7 @@ pub mod contracts;
 pub mod error;
 pub mod follow;
 mod metrics;
+pub mod records;
 pub mod rpc;
 pub mod submit;
 #[cfg(test)]

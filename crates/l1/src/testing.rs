@@ -7,12 +7,15 @@ use crate::{
 use alloy::{
     consensus::{EthereumTxEnvelope, Transaction as _, TxEip4844WithSidecar, transaction::SignerRecoverable},
     eips::{eip2718::Decodable2718, eip7594::BlobTransactionSidecarEip7594},
-    sol_types::{SolCall, SolEvent, SolStruct},
+    sol_types::{SolCall, SolEvent, SolInterface, SolStruct, SolValue},
 };
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
-use surety_contracts::{Addresses, bindings::Inbox};
+use surety_contracts::{
+    Addresses,
+    bindings::{Claims, Inbox},
+};
 use surety_types::{
     BatchIndex, Gas, L1Height, Message, MessageIndex, MessageKind, RollupId, Seconds,
     claim::{self, Claim},
@@ -62,6 +65,8 @@ pub(crate) struct World {
     /// The answer to estimates.
     pub(crate) estimate: Option<L1Error>,
     pub(crate) max_log_blocks: Option<u64>,
+    /// The last batch whose claim is final.
+    pub(crate) last_final: u64,
     pub(crate) sends: usize,
     /// The next answers to questions for receipts are none.
     pub(crate) receipts_hidden: usize,
@@ -142,6 +147,30 @@ impl FakeL1 {
 
     pub(crate) fn pooled(&self) -> Vec<Signed> {
         self.0.lock().pool.values().cloned().collect()
+    }
+}
+
+impl World {
+    /// What the claims' contract answers.
+    fn of_claims(&self, asked: &Claims::ClaimsCalls) -> Bytes {
+        let batch_of = |id: B256| {
+            let posted = |log: &L1Log| Inbox::BatchPosted::decode_log(&log.log).ok().map(|event| event.data);
+            let events = self.chain.iter().flat_map(|block| block.logs.iter().filter_map(posted));
+            events.filter(|event| event.claimId == id).map(|event| event.batchIndex).next()
+        };
+        match asked {
+            Claims::ClaimsCalls::claim(call) => {
+                let index = batch_of(call.id);
+                let posted = alloy_primitives::aliases::U40::from(u64::from(index.is_some()));
+                let batch = alloy_primitives::aliases::U40::from(index.unwrap_or_default());
+                (posted, batch, 1u64, 7u64, alloy_primitives::aliases::U40::ZERO).abi_encode().into()
+            }
+            Claims::ClaimsCalls::isFinal(call) => {
+                batch_of(call.id).is_some_and(|index| index <= self.last_final).abi_encode().into()
+            }
+            Claims::ClaimsCalls::finalAt(_) => 1u64.abi_encode().into(),
+            _ => Bytes::new(),
+        }
     }
 }
 
@@ -304,8 +333,10 @@ impl L1 for FakeL1 {
         now(Ok(self.0.lock().transactions.get(&hash).cloned()))
     }
 
-    fn call<'a>(&'a self, _: &'a Call, _: BlockAt) -> Answer<'a, Bytes> {
-        now(Ok(Bytes::new()))
+    fn call<'a>(&'a self, call: &'a Call, _: BlockAt) -> Answer<'a, Bytes> {
+        let asked =
+            (call.to == Some(ADDRESSES.claims)).then(|| Claims::ClaimsCalls::abi_decode(&call.input)).transpose();
+        now(Ok(asked.ok().flatten().map(|asked| self.0.lock().of_claims(&asked)).unwrap_or_default()))
     }
 
     fn code(&self, _: Address, _: BlockAt) -> Answer<'_, Bytes> {

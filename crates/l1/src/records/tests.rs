@@ -1,0 +1,115 @@
+use super::*;
+use crate::testing::{ADDRESSES, Act, FakeL1, ROLLUP};
+use alloy_primitives::Address;
+use surety_contracts::{CHAIN_FILE_VERSION, Parameters, Profile, genesis::L2Genesis};
+
+fn chain() -> ChainFile {
+    let protocol = Parameters::of(Profile::Ci, ROLLUP.get());
+    let mut parameters = protocol.chain(Seconds::new(1_000));
+    parameters.genesis_hash = B256::repeat_byte(0x11);
+    ChainFile {
+        version: CHAIN_FILE_VERSION,
+        l1_chain_id: 1337,
+        l1_start: L1Height::new(1),
+        addresses: ADDRESSES,
+        parameters,
+        protocol,
+        genesis: L2Genesis::new(ROLLUP.get()),
+    }
+}
+
+/// Forty blocks: a message in each, a batch of one block in every second one.
+fn world() -> FakeL1 {
+    let l1 = FakeL1::new();
+    for n in 0..40 {
+        l1.mine(if n % 2 == 0 { &[Act::Message, Act::Batch] } else { &[Act::Message] });
+    }
+    l1
+}
+
+#[tokio::test]
+async fn the_last_final_claim_is_found_wherever_it_is() {
+    let (l1, chain) = (world(), chain());
+    for last in [0u64, 1, 2, 7, 13, 19, 20] {
+        for range in [1, 3, 8, 1_000] {
+            l1.0.lock().last_final = last;
+            let mut records = Records::new(&l1, &chain).await.unwrap();
+            records.range = range;
+            let claim = records.last_final().await.unwrap();
+            assert_eq!(claim.batch_index, BatchIndex::new(last), "range {range}");
+            assert_eq!(records.claim(claim.id()).await.unwrap(), Some(claim));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_found_by_a_block_in_it_and_reading_stops_there() {
+    let (l1, chain) = (world(), chain());
+    l1.0.lock().max_log_blocks = Some(4);
+    let mut records = Records::new(&l1, &chain).await.unwrap();
+    assert_eq!(records.batch_at(L2Height::new(21)).await.unwrap(), None, "it is not posted yet");
+    let newest = records.batch_at(L2Height::new(20)).await.unwrap().unwrap();
+    assert_eq!((newest.index, newest.first), (BatchIndex::new(20), L2Height::new(20)));
+    assert!(records.from > L1Height::new(30), "only the newest part was read, down to {}", records.from);
+    let first = records.batch_at(L2Height::new(1)).await.unwrap().unwrap();
+    assert_eq!(first.index, BatchIndex::new(1));
+    assert_eq!(records.batch_at(L2Height::ZERO).await.unwrap().unwrap().index, BatchIndex::ZERO);
+    assert_eq!(records.claims_of(first.index).await.unwrap().len(), 1);
+    assert_eq!(records.claim(B256::repeat_byte(9)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn messages_come_in_order_with_what_leads_to_them() {
+    let (l1, chain) = (world(), chain());
+    let mut records = Records::new(&l1, &chain).await.unwrap();
+    records.range = 3;
+    let sent = records.messages_from(MessageIndex::new(33)).await.unwrap();
+    let indexes: Vec<_> = sent.iter().map(|sent| sent.message.index.get()).collect();
+    assert_eq!(indexes, (33..40).collect::<Vec<_>>());
+    let before = records.accumulator_before(MessageIndex::new(33)).await.unwrap();
+    assert_eq!(sent[0].message.accumulate(before), sent[0].acc);
+    assert_eq!(records.accumulator_before(MessageIndex::ZERO).await.unwrap(), B256::ZERO);
+    assert!(records.messages_from(MessageIndex::new(40)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_leaves_a_message_out_is_found_out() {
+    let (l1, chain) = (world(), chain());
+    // A message: each pair of blocks has two and a batch between them.
+    l1.0.lock().omit_log = Some(54);
+    let mut records = Records::new(&l1, &chain).await.unwrap();
+    let outcome = records.messages_from(MessageIndex::new(20)).await;
+    assert!(matches!(outcome, Err(L1Error::Invalid { .. })), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_claim_with_a_bond_belongs_to_its_batch() {
+    let (l1, chain) = (FakeL1::new(), chain());
+    let mut records = Records::new(&l1, &chain).await.unwrap();
+    let claim = Claims::ClaimPreimage {
+        rollup: ROLLUP.get(),
+        batchIndex: 3,
+        parentId: B256::repeat_byte(1),
+        prevHash: B256::repeat_byte(2),
+        lastHash: B256::repeat_byte(3),
+        blockHashRoot: B256::repeat_byte(4),
+    };
+    let expected = of_event(ROLLUP, &claim);
+    let event = Claims::ClaimBonded {
+        claimId: expected.id(),
+        batchIndex: 3,
+        claimant: Address::repeat_byte(5),
+        contested: false,
+        claim,
+    };
+    let log = L1Log {
+        block_number: L1Height::new(1),
+        block_hash: B256::ZERO,
+        transaction: B256::ZERO,
+        index: 0,
+        log: alloy_primitives::Log { address: ADDRESSES.claims, data: event.encode_log_data() },
+    };
+    records.take(&log).unwrap();
+    records.take(&log).unwrap();
+    assert_eq!(records.claims.get(&BatchIndex::new(3)), Some(&vec![expected]), "once, however often it is told of");
+}
