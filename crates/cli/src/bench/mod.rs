@@ -1,5 +1,6 @@
 //! Measurements: `surety bench …`. Figures are printed as one JSON object on the last line.
 
+mod batch;
 mod consensus;
 mod failover;
 mod growth;
@@ -16,6 +17,8 @@ pub(crate) enum Command {
     Failover(failover::Arguments),
     /// Committees in this process: blocks a second, time to finality and what they cost, without and with execution.
     Consensus(consensus::Arguments),
+    /// Bytes a transaction in batches, by column, and how fast they are encoded and decoded, beside brotli.
+    Batch(batch::Arguments),
     /// Memory and disk of seats as processes under a steady load, for a while (Linux).
     Growth(growth::Arguments),
 }
@@ -25,6 +28,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Load(arguments) => load::run(arguments).await,
         Command::Failover(arguments) => failover::run(arguments).await,
         Command::Consensus(arguments) => consensus::run(arguments).await,
+        Command::Batch(arguments) => batch::run(arguments).await,
         Command::Growth(arguments) => growth::run(arguments).await,
     }
 }

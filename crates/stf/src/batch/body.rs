@@ -1,13 +1,17 @@
 //! The body of a batch: its blocks, one row each. The layout is in the [module's documentation](super).
 
 use super::{
-    MAX_BODY_BYTES,
-    reader::{Reader, integer_len, put_difference, put_integer},
+    MAX_BODY_BYTES, MAX_INPUT_BYTES,
+    port::{Plain, Port},
     transaction::{self, SIGNATURE_BYTES},
+    walk::{Fields, Row, State, Walk},
 };
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 use alloy_primitives::Address;
 use surety_types::{ConsensusContext, Milliseconds, RollupId, Term, Transaction, View, claim::MAX_BATCH_BLOCKS};
+
+/// Bytes of the number of blocks in front of a body.
+const COUNT_BYTES: usize = 2;
 
 /// What the data of a batch say of one block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +36,8 @@ pub struct Body {
 /// Why a body cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Longer than [`MAX_BODY_BYTES`].
-    #[error("the body is longer than {MAX_BODY_BYTES} bytes")]
+    /// Longer than [`MAX_BODY_BYTES`], or its inputs than [`MAX_INPUT_BYTES`].
+    #[error("the body is longer than {MAX_BODY_BYTES} bytes, or its inputs than {MAX_INPUT_BYTES}")]
     TooLong,
     /// It ends within a field.
     #[error("the body ends within a field")]
@@ -47,18 +51,18 @@ pub enum DecodeError {
     /// No block, or more than 2^15.
     #[error("a batch has 1 to {MAX_BATCH_BLOCKS} blocks")]
     BlockCount,
-    /// A row names a beneficiary that the table does not have.
-    #[error("a beneficiary is not in the table")]
-    Beneficiary,
+    /// An address or word that no table has, or none where one must be.
+    #[error("an address or word is not in its table")]
+    Place,
+    /// A tag stands for more words than are left.
+    #[error("a tag is for more words than the input has")]
+    Word,
     /// A transaction's tag is unknown.
     #[error("unknown transaction tag {0:#04x}")]
     Tag(u8),
-    /// A transaction's fields are not the RLP list of its type.
+    /// A list of a transaction is not RLP, or it creates a contract where its type cannot.
     #[error("a transaction's fields are not well-formed")]
     Transaction,
-    /// A transaction names another chain.
-    #[error("a transaction is for another chain")]
-    Chain,
     /// The same content has another encoding, which is the right one.
     #[error("the body is not the canonical encoding of its content")]
     NotCanonical,
@@ -68,8 +72,10 @@ pub enum DecodeError {
 /// it is [`EncodeError::TooLong`] or [`EncodeError::TooMany`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// The body would exceed [`MAX_BODY_BYTES`]: end the batch before this block.
-    #[error("the body would exceed {MAX_BODY_BYTES} bytes: end the batch before this block")]
+    /// The body would exceed [`MAX_BODY_BYTES`], or its inputs [`MAX_INPUT_BYTES`]: end the batch before this block.
+    #[error(
+        "the body would exceed {MAX_BODY_BYTES} bytes, or its inputs {MAX_INPUT_BYTES}: end the batch before this block"
+    )]
     TooLong,
     /// The batch has 2^15 blocks: end it before this one.
     #[error("a batch has at most {MAX_BATCH_BLOCKS} blocks: end it before this one")]
@@ -85,54 +91,25 @@ pub enum EncodeError {
     Type,
 }
 
-/// What the next row is predicted from.
-#[derive(Debug, Clone, Copy, Default)]
-struct Previous {
-    term: u64,
-    view: u64,
-    milliseconds: u64,
-}
-
-impl Previous {
-    /// Predicted view and parent view in a term.
-    const fn views(&self, term: u64) -> (u64, u64) {
-        if term == self.term { (self.view.wrapping_add(1), self.view) } else { (1, 0) }
-    }
-}
-
 /// Writes a body block by block and knows its length at each, so that it also decides where batches end.
 #[derive(Debug, Clone)]
 pub struct BodyWriter {
     rollup: RollupId,
     count: u64,
-    beneficiaries: Vec<Address>,
-    places: BTreeMap<Address, u64>,
     rows: Vec<u8>,
     signatures: Vec<u8>,
-    previous: Previous,
+    state: State,
 }
 
 impl BodyWriter {
     /// An empty body of a rollup.
-    pub const fn new(rollup: RollupId) -> Self {
-        Self {
-            rollup,
-            count: 0,
-            beneficiaries: Vec::new(),
-            places: BTreeMap::new(),
-            rows: Vec::new(),
-            signatures: Vec::new(),
-            previous: Previous { term: 0, view: 0, milliseconds: 0 },
-        }
+    pub fn new(rollup: RollupId) -> Self {
+        Self { rollup, count: 0, rows: Vec::new(), signatures: Vec::new(), state: State::default() }
     }
 
     /// Length of the body as it stands.
-    pub fn len(&self) -> usize {
-        integer_len(self.count)
-            .saturating_add(integer_len(self.beneficiaries.len() as u64))
-            .saturating_add(self.beneficiaries.len().saturating_mul(20))
-            .saturating_add(self.rows.len())
-            .saturating_add(self.signatures.len())
+    pub const fn len(&self) -> usize {
+        COUNT_BYTES.saturating_add(self.rows.len()).saturating_add(self.signatures.len())
     }
 
     /// Whether there is no block yet.
@@ -150,47 +127,43 @@ impl BodyWriter {
     /// # Errors
     /// See [`EncodeError`].
     pub fn push(&mut self, block: &BatchBlock) -> Result<(), EncodeError> {
-        let (rows, signatures, count, table, previous) =
-            (self.rows.len(), self.signatures.len(), self.count, self.beneficiaries.len(), self.previous);
-        let result = self.append(block);
-        if result.is_err() {
-            self.rows.truncate(rows);
-            self.signatures.truncate(signatures);
-            self.count = count;
-            self.previous = previous;
-            for address in self.beneficiaries.drain(table..) {
-                self.places.remove(&address);
-            }
-        }
-        result
-    }
-
-    fn append(&mut self, block: &BatchBlock) -> Result<(), EncodeError> {
         if self.count >= MAX_BATCH_BLOCKS {
             return Err(EncodeError::TooMany);
         }
         if block.context.rollup != self.rollup {
             return Err(EncodeError::Chain);
         }
-        self.count = self.count.saturating_add(1);
-        let (term, view) = (block.context.term.get(), block.context.view.get());
-        let milliseconds = block.context.milliseconds.get();
-        let (predicted_view, predicted_parent) = self.previous.views(term);
-        put_integer(&mut self.rows, block.messages);
-        put_difference(&mut self.rows, term, self.previous.term);
-        put_difference(&mut self.rows, view, predicted_view);
-        put_difference(&mut self.rows, block.context.parent_view.get(), predicted_parent);
-        put_difference(&mut self.rows, milliseconds, self.previous.milliseconds);
-        self.previous = Previous { term, view, milliseconds };
-        let next = self.beneficiaries.len() as u64;
-        let place = *self.places.entry(block.beneficiary).or_insert(next);
-        if place == next {
-            self.beneficiaries.push(block.beneficiary);
+        let (rows, signatures) = (self.rows.len(), self.signatures.len());
+        let result = self.append(block);
+        if result.is_err() {
+            self.rows.truncate(rows);
+            self.signatures.truncate(signatures);
+            self.state = State::default();
+            // What was written before is read again without an error.
+            let _ = walk_rows(&mut Plain(&self.rows), &mut self.state, self.count);
+        } else {
+            self.count = self.count.saturating_add(1);
         }
-        put_integer(&mut self.rows, place);
-        put_integer(&mut self.rows, block.transactions.len() as u64);
+        result
+    }
+
+    fn append(&mut self, block: &BatchBlock) -> Result<(), EncodeError> {
+        // A port that writes has no other reason.
+        let too_long = |_: DecodeError| EncodeError::TooLong;
+        let row = Row {
+            messages: block.messages,
+            term: block.context.term.get(),
+            view: block.context.view.get(),
+            parent: block.context.parent_view.get(),
+            milliseconds: block.context.milliseconds.get(),
+            beneficiary: block.beneficiary,
+            transactions: block.transactions.len() as u64,
+        };
+        Walk { port: &mut self.rows, state: &mut self.state }.row(row).map_err(too_long)?;
         for tx in &block.transactions {
-            transaction::encode(self.rollup, tx, &mut self.rows, &mut self.signatures)?;
+            let fields = transaction::fields(self.rollup, tx)?;
+            Walk { port: &mut self.rows, state: &mut self.state }.transaction(fields).map_err(too_long)?;
+            transaction::put_signature(tx, &mut self.signatures);
             // Checked within the loop so that a huge block cannot make a huge buffer.
             if self.len() > MAX_BODY_BYTES {
                 return Err(EncodeError::TooLong);
@@ -208,11 +181,7 @@ impl BodyWriter {
             return Err(EncodeError::Empty);
         }
         let mut out = Vec::with_capacity(self.len());
-        put_integer(&mut out, self.count);
-        put_integer(&mut out, self.beneficiaries.len() as u64);
-        for beneficiary in &self.beneficiaries {
-            out.extend_from_slice(beneficiary.as_slice());
-        }
+        out.extend_from_slice(&(self.count as u16).to_be_bytes());
         out.extend_from_slice(&self.rows);
         out.extend_from_slice(&self.signatures);
         Ok(out)
@@ -240,65 +209,64 @@ impl Body {
         if bytes.len() > MAX_BODY_BYTES {
             return Err(DecodeError::TooLong);
         }
-        let mut reader = Reader::new(bytes);
-        let count = reader.integer()?;
-        if count == 0 || count > MAX_BATCH_BLOCKS {
-            return Err(DecodeError::BlockCount);
-        }
-        let table: Vec<Address> = (0..reader.count()?)
-            .map(|_| Ok(Address::from(reader.array::<20>()?)))
-            .collect::<Result<_, DecodeError>>()?;
-        let mut rows = Vec::new();
-        let mut unsigned = Vec::new();
-        let mut previous = Previous::default();
-        for _ in 0..count {
-            let (block, transactions) = decode_row(rollup, &table, &mut previous, &mut reader)?;
-            for _ in 0..transactions {
-                unsigned.push(transaction::decode(rollup, &mut reader)?);
-            }
-            rows.push((block, transactions));
-        }
-        if reader.remaining() > unsigned.len().saturating_mul(SIGNATURE_BYTES) {
-            return Err(DecodeError::Trailing);
-        }
-        let mut unsigned = unsigned.into_iter();
-        let mut blocks = Vec::with_capacity(rows.len());
-        for (mut block, transactions) in rows {
-            block.transactions = unsigned
-                .by_ref()
-                .take(transactions)
-                .map(|(tx, parity)| transaction::sign(tx, parity, &mut reader))
-                .collect::<Result<_, _>>()?;
-            blocks.push(block);
-        }
-        let body = Self { blocks };
+        let (count, rest) = block_count(bytes)?;
+        let mut port = Plain(rest);
+        let rows = walk_rows(&mut port, &mut State::default(), count)?;
+        let body = assemble(rollup, rows, port.0)?;
         if body.encode(rollup).as_deref() == Ok(bytes) { Ok(body) } else { Err(DecodeError::NotCanonical) }
     }
 }
 
-/// Reads a row up to its transactions, and how many they are.
-fn decode_row(
-    rollup: RollupId,
-    table: &[Address],
-    previous: &mut Previous,
-    reader: &mut Reader<'_>,
-) -> Result<(BatchBlock, usize), DecodeError> {
-    let messages = reader.integer()?;
-    let term = reader.difference(previous.term)?;
-    let (predicted_view, predicted_parent) = previous.views(term);
-    let view = reader.difference(predicted_view)?;
-    let parent_view = reader.difference(predicted_parent)?;
-    let milliseconds = reader.difference(previous.milliseconds)?;
-    *previous = Previous { term, view, milliseconds };
-    let place = usize::try_from(reader.integer()?).map_err(|_| DecodeError::Beneficiary)?;
-    let beneficiary = *table.get(place).ok_or(DecodeError::Beneficiary)?;
-    let transactions = reader.count()?;
-    let context = ConsensusContext {
-        rollup,
-        term: Term::new(term),
-        view: View::new(view),
-        parent_view: View::new(parent_view),
-        milliseconds: Milliseconds::new(milliseconds),
-    };
-    Ok((BatchBlock { context, beneficiary, messages, transactions: Vec::new() }, transactions))
+/// Rows as they were read, each with its transactions.
+pub(super) type Rows = Vec<(Row, Vec<Fields>)>;
+
+/// How many blocks follow, and what follows.
+pub(super) fn block_count(bytes: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
+    let (count, rest) = bytes.split_first_chunk::<COUNT_BYTES>().ok_or(DecodeError::TooShort)?;
+    let count = u64::from(u16::from_be_bytes(*count));
+    if count == 0 || count > MAX_BATCH_BLOCKS { Err(DecodeError::BlockCount) } else { Ok((count, rest)) }
+}
+
+/// Walks over all rows, from a port that reads.
+pub(super) fn walk_rows(port: &mut impl Port, state: &mut State, count: u64) -> Result<Rows, DecodeError> {
+    let mut rows = Vec::new();
+    for _ in 0..count {
+        let row = Walk { port, state }.row(Row::default())?;
+        let mut transactions = Vec::new();
+        // Each takes a byte at least, so a count that lies ends where the bytes do.
+        for _ in 0..row.transactions {
+            transactions.push(Walk { port, state }.transaction(Fields::default())?);
+        }
+        rows.push((row, transactions));
+    }
+    Ok(rows)
+}
+
+/// Puts the signatures to the rows.
+fn assemble(rollup: RollupId, rows: Rows, signatures: &[u8]) -> Result<Body, DecodeError> {
+    let (signatures, odd) = signatures.as_chunks::<SIGNATURE_BYTES>();
+    let transactions: usize = rows.iter().map(|(_, list)| list.len()).sum();
+    match signatures.len().cmp(&transactions) {
+        core::cmp::Ordering::Less => return Err(DecodeError::TooShort),
+        core::cmp::Ordering::Equal if odd.is_empty() => {}
+        _ => return Err(DecodeError::Trailing),
+    }
+    let mut signatures = signatures.iter();
+    let mut blocks = Vec::with_capacity(rows.len());
+    for (row, list) in rows {
+        let transactions = list
+            .into_iter()
+            .zip(signatures.by_ref())
+            .map(|(fields, signature)| transaction::build(rollup, fields, signature))
+            .collect::<Result<_, _>>()?;
+        let context = ConsensusContext {
+            rollup,
+            term: Term::new(row.term),
+            view: View::new(row.view),
+            parent_view: View::new(row.parent),
+            milliseconds: Milliseconds::new(row.milliseconds),
+        };
+        blocks.push(BatchBlock { context, beneficiary: row.beneficiary, messages: row.messages, transactions });
+    }
+    Ok(Body { blocks })
 }

@@ -11,7 +11,7 @@
 //!
 //! 1. There are data: `dataHash` is not zero ([`Refusal::NoData`]; so is every self-sequenced statement).
 //! 2. Data in blobs unpack ([`Refusal::Blobs`], [`crate::batch::unpack_blobs`]).
-//! 3. The payload decodes: version, brotli stream, canonical body ([`Refusal::Payload`], [`crate::batch::decode_payload`]).
+//! 3. The payload decodes: first byte, coded rows, canonical body ([`Refusal::Payload`], [`crate::batch::decode_payload`]).
 //! 4. There is a row for each height of the statement and no more ([`Refusal::BlockCount`]).
 //! 5. Each block's milliseconds exceed those of the block before by the block time or more; the first one's those of the
 //!    block before the batch ([`Refusal::Time`]).
