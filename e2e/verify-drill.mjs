@@ -69,18 +69,37 @@ export function verify(report, chain, l1Url) {
 
 const ATTENDED = "Attended(uint64,uint64,uint64,bytes32)";
 const MESSAGE = "MessageSent(uint64,uint8,uint64,uint64,address,address,uint256,uint256,uint64,bytes,bytes32)";
+const BATCH = "(uint64,uint64,bytes32,uint64,uint64,bytes32,bytes32,bytes32,bytes32,uint64,uint64,bytes32,bytes32,bytes32)";
+const POSTED = `BatchPosted(uint64,bytes32,uint64,${BATCH})`;
+const BONDED = "ClaimBonded(bytes32,uint64,address,bool,(uint64,uint64,bytes32,bytes32,bytes32,bytes32))";
+const PAID = "WithdrawalPaid(bytes32,address,uint256)";
+
+const number = (hex) => Number(BigInt(hex));
+
+/** What the other checks ask of an L1. */
+function reader(l1Url) {
+  const at = ["--rpc-url", l1Url];
+  return {
+    at,
+    events: (address, event) =>
+      JSON.parse(cast("logs", "--json", "--from-block", "0", "--address", address, cast("keccak", event), ...at)),
+    receipt: (tx) => JSON.parse(cast("receipt", "--json", tx, ...at)),
+    time: (block) => number(JSON.parse(cast("block", "--json", `${block}`, ...at)).timestamp),
+  };
+}
+
+/** Blocks with messages that an account sent to L2. */
+function messagesOf(l1, inbox, account) {
+  const needle = account.slice(2).toLowerCase();
+  const sent = l1.events(inbox, MESSAGE).filter((log) => [...log.topics.slice(1), log.data].some((part) => part.toLowerCase().includes(needle)));
+  return sent.map((log) => number(log.blockNumber));
+}
 
 /** As `verify`, of the drill of censorship: what was sent, attended to, sequenced and fined. */
 export function verifyCensorship(report, chain, l1Url) {
   const { slasher, inbox, idle } = chain.addresses;
-  const at = ["--rpc-url", l1Url];
-  const number = (hex) => Number(BigInt(hex));
-  const logsOf = (address, event) =>
-    JSON.parse(cast("logs", "--json", "--from-block", "0", "--address", address, cast("keccak", event), ...at));
-  const receiptOf = (tx) => JSON.parse(cast("receipt", "--json", tx, ...at));
-  const timeOf = (block) => number(JSON.parse(cast("block", "--json", `${block}`, ...at)).timestamp);
-
-  const fines = logsOf(slasher, SLASHED);
+  const l1 = reader(l1Url);
+  const fines = l1.events(slasher, SLASHED);
   const seats = fines.map((log) => number(log.topics[1]));
   const innocents = fines.filter((log) => BigInt(log.topics[2]) !== BigInt(idle) || number(log.topics[1]) === report.attended_seat);
   assert.equal(innocents.length, report.innocents_fined, "innocents fined");
@@ -88,36 +107,87 @@ export function verifyCensorship(report, chain, l1Url) {
   assert.equal(new Set(seats).size, seats.length, "each seat once");
   assert.deepEqual(fines.map((log) => log.transactionHash), report.report_txs, "the reports");
   assert.equal(fines.reduce((sum, log) => sum + word(log.data, 1), 0n).toString(), report.fined, "the fines");
-  const gas = report.report_txs.map((tx) => number(receiptOf(tx).gasUsed));
+  const gas = report.report_txs.map((tx) => number(l1.receipt(tx).gasUsed));
   assert.equal(gas.length ? Math.max(...gas) : null, report.gas_used, "gas");
 
-  const account = BigInt(report.account);
-  const forced = JSON.parse(cast("logs", "--json", "--from-block", "0", "--address", inbox, ...at))
-    .filter((log) => log.topics[0] === cast("keccak", MESSAGE) || log.data.includes(report.account.slice(2).toLowerCase()))
-    .filter((log) => [...log.topics.slice(1), log.data].some((part) => part.toLowerCase().includes(account.toString(16).padStart(40, "0"))));
-  const blocks = forced.map((log) => number(log.blockNumber));
+  const blocks = messagesOf(l1, inbox, report.account);
   assert.ok(blocks.includes(report.forced_at_block), "the forced transaction is on L1");
   if (report.lapsed_at_block !== null) assert.ok(blocks.includes(report.lapsed_at_block), "so is the other");
-
-  const attended = logsOf(idle, ATTENDED);
   if (report.attended_tx) {
-    const log = attended.find((log) => log.transactionHash === report.attended_tx);
+    const log = l1.events(idle, ATTENDED).find((log) => log.transactionHash === report.attended_tx);
     assert.ok(log, "the attendance is on L1");
     assert.equal(number(log.topics[1]), report.attended_seat, "whose it is");
   }
   if (report.self_sequenced_tx) {
-    const receipt = receiptOf(report.self_sequenced_tx);
+    const receipt = l1.receipt(report.self_sequenced_tx);
     assert.equal(BigInt(receipt.status), 1n);
     assert.equal(number(receipt.blockNumber), report.self_sequenced_at_block);
-    const seconds = timeOf(report.self_sequenced_at_block) - timeOf(report.lapsed_at_block);
+    const seconds = l1.time(report.self_sequenced_at_block) - l1.time(report.lapsed_at_block);
     assert.equal(seconds, report.seconds_to_self_sequencing, "the time until anyone sequenced it");
   }
   if (report.passed) {
     assert.ok(report.seconds_to_inclusion <= Number(chain.protocol.forceDelay), "forced in time");
     assert.equal(report.seats_fined, 3);
   }
-  return { fines };
 }
+
+/** As `verify`, of the drill without sequencers: what was forced, sequenced, claimed and paid. */
+export function verifyHalt(report, chain, l1Url) {
+  const { inbox, claims, bridge } = chain.addresses;
+  const l1 = reader(l1Url);
+  const sequenced = l1.events(inbox, POSTED).filter((log) => word(log.data, 0) === 0n);
+  if (report.self_sequenced_tx === null) {
+    assert.equal(sequenced.length, 0, "nothing was sequenced by anyone");
+    assert.equal(report.passed, false);
+    return;
+  }
+  assert.equal(sequenced[0].transactionHash, report.self_sequenced_tx);
+  assert.equal(number(sequenced[0].blockNumber), report.self_sequenced_at_block);
+  const [bonded] = l1.events(claims, BONDED);
+  assert.equal(bonded.transactionHash, report.claimed_tx, "the claim");
+  assert.equal(number(bonded.blockNumber), report.claimed_at_block);
+  const paid = l1.events(bridge, PAID).find((log) => log.transactionHash === report.paid_tx);
+  assert.equal(word(paid.data, 0).toString(), report.paid, "what was paid");
+  assert.equal(number(paid.blockNumber), report.paid_at_block);
+  const to = `0x${paid.topics[2].slice(26)}`;
+  assert.equal(cast("balance", to, ...l1.at), report.paid, "the user has it");
+  assert.equal(l1.time(report.paid_at_block) - l1.time(report.forced_at_block), report.seconds_to_payment);
+  const period = number(cast("call", claims, "challengePeriod()(uint64)", ...l1.at).split(" ")[0]);
+  assert.ok(l1.time(report.paid_at_block) - l1.time(report.claimed_at_block) >= period, "not before the claim was final");
+  // No committee signed anything after the halt.
+  const signed = l1.events(inbox, POSTED).filter((log) => word(log.data, 0) !== 0n);
+  assert.ok(signed.every((log) => number(log.blockNumber) <= report.halted_at_block + 1), "the sequencers were dead");
+}
+
+/** As `verify`, of the drill in which nobody acts: who left with what. */
+export function verifyEscape(report, chain, l1Url) {
+  const { bridge, claims } = chain.addresses;
+  const l1 = reader(l1Url);
+  const opened = l1.events(bridge, "EscapeOpened(bytes32,bytes32)");
+  if (report.opened_tx === null) {
+    assert.equal(opened.length, 0, "the chain lives");
+    assert.equal(report.passed, false);
+    return;
+  }
+  assert.equal(opened[0].transactionHash, report.opened_tx);
+  assert.equal(number(opened[0].blockNumber), report.opened_at_block);
+  assert.equal(l1.time(report.opened_at_block) - l1.time(report.halted_at_block), report.seconds_to_opening);
+  const escaped = l1.events(bridge, "Escaped(address,address,uint256)").filter((log) => BigInt(log.topics[1]) === BigInt(report.account));
+  assert.equal(escaped.length, 1, "once");
+  assert.equal(word(escaped[0].data, 0).toString(), report.escaped, "its ether");
+  const to = `0x${escaped[0].topics[2].slice(26)}`;
+  const refunds = l1.events(bridge, "MessageRefunded(uint64,address,uint256)");
+  const refunded = refunds.reduce((sum, log) => sum + word(log.data, 0), 0n);
+  assert.equal(refunded.toString(), report.refunded, "what came back");
+  assert.equal(BigInt(cast("balance", to, ...l1.at)), BigInt(report.escaped) + refunded, "it has both");
+  const tokens = l1.events(chain.genesis.l1StandardBridge, "TokensEscaped(address,address,address,uint256)");
+  assert.equal(tokens.reduce((sum, log) => sum + word(log.data, 0), 0n).toString(), report.tokens, "its tokens");
+  assert.notEqual(number(cast("call", claims, "endedAt()(uint64)", ...l1.at).split(" ")[0]), 0, "the chain has ended");
+  assert.match(report.second_escape, /EscapedBefore/);
+}
+
+/** The check of each drill. */
+export const CHECKS = { censorship: verifyCensorship, halt: verifyHalt, escape: verifyEscape };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [report, chain, l1Url] = process.argv.slice(2);
@@ -127,6 +197,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   }
   const read = (path) => JSON.parse(readFileSync(path, "utf8"));
   const said = read(report);
-  (said.drill === "censorship" ? verifyCensorship : verify)(said, read(chain), l1Url);
+  (CHECKS[said.drill] ?? verify)(said, read(chain), l1Url);
   console.log("L1 says the same");
 }

@@ -7,10 +7,14 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ANVIL, MNEMONIC, Process, SURETY, freePort, rpc, scratch, until } from "../harness.mjs";
-import { verify, verifyCensorship } from "../verify-drill.mjs";
+import { CHECKS, verify } from "../verify-drill.mjs";
 
 const KEYS = ["drill", "offence_at_block", "report_tx", "slashed_at_block", "l1_blocks_to_slash", "gas_used", "seats_slashed", "bond_before", "bond_after", "reward", "innocents_slashed", "passed"];
-const CENSORSHIP_KEYS = ["drill", "account", "ignored_tx", "forced_at_block", "included_in_l2_block", "seconds_to_inclusion", "force_delay", "lapsed_at_block", "attended_tx", "attended_seat", "self_sequenced_tx", "self_sequenced_at_block", "seconds_to_self_sequencing", "report_txs", "gas_used", "seats_fined", "fined", "innocents_fined", "passed"];
+const OTHER_KEYS = {
+  censorship: ["drill", "account", "ignored_tx", "forced_at_block", "included_in_l2_block", "seconds_to_inclusion", "force_delay", "lapsed_at_block", "attended_tx", "attended_seat", "self_sequenced_tx", "self_sequenced_at_block", "seconds_to_self_sequencing", "report_txs", "gas_used", "seats_fined", "fined", "innocents_fined", "passed"],
+  halt: ["drill", "halted_at_block", "forced_at_block", "self_sequenced_tx", "self_sequenced_at_block", "claimed_tx", "claimed_at_block", "paid_tx", "paid_at_block", "paid", "seconds_to_self_sequencing", "seconds_to_payment", "passed"],
+  escape: ["drill", "account", "halted_at_block", "opened_tx", "opened_at_block", "seconds_to_opening", "escaped_tx", "escaped", "balance", "tokens", "refunded", "withdrawn", "second_escape", "passed"],
+};
 const SLASHING = ["equivocation", "double-batch", "nullify-finalize"];
 
 let place;
@@ -36,7 +40,7 @@ async function drill(name, { control = false, anvil } = {}, look = () => {}) {
     assert.ok(output, `no report:\n${errors.slice(-4000)}`);
     const report = JSON.parse(output);
     console.log(errors, output);
-    assert.deepEqual(Object.keys(report).sort(), [...(name === "censorship" ? CENSORSHIP_KEYS : KEYS)].sort());
+    assert.deepEqual(Object.keys(report).sort(), [...(OTHER_KEYS[name] ?? KEYS)].sort());
     assert.equal(report.drill, name);
     await look(report, JSON.parse(readFileSync(chainFile, "utf8")), l1Url);
     child.stdin.end();
@@ -69,18 +73,23 @@ describe("drills", { concurrency: 2 }, () => {
     });
   }
 
-  test("censorship: forced in time, then sequenced by anyone; all are fined but the one that attended", async () => {
-    const { report, code } = await drill("censorship", {}, verifyCensorship);
-    assert.equal(report.passed, true, JSON.stringify(report));
-    assert.equal(code, 0);
-  });
+  for (const [name, what] of Object.entries({
+    censorship: "forced in time, then sequenced by anyone; all are fined but the one that attended",
+    halt: "every sequencer is dead, a forced withdrawal is sequenced, claimed and paid",
+    escape: "nobody acts, holders leave by proofs, each once",
+  })) {
+    test(`${name}: ${what}`, async () => {
+      const { report, code } = await drill(name, {}, CHECKS[name]);
+      assert.equal(report.passed, true, JSON.stringify(report));
+      assert.equal(code, 0);
+    });
 
-  test("censorship, control: with honest seats it does not pass", async () => {
-    const { report, code } = await drill("censorship", { control: true }, verifyCensorship);
-    assert.equal(report.passed, false);
-    assert.equal(report.seats_fined, 0);
-    assert.equal(code, 1);
-  });
+    test(`${name}, control: with honest seats it does not pass`, async () => {
+      const { report, code } = await drill(name, { control: true }, CHECKS[name]);
+      assert.equal(report.passed, false);
+      assert.equal(code, 1);
+    });
+  }
 
   // Every run draws another order of kills, so that many nights see many.
   test("crash: seats are killed and come back, nobody is punished", async () => {
@@ -102,7 +111,7 @@ describe("drills", { concurrency: 2 }, () => {
         const anvil = new Process(`anvil-${title}`, ANVIL, args, place.directory);
         try {
           await until("anvil answers", 30, () => rpc(url, "eth_chainId"));
-          const { report, code } = await drill(name, { anvil: url, control }, name === "censorship" ? verifyCensorship : verify);
+          const { report, code } = await drill(name, { anvil: url, control }, CHECKS[name] ?? verify);
           assert.equal(report.passed, !control, JSON.stringify(report));
           assert.equal(code, control ? 1 : 0);
         } finally {
@@ -112,7 +121,7 @@ describe("drills", { concurrency: 2 }, () => {
     }
   };
   test("on anvil: the sinner is punished and L1 says the same", (t) => onAnvil(t, SLASHING.map((name) => ({ name }))));
-  test("on anvil: censorship", (t) => onAnvil(t, [{ name: "censorship" }]));
+  test("on anvil: censorship and escape", (t) => onAnvil(t, [{ name: "censorship" }, { name: "escape" }]));
   test("on anvil: crash", (t) => onAnvil(t, [{ name: "crash" }, { name: "crash", control: true }]));
 
   test("there is a list, and an unknown drill is refused", async () => {
@@ -126,7 +135,7 @@ describe("drills", { concurrency: 2 }, () => {
       });
     const list = await run("drill", "--list");
     assert.equal(list.code, 0);
-    for (const name of [...SLASHING, "censorship", "crash"]) assert.match(list.text, new RegExp(name));
+    for (const name of [...SLASHING, ...Object.keys(CHECKS), "crash"]) assert.match(list.text, new RegExp(name));
     const unknown = await run("drill", "nonsense");
     assert.notEqual(unknown.code, 0);
     assert.match(unknown.text, /equivocation/);

@@ -392,6 +392,21 @@ impl Network {
         Ok(())
     }
 
+    /// Stops all sequencers and everything that serves users, for good. The follower and the watchtower go on.
+    ///
+    /// # Errors
+    /// One of the sequencers had failed before; all are stopped.
+    pub async fn halt(&mut self) -> Result<(), NetworkError> {
+        for server in self.servers.drain(..) {
+            server.stop().await;
+        }
+        let stopped = futures::future::join_all(self.seats.drain(..).map(Sequencer::stop)).await;
+        for (place, outcome) in stopped.into_iter().enumerate() {
+            outcome.map_err(|error| NetworkError::Seat(place, error.into()))?;
+        }
+        Ok(())
+    }
+
     /// Starts as many seats again that were stopped.
     ///
     /// # Errors

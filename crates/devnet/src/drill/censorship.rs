@@ -3,12 +3,10 @@
 
 use super::{
     CensorshipReport, DrillConfig, DrillError, Finished, Report, Timeline,
+    people::{Sender, account},
     world::{Pulse, World, until},
 };
-use crate::{
-    l1::dev_accounts,
-    network::{NetworkError, SEATS, submitter},
-};
+use crate::network::SEATS;
 use alloy::{
     network::{EthereumWallet, TransactionBuilder as _},
     providers::{Provider as _, ProviderBuilder},
@@ -16,13 +14,10 @@ use alloy::{
     signers::local::PrivateKeySigner,
     sol_types::SolCall as _,
 };
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, U256};
 use std::time::Duration;
-use surety_contracts::bindings::{Bridge, Idle, Inbox};
-use surety_l1::{
-    BlockAt, BlockRef,
-    submit::{Included, Outgoing, Submitter},
-};
+use surety_contracts::bindings::{Idle, Inbox};
+use surety_l1::BlockAt;
 use surety_node::consensus::byzantine::{Censorship, Sin};
 use surety_rpc::Backend as _;
 use surety_stf::StateReader as _;
@@ -35,19 +30,14 @@ const ANYONE: usize = 6;
 const HONEST: usize = 0;
 /// How long the ignored transaction is given.
 const IGNORED_FOR: Duration = Duration::from_secs(8);
-/// Gas of a forced transaction.
-const FORCED_GAS: u64 = 60_000;
 /// How long anything may take: several terms.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finished, DrillError> {
-    let accounts = dev_accounts().map_err(NetworkError::from)?;
-    let (Some(ignored), Some(anyone)) = (accounts.get(IGNORED), accounts.get(ANYONE)) else {
-        return Err(DrillError::Failed("there are not enough development accounts".into()));
-    };
+    let (ignored, anyone) = (account(IGNORED)?, account(ANYONE)?);
     let sin = Sin::Censor(ignored.address());
     let world = World::start(&config, (0..SEATS).map(|place| (place, sin)).collect(), timeline).await?;
-    let outcome = observe(&config, &world, ignored, anyone).await;
+    let outcome = observe(&config, &world, &ignored, &anyone).await;
     let (l1_rpc, l1) = world.stop().await;
     match outcome {
         Ok(report) => Ok(Finished { report: Report::Censorship(report), l1_rpc, l1 }),
@@ -97,51 +87,6 @@ async fn observe(
         && report.seats_fined as usize == SEATS - 1
         && report.innocents_fined == 0;
     Ok(report)
-}
-
-/// Somebody with ether on L1.
-struct Sender {
-    bridge: Address,
-    inbox: Address,
-    submitter: Submitter,
-}
-
-impl Sender {
-    async fn open(config: &DrillConfig, world: &World, name: &str, key: &PrivateKeySigner) -> Result<Self, DrillError> {
-        let chain = world.network.chain();
-        let directory = config.directory.join("keys").join(name);
-        let submitter = submitter(&world.view.l1, key.clone(), directory, chain).await?;
-        Ok(Self { bridge: chain.addresses.bridge, inbox: chain.addresses.inbox, submitter })
-    }
-
-    async fn send(&self, to: Address, value: U256, input: Vec<u8>) -> Result<Included, DrillError> {
-        let outgoing = Outgoing { to: TxKind::Call(to), value, input: input.into(), ..Outgoing::default() };
-        let included = self.submitter.submit(outgoing).await;
-        let included = included.map_err(|error| DrillError::Failed(format!("a transaction on L1: {error}")))?;
-        if !included.inclusion.success {
-            return Err(DrillError::Failed(format!("transaction {} reverted on L1", included.transaction)));
-        }
-        Ok(included)
-    }
-
-    /// Forces a transaction of one wei to an address in.
-    async fn force(&self, world: &World, to: Address) -> Result<(Included, BlockRef), DrillError> {
-        let fee = world.view.contracts().message_fee(FORCED_GAS, 0, BlockAt::Latest).await?;
-        // Its price may rise until it is in a block.
-        let most = fee.saturating_mul(U256::from(2));
-        let value = U256::from(1);
-        let call = Bridge::depositTransactionWithMaxFeeCall {
-            to,
-            value,
-            gasLimit: FORCED_GAS,
-            data: Bytes::new(),
-            maxFee: most,
-        };
-        let included = self.send(self.bridge, most.saturating_add(value), call.abi_encode()).await?;
-        let block = world.view.l1.block(BlockAt::Number(included.inclusion.block_number)).await?;
-        let block = block.ok_or_else(|| DrillError::Failed("L1 lost a block".into()))?;
-        Ok((included, block))
-    }
 }
 
 /// All ignore the account; it forces its way in. Whether its transaction was ignored indeed.

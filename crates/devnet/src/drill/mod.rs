@@ -6,6 +6,8 @@
 //! | `double-batch` | a seat signs two results for one last height |
 //! | `nullify-finalize` | a seat votes to make a block final and to give its view up |
 //! | `censorship` | all seats ignore an account; then all but one let what it forces through L1 lapse |
+//! | `halt` | every sequencer is dead: a user forces a withdrawal, anyone sequences and claims it, the user is paid on L1 |
+//! | `escape` | nobody acts at all: holders of ether and tokens leave by proofs |
 //! | `crash` | none: seats are killed again and again, and nobody may be punished |
 //!
 //! Everything is real but the sinner: seats talk over TCP, the evidence travels by the seats' gossip and the public feed to
@@ -13,10 +15,13 @@
 //!
 //! A drill has **passed** when exactly the sinner was punished, by one transaction of less than [`MAX_GAS`] gas, at most
 //! [`MAX_L1_BLOCKS`] L1 blocks after the offence, is gone from the first term that starts when it is out, and the chain never
-//! stood for [`MAX_STALL`]. `censorship` and `crash` have rules of their own. The **control** is the same run with honest behaviour: it must not pass.
+//! stood for [`MAX_STALL`]. The other drills have rules of their own. The **control** is the same run with honest behaviour: it must not pass.
 
 mod censorship;
 mod crash;
+mod escape;
+mod halt;
+mod people;
 mod slash;
 mod world;
 
@@ -50,14 +55,25 @@ pub enum Drill {
     NullifyFinalize,
     /// An account that is ignored.
     Censorship,
+    /// No sequencer.
+    Halt,
+    /// Nobody.
+    Escape,
     /// Seats that are killed.
     Crash,
 }
 
 impl Drill {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Equivocation, Self::DoubleBatch, Self::NullifyFinalize, Self::Censorship, Self::Crash];
+    pub const ALL: [Self; 7] = [
+        Self::Equivocation,
+        Self::DoubleBatch,
+        Self::NullifyFinalize,
+        Self::Censorship,
+        Self::Halt,
+        Self::Escape,
+        Self::Crash,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -66,6 +82,8 @@ impl Drill {
             Self::DoubleBatch => "double-batch",
             Self::NullifyFinalize => "nullify-finalize",
             Self::Censorship => "censorship",
+            Self::Halt => "halt",
+            Self::Escape => "escape",
             Self::Crash => "crash",
         }
     }
@@ -79,6 +97,10 @@ impl Drill {
             Self::Censorship => {
                 "all seats ignore an account, which forces its way in; then all but one let that lapse, too"
             }
+            Self::Halt => {
+                "every sequencer is dead; a user forces a withdrawal, anyone sequences and claims it, the user is paid"
+            }
+            Self::Escape => "nobody acts any more; holders of ether and tokens leave by proofs, each once",
             Self::Crash => {
                 "seats, processes of their own, are killed (kill -9) again and again; nobody may be punished"
             }
@@ -116,6 +138,10 @@ pub enum Report {
     Penalty(PenaltyReport),
     /// Of an account that is ignored.
     Censorship(CensorshipReport),
+    /// Of a chain without sequencers.
+    Halt(HaltReport),
+    /// Of a chain that nobody carries on.
+    Escape(EscapeReport),
 }
 
 impl Report {
@@ -124,6 +150,8 @@ impl Report {
         match self {
             Self::Penalty(report) => report.passed,
             Self::Censorship(report) => report.passed,
+            Self::Halt(report) => report.passed,
+            Self::Escape(report) => report.passed,
         }
     }
 }
@@ -168,6 +196,76 @@ pub struct CensorshipReport {
     pub fined: U256,
     /// How many seats were fined that attended, or punished for anything else.
     pub innocents_fined: u64,
+    /// Whether all of it went as it must.
+    pub passed: bool,
+}
+
+/// Every sequencer was dead, and a user was paid all the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HaltReport {
+    /// The drill.
+    pub drill: &'static str,
+    /// L1's head when the last sequencer stopped; `None` if none did.
+    pub halted_at_block: Option<u64>,
+    /// L1's block with the forced withdrawal.
+    pub forced_at_block: Option<u64>,
+    /// The transaction in which somebody sequenced it.
+    pub self_sequenced_tx: Option<B256>,
+    /// Its L1 block.
+    pub self_sequenced_at_block: Option<u64>,
+    /// The transaction in which somebody claimed what came of it, with a bond.
+    pub claimed_tx: Option<B256>,
+    /// Its L1 block.
+    pub claimed_at_block: Option<u64>,
+    /// The transaction that paid the user.
+    pub paid_tx: Option<B256>,
+    /// Its L1 block.
+    pub paid_at_block: Option<u64>,
+    /// How much, in wei.
+    #[serde(serialize_with = "decimal")]
+    pub paid: U256,
+    /// L1's time from the forced withdrawal until it was sequenced.
+    pub seconds_to_self_sequencing: Option<u64>,
+    /// And until it was paid.
+    pub seconds_to_payment: Option<u64>,
+    /// Whether all of it went as it must.
+    pub passed: bool,
+}
+
+/// Nobody carried the chain on, and its users left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct EscapeReport {
+    /// The drill.
+    pub drill: &'static str,
+    /// The account that leaves.
+    pub account: Address,
+    /// L1's head when the last sequencer stopped; `None` if none did.
+    pub halted_at_block: Option<u64>,
+    /// The transaction that ended the chain.
+    pub opened_tx: Option<B256>,
+    /// Its L1 block.
+    pub opened_at_block: Option<u64>,
+    /// L1's time from the halt until then.
+    pub seconds_to_opening: Option<u64>,
+    /// The transaction that paid the account's ether.
+    pub escaped_tx: Option<B256>,
+    /// How much, in wei.
+    #[serde(serialize_with = "decimal")]
+    pub escaped: U256,
+    /// What L2's last final state says that it had, in wei.
+    #[serde(serialize_with = "decimal")]
+    pub balance: U256,
+    /// Its tokens that were paid, in their smallest unit.
+    #[serde(serialize_with = "decimal")]
+    pub tokens: U256,
+    /// What was paid back of messages that never arrived, in wei.
+    #[serde(serialize_with = "decimal")]
+    pub refunded: U256,
+    /// What was paid of withdrawals that were begun before, in wei.
+    #[serde(serialize_with = "decimal")]
+    pub withdrawn: U256,
+    /// What L1 says to a second payment of the same.
+    pub second_escape: Option<String>,
     /// Whether all of it went as it must.
     pub passed: bool,
 }
@@ -257,6 +355,8 @@ pub async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finished, Dr
         Drill::DoubleBatch => slash::run(config, Sin::DoubleBatch, timeline).await,
         Drill::NullifyFinalize => slash::run(config, Sin::NullifyFinalized, timeline).await,
         Drill::Censorship => censorship::run(config, timeline).await,
+        Drill::Halt => halt::run(config, timeline).await,
+        Drill::Escape => escape::run(config, timeline).await,
         Drill::Crash => crash::run(config, timeline).await,
     }
 }
