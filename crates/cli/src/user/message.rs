@@ -169,3 +169,20 @@ impl Session {
         Ok("the message is overdue: anyone may sequence it now, with `surety force --self-sequence`".into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_costs_at_most_its_bound_or_twice_what_it_costs_now() {
+        let now = U256::from(1_000);
+        assert_eq!(Price::new(now, None).unwrap().most, U256::from(2_000));
+        let bound = |text: &str| text.parse::<Amount>().unwrap();
+        assert_eq!(Price::new(now, Some(&bound("1000wei"))).unwrap().most, now);
+        assert_eq!(Price::new(now, Some(&bound("1gwei"))).unwrap().most, U256::from(1_000_000_000));
+        let refused = Price::new(now, Some(&bound("999wei"))).unwrap_err().to_string();
+        assert!(refused.contains("--max-fee"), "{refused}");
+        assert!(Price::new(now, Some(&bound("1"))).is_err(), "a bound without a unit");
+    }
+}
