@@ -178,6 +178,7 @@ fn nightly(shell: &Shell) -> Result<()> {
         &[("SURETY_SIM_SEEDS", &worlds)],
     )?;
     nextest(shell, &["--run-ignored", "only", "-E", "package(surety-devnet) and binary(hard_times)"])?;
+    nextest(shell, &["--run-ignored", "only", "-E", "package(surety) and binary(users)"])?;
     nextest(shell, &["--run-ignored", "only", "--test-threads", "1", "-E", "binary(committees)"])?;
     shell.run_with(
         &shell.root.join("e2e"),

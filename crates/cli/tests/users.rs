@@ -200,6 +200,7 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "nightly: minutes"]
 async fn users_come_in_and_go_out_and_leave_a_dead_chain_by_proofs_each_thing_paid_once() {
     let (_folder, directory) = place();
     let config = NetworkConfig { watch: false, ..NetworkConfig::new(directory.join("network")) };

@@ -70,7 +70,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let mut add = |name: &str, value| json.as_object_mut().map(|object| object.insert(name.into(), value));
     let Some(l2) = l2 else {
         session.conclude(
-            &format!("{what} is forced: look for transaction {} on L2. If it is not there when it is overdue: surety force --self-sequence", sent.transaction),
+            &format!(
+                "{what} is forced: look for transaction {} on L2. If it is not there when it is overdue: surety force \
+                 --self-sequence",
+                sent.transaction
+            ),
             json,
         );
         return Ok(());

@@ -2,7 +2,7 @@
 
 use super::{Session, Waiting, amount::Amount, due, l2::L2, l2::Receipt, on_l1, step};
 use alloy_primitives::{Address, B256, Bytes, U256, utils::format_ether};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::time::Instant;
 use surety_contracts::bindings::Bridge::depositTransactionWithMaxFeeCall;
@@ -12,6 +12,9 @@ use surety_l1::{
     records::{SentMessage, sent_message},
     submit::Included,
 };
+
+/// How often a transaction's logs are looked for before it is held to have none of the kind.
+const READS: u32 = 4;
 
 /// A transaction on L2 that a message makes.
 pub(super) struct Order {
@@ -98,12 +101,23 @@ impl Session {
     }
 
     /// The message that a transaction on L1 has sent.
-    pub(super) async fn message_of(&self, included: Included) -> Result<Sent> {
-        let logs = self.logs_of(&included, self.chain.addresses.inbox).await?;
-        let sent = logs.iter().find_map(|log| sent_message(log).ok());
-        let sent = sent.with_context(|| format!("transaction {} sent no message to L2", included.transaction))?;
-        let transaction = *sent.message.to_transaction().hash();
-        Ok(Sent { included, sent, transaction })
+    pub(super) async fn message_of(&self, mut included: Included) -> Result<Sent> {
+        for attempt in 1.. {
+            let logs = self.logs_of(&included, self.chain.addresses.inbox).await?;
+            if let Some(sent) = logs.iter().find_map(|log| sent_message(log).ok()) {
+                let transaction = *sent.message.to_transaction().hash();
+                return Ok(Sent { included, sent, transaction });
+            }
+            if attempt == READS {
+                break;
+            }
+            // Endpoints behind one address may be a block apart, and a block may give way to another.
+            tokio::time::sleep(self.pace()).await;
+            if let Some(inclusion) = self.l1.inclusion(included.transaction).await? {
+                included.inclusion = inclusion;
+            }
+        }
+        bail!("transaction {} sent no message to L2", included.transaction)
     }
 
     /// When a message is due, and when anyone may self-sequence it if no batch has it by then; Unix seconds.
@@ -167,5 +181,22 @@ impl Session {
             return Ok("a batch on L1 holds the message; this L2 node has not derived it yet".into());
         }
         Ok("the message is overdue: anyone may sequence it now, with `surety force --self-sequence`".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_costs_at_most_its_bound_or_twice_what_it_costs_now() {
+        let now = U256::from(1_000);
+        assert_eq!(Price::new(now, None).unwrap().most, U256::from(2_000));
+        let bound = |text: &str| text.parse::<Amount>().unwrap();
+        assert_eq!(Price::new(now, Some(&bound("1000wei"))).unwrap().most, now);
+        assert_eq!(Price::new(now, Some(&bound("1gwei"))).unwrap().most, U256::from(1_000_000_000));
+        let refused = Price::new(now, Some(&bound("999wei"))).unwrap_err().to_string();
+        assert!(refused.contains("--max-fee"), "{refused}");
+        assert!(Price::new(now, Some(&bound("1"))).is_err(), "a bound without a unit");
     }
 }

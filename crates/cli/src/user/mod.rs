@@ -97,6 +97,7 @@ pub(crate) struct Session {
     key: Option<PrivateKeySigner>,
     data_dir: PathBuf,
     manner: Manner,
+    started: Instant,
 }
 
 impl Account {
@@ -146,7 +147,7 @@ impl Session {
             chain.l1_chain_id
         );
         let key = account.signer()?;
-        Ok(Self { chain, l1, key, data_dir: account.data_dir.clone(), manner })
+        Ok(Self { chain, l1, key, data_dir: account.data_dir.clone(), manner, started: Instant::now() })
     }
 
     fn contracts(&self) -> Contracts<'_> {
@@ -242,11 +243,12 @@ impl Session {
         Ok(logs)
     }
 
-    /// Says the outcome.
+    /// Says the outcome; as JSON also how long it took, in seconds.
     fn conclude(&self, text: &str, mut json: Value) {
         if self.manner.json {
             if let Some(object) = json.as_object_mut() {
                 object.insert("dryRun".into(), self.manner.dry_run.into());
+                object.insert("seconds".into(), self.started.elapsed().as_secs().into());
             }
             println!("{json}");
         } else {

@@ -15,6 +15,7 @@ use surety_contracts::{
         L1StandardBridge::{finalizeBridgeERC20Call, finalizeBridgeETHCall},
     },
     genesis::{
+        L2Genesis,
         bindings::{L2StandardBridge::WithdrawalInitiated, L2ToL1MessagePasser::MessagePassed},
         predeploys::{self, L1_BLOCK, OPTIMISM_MINTABLE_ERC20_FACTORY},
     },
@@ -187,7 +188,7 @@ async fn messages(session: &Session, l2: &L2, claim: &Claim, account: Address) -
     let mut before = records.accumulator_before(consumed).await?;
     let mut owed = Vec::new();
     for (place, one) in sent.iter().enumerate() {
-        if let Some((door, what)) = owner(session, &one.message, account) {
+        if let Some((door, what)) = owner(&session.chain.genesis, &one.message, account) {
             let following = following(sent.get(place + 1..).unwrap_or_default(), one.message.index);
             owed.push(OwedMessage { message: one.message.clone(), door, acc_before: before, following, what });
         }
@@ -203,7 +204,7 @@ fn following(behind: &[SentMessage], index: MessageIndex) -> Vec<B256> {
 }
 
 /// Who gives an account back what this message brought, if it is the account's.
-fn owner(session: &Session, message: &Message, account: Address) -> Option<(Door, String)> {
+fn owner(genesis: &L2Genesis, message: &Message, account: Address) -> Option<(Door, String)> {
     if message.kind != MessageKind::Deposit {
         return None;
     }
@@ -211,7 +212,6 @@ fn owner(session: &Session, message: &Message, account: Address) -> Option<(Door
     if message.sender == account {
         return (!message.mint.is_zero()).then(|| (Door::Bridge, ether(message.mint)));
     }
-    let genesis = &session.chain.genesis;
     if genesis.l1_messenger.is_zero() || message.sender != aliased(genesis.l1_messenger) {
         return None;
     }
@@ -267,6 +267,69 @@ mod tests {
     use alloy_primitives::address;
     use surety_types::{Gas, L1Height, Seconds};
 
+    fn message(index: u64, sender: Address, mint: u64, data: Bytes) -> Message {
+        Message {
+            kind: MessageKind::Deposit,
+            index: MessageIndex::new(index),
+            l1_block: L1Height::new(1),
+            l1_time: Seconds::new(1),
+            sender,
+            to: Address::repeat_byte(1),
+            value: U256::ZERO,
+            mint: U256::from(mint),
+            gas: Gas::new(21_000),
+            data,
+        }
+    }
+
+    #[test]
+    fn each_message_is_given_back_at_the_door_that_it_went_through_and_to_nobody_else() {
+        let [me, other, messenger, bridge] = [1, 2, 3, 4].map(Address::repeat_byte);
+        let genesis = L2Genesis { l1_messenger: messenger, l1_standard_bridge: bridge, ..L2Genesis::new(1) };
+        let door = |message: &Message| owner(&genesis, message, me).map(|(door, _)| door);
+        assert_eq!(door(&message(0, me, 5, Bytes::new())), Some(Door::Bridge));
+        assert_eq!(door(&message(0, me, 0, Bytes::new())), None, "it brought nothing");
+        assert_eq!(door(&message(0, other, 5, Bytes::new())), None);
+
+        let relayed = |sender: Address, inner: Vec<u8>| -> Bytes {
+            let call = relayMessageCall {
+                nonce: U256::ZERO,
+                sender,
+                target: predeploys::L2_STANDARD_BRIDGE,
+                value: U256::ZERO,
+                minGasLimit: U256::ZERO,
+                message: inner.into(),
+            };
+            call.abi_encode().into()
+        };
+        let tokens = |from: Address| {
+            let (local, remote) = (Address::repeat_byte(8), Address::repeat_byte(9));
+            let amount = U256::from(7);
+            finalizeBridgeERC20Call {
+                localToken: local,
+                remoteToken: remote,
+                from,
+                to: other,
+                amount,
+                extraData: Bytes::new(),
+            }
+            .abi_encode()
+        };
+        let by_messenger = |data: Bytes, mint: u64| message(0, aliased(messenger), mint, data);
+        assert_eq!(door(&by_messenger(relayed(me, Vec::new()), 5)), Some(Door::Messenger));
+        assert_eq!(door(&by_messenger(relayed(bridge, tokens(me)), 0)), Some(Door::TokenBridge));
+        assert_eq!(door(&by_messenger(relayed(bridge, tokens(other)), 0)), None, "another's tokens");
+        assert_eq!(door(&by_messenger(relayed(other, tokens(me)), 0)), None, "anyone can write such a call");
+        assert_eq!(
+            door(&message(0, messenger, 5, relayed(me, Vec::new()))),
+            None,
+            "the messenger's own name is aliased"
+        );
+        assert_eq!(door(&by_messenger(Bytes::from(vec![1, 2, 3]), 5)), None);
+        let ether = finalizeBridgeETHCall { from: me, to: other, amount: U256::from(5), extraData: Bytes::new() };
+        assert_eq!(door(&by_messenger(relayed(bridge, ether.abi_encode()), 5)), Some(Door::TokenBridge));
+    }
+
     #[test]
     fn contracts_are_renamed_as_l1_does_and_around_the_end() {
         let contract = address!("0x0000000000000000000000000000000000000001");
@@ -294,21 +357,8 @@ mod tests {
 
     #[test]
     fn a_message_is_shown_up_to_the_next_milestone() {
-        let sent = |index: u64| SentMessage {
-            message: Message {
-                kind: MessageKind::Deposit,
-                index: MessageIndex::new(index),
-                l1_block: L1Height::new(1),
-                l1_time: Seconds::new(1),
-                sender: Address::ZERO,
-                to: Address::repeat_byte(1),
-                value: U256::ZERO,
-                mint: U256::ZERO,
-                gas: Gas::new(21_000),
-                data: Bytes::new(),
-            },
-            acc: B256::ZERO,
-        };
+        let sent =
+            |index: u64| SentMessage { message: message(index, Address::ZERO, 0, Bytes::new()), acc: B256::ZERO };
         let behind = |from: u64, to: u64| (from..to).map(sent).collect::<Vec<_>>();
         assert_eq!(following(&behind(1, 600), MessageIndex::new(0)).len(), 255, "1 to 255: the accumulator after 256");
         assert_eq!(following(&behind(256, 600), MessageIndex::new(255)).len(), 0, "it is a milestone itself");
