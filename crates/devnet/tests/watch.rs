@@ -464,3 +464,32 @@ async fn when_l1_stands_still_nobody_is_idle() {
     tower.stop().await;
     world.l1.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorg_after_which_l1_stood_still_takes_the_fines_back_for_good() {
+    let world = World::start().await;
+    let control = world.l1.control();
+    control.set_finality_lag(1_000).await.unwrap();
+    let (tower, mut says) = world.tower(Some(5)).await;
+    world.pass_until(106).await;
+    until_fined(&mut says, &[1], 0).await;
+    // Back to the middle of the first term; the next block comes where the clock is.
+    control.pause();
+    control.reorg_to(66, ReorgPolicy::Drop, 1).await.unwrap();
+    control.resume();
+    assert!(!world.is_fined(1, 1).await);
+    // Up to where the fines were, for there it is looked whether they still stand.
+    control.mine(70).await.unwrap();
+    let mut refused = BTreeSet::new();
+    while refused.len() < 4 {
+        let about = until(&mut says, |happened| matches!(happened, Happened::Refused { .. })).await.about;
+        assert_eq!((about.fault, about.term), (Fault::Idle, 1));
+        refused.insert(about.seat);
+    }
+    caught_up(&world, &tower).await;
+    for seat in 1..=4 {
+        assert!(!world.is_fined(seat, 1).await && !world.is_fined(seat, 2).await, "seat {seat}");
+    }
+    tower.stop().await;
+    world.l1.stop().await;
+}

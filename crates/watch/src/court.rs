@@ -25,7 +25,12 @@ pub enum Verdict {
     },
     /// The seat was punished for this already.
     Punished,
-    /// No guilt, or none that can be punished now. In the contract's words.
+    /// The fault's contract finds no guilt. In its words.
+    NotGuilty {
+        /// Its words.
+        why: String,
+    },
+    /// Guilt that cannot be punished. In the slasher's words.
     Refused {
         /// Its words.
         why: String,
@@ -86,7 +91,12 @@ impl Court {
         let (fault, evidence) = (self.contract(fault), evidence.clone());
         // Every fault's contract has this call.
         match self.ask(from, fault, &Equivocation::judgeCall { evidence: evidence.clone() }).await {
-            Err(L1Error::Reverted { revert, .. }) => return Ok(of_revert(&revert)),
+            Err(L1Error::Reverted { revert, .. }) => {
+                return Ok(match of_revert(&revert) {
+                    Verdict::Refused { why } => Verdict::NotGuilty { why },
+                    other => other,
+                });
+            }
             other => other?,
         };
         match self.ask(from, self.addresses.slasher, &Slasher::reportCall { fault, evidence }).await {
@@ -156,6 +166,7 @@ fn of_revert(revert: &Revert) -> Verdict {
     let why = revert.to_string();
     match revert.selector() {
         Some(Slasher::AlreadySlashed::SELECTOR) => Verdict::Punished,
+        Some(Idle::NotIdle::SELECTOR | Idle::NotOnDuty::SELECTOR) => Verdict::NotGuilty { why },
         Some(Slasher::TermNotStarted::SELECTOR | Idle::TermNotOver::SELECTOR) => Verdict::Later { why },
         _ => Verdict::Refused { why },
     }

@@ -346,6 +346,13 @@ impl Prosecutor {
         let (penalty, reward) = match self.court.judge(from, id.fault, &evidence).await? {
             Verdict::Guilty { penalty, reward } => (penalty, reward),
             Verdict::Punished => return self.slashed(case, self.head, None),
+            Verdict::NotGuilty { why } => {
+                if let Evidence::Idle(idleness) = &case.evidence {
+                    // It was guilty where it was found: a reorg, or an endpoint that was behind when it was judged.
+                    self.parts.idle.ask_again(idleness.term);
+                }
+                return self.refuse(case, why);
+            }
             Verdict::Refused { why } => return self.refuse(case, why),
             Verdict::Later { why } => return Err(Trouble::Later(why)),
         };
@@ -445,9 +452,13 @@ impl Prosecutor {
     }
 
     fn refuse(&mut self, case: &Case, why: String) -> Result<(), Trouble> {
-        tracing::error!(seat = case.seat, term = case.term, why, "evidence that L1 does not take");
+        let (fault, seat, term) = (case.evidence.fault(), case.seat, case.term);
+        match fault {
+            Fault::Equivocation => tracing::error!(seat, term, why, "evidence that L1 does not take"),
+            Fault::Idle => tracing::warn!(seat, term, why, "an idle seat that L1 does not fine"),
+        }
         self.parts.audit.note(self.head, case.about(), Happened::Refused { why })?;
-        metrics::case_closed(case.evidence.fault(), "refused");
+        metrics::case_closed(fault, "refused");
         self.parts.cases.set(&case.id(), Standing::Refused)?;
         Ok(())
     }

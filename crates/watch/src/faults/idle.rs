@@ -165,6 +165,8 @@ pub(crate) struct IdleFinder {
     /// Starts of terms that have begun, without a gap.
     starts: BTreeMap<u64, u64>,
     asked: BTreeMap<u64, Asked>,
+    /// Terms that are to be asked about again.
+    again: Vec<u64>,
     /// Blocks above this one are gone from the chain.
     reverted: Option<u64>,
     /// Whether the blocks at which was asked before the start are still in the chain was looked at.
@@ -213,6 +215,7 @@ impl IdleFinder {
             next: None,
             starts: BTreeMap::new(),
             asked,
+            again: Vec::new(),
             reverted: None,
             is_checked: false,
             told: None,
@@ -222,6 +225,11 @@ impl IdleFinder {
     /// L1 went back to this block.
     pub(crate) fn revert(&mut self, ancestor: u64) {
         self.reverted = Some(self.reverted.map_or(ancestor, |before| before.min(ancestor)));
+    }
+
+    /// Has a term asked about with the next block whatever was found before.
+    pub(crate) fn ask_again(&mut self, term: u64) {
+        self.again.push(term);
     }
 
     /// Looks at L1 as it is at a block. What is found counts as asked once [`Self::conclude`] has it.
@@ -282,6 +290,9 @@ impl IdleFinder {
 
     /// Drops what was read or asked in blocks that are not in the chain any more.
     async fn forget_what_is_gone(&mut self, at: BlockRef) -> Result<(), L1Error> {
+        for term in self.again.drain(..) {
+            self.asked.remove(&term);
+        }
         if let Some(ancestor) = self.reverted {
             self.asked.retain(|_, asked| asked.number <= ancestor);
         }

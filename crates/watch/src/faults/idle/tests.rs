@@ -312,6 +312,10 @@ async fn a_term_is_asked_about_once_and_when_it_is_over_for_long_enough() {
     l1.at(106);
     assert!(find(&mut finder, &l1).await.is_empty());
     assert_eq!(l1.calls(), ["lapseCount", "lapse"], "all else is known");
+    // Unless it was judged otherwise.
+    finder.ask_again(1);
+    l1.at(107);
+    assert_eq!(find(&mut finder, &l1).await, found);
 }
 
 #[tokio::test]
