@@ -119,8 +119,10 @@ pub(crate) async fn l1_time(
     misbehaviour: Option<Misbehaviour>,
 ) {
     loop {
-        // What it keeps back does not keep a censor from making blocks.
-        if !misbehaviour.as_ref().is_some_and(Misbehaviour::refuses_messages) {
+        if misbehaviour.as_ref().is_some_and(Misbehaviour::refuses_messages) {
+            // What it keeps back does not keep a censor from making blocks.
+            inbox.set_unsettled(None);
+        } else {
             tell_unsettled(&inbox, &messages);
         }
         if let Some(head) = status.borrow_and_update().l1_head {
