@@ -12,4 +12,5 @@ pub mod deploy;
 pub mod drill;
 pub mod l1;
 pub mod network;
+mod ports;
 pub mod processes;

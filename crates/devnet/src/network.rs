@@ -13,6 +13,7 @@ mod founding;
 use crate::{
     deploy::DeployError,
     l1::{Config as L1Config, EmbeddedL1, EmbeddedL1Handle, NodeError, StartError, dev_accounts},
+    ports,
 };
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, B256, U256, keccak256, uint};
@@ -20,7 +21,7 @@ use dev_seat::{DevSeat, check_seats};
 use founding::{FUNDED_WITHIN, found, funded};
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -541,11 +542,9 @@ pub(crate) async fn submitter(
     open.map_err(|cause| NetworkError::Send { what: "open the journal of a sender on L1", cause: cause.into() })
 }
 
-/// A port of loopback that is free now.
+/// A port of loopback for something of this network.
 fn free_port() -> Result<SocketAddr, NetworkError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map_err(|cause| NetworkError::System { what: "find a free port".into(), cause })
+    ports::free().map_err(|cause| NetworkError::System { what: "find a free port".into(), cause })
 }
 
 /// What it takes to start a seat.

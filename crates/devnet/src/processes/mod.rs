@@ -11,7 +11,7 @@ mod program;
 
 pub use program::{Process, ProcessError, Program, end_of};
 
-use crate::l1::dev_accounts;
+use crate::{l1::dev_accounts, ports};
 use alloy::{
     network::{EthereumWallet, TransactionBuilder as _},
     providers::{Provider as _, ProviderBuilder, RootProvider},
@@ -19,11 +19,10 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use alloy_primitives::{Address, B256, U256, uint};
-use rand::RngExt as _;
 use serde_json::{Value, json};
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -376,18 +375,7 @@ async fn init(
     Ok(Seat { folder, registration, p2p, rpc, process: None })
 }
 
-/// A port of loopback that is free, and that the system gives to nobody who does not ask for it by name: a seat that was
-/// killed must get its own again.
+/// A port of loopback for a process.
 fn free_port() -> Result<SocketAddr, ProcessError> {
-    let mut last = None;
-    for _ in 0..100 {
-        let port = rand::rng().random_range(12_000..30_000);
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        match TcpListener::bind(address) {
-            Ok(_) => return Ok(address),
-            Err(error) => last = Some(error),
-        }
-    }
-    let cause = last.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into());
-    Err(ProcessError::System { what: "find a free port".into(), cause })
+    ports::free().map_err(ProcessError::system("find a free port"))
 }

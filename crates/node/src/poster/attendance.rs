@@ -364,3 +364,136 @@ fn outgoing(
         gas_limit: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        builder::testing::{GENESIS_TIME, account, deposit},
+        consensus::testing::guard,
+        follower::testing::Seats,
+    };
+    use surety_stf::derive::Data;
+    use surety_types::{Message, signing::Finalize};
+
+    const FEES: Address = Address::repeat_byte(0xfe);
+
+    /// A seat that has what all seats have.
+    struct One {
+        seats: Seats,
+        guard: Guard,
+        _directory: tempfile::TempDir,
+    }
+
+    impl One {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            Self { seats: Seats::new(), guard: guard(directory.path(), 0), _directory: directory }
+        }
+
+        fn tip(&self) -> DerivedBatch {
+            let chain = self.seats.chain();
+            DerivedBatch::genesis(chain.parameters().rollup, chain.store().genesis().hash)
+        }
+
+        /// L1's time: a little after the newest block's, and long after every message was due.
+        fn now(&self) -> Seconds {
+            Seconds::new(self.seats.time / 1_000 + 3_600)
+        }
+
+        /// What it would file; whoever derives it arrives at the same hashes.
+        fn attends(&self, messages: &[Message]) -> Option<Attendance> {
+            let (blocks, chain, term) = (&self.seats.blocks, self.seats.chain(), self.seats.term_now());
+            let found = prepare(blocks, &chain, &self.guard, &self.tip(), term, self.now(), FEES).unwrap()?;
+            let fresh = Seats::new().chain();
+            let data = Data::Calldata(found.payload.to_vec());
+            let count = found.statement.messageCount as usize;
+            let consumed = messages[..count].to_vec();
+            let outcome = fresh.apply(&self.tip(), &found.statement, &data, consumed, &|| false).unwrap();
+            assert_eq!((outcome.refusal, &outcome.mismatches[..]), (None, &[][..]));
+            assert_eq!(outcome.last_hash, found.statement.lastHash);
+            assert!(found.statement.lastBlockTime <= self.now().get(), "L1 takes no block of the future");
+            Some(found)
+        }
+
+        /// A block on top of one that is not final.
+        fn vote_for_another(&self, view: u64) -> B256 {
+            let blocks = &self.seats.blocks;
+            let parent = blocks.parent(blocks.store().head().hash).unwrap().unwrap();
+            let term = self.seats.term_now();
+            let hash = make(blocks, &self.guard, &parent, term, Seconds::new(self.seats.time / 1_000 + 1), FEES);
+            let hash = hash.unwrap().unwrap();
+            self.vote(hash, view);
+            hash
+        }
+
+        fn vote(&self, hash: B256, view: u64) {
+            let term = self.seats.term_now();
+            let rollup = self.seats.blocks.parameters().rollup.get();
+            let (term, genesis) = (term.term.get(), term.genesis);
+            let finalize = Finalize { rollup, term, genesis, view, parentView: view - 1, blockHash: hash };
+            self.guard.executed().mark(surety_types::L2Height::new(9), hash);
+            self.guard.finalize(&finalize).unwrap();
+        }
+    }
+
+    #[test]
+    fn final_blocks_that_owe_nothing_are_filed_as_they_are() {
+        let mut one = One::new();
+        let message = deposit(0, account(1), 50_000);
+        one.seats.blocks.inbox().push(message.clone()).unwrap();
+        let hashes: Vec<_> = (0..3).map(|_| one.seats.produce(vec![])).collect();
+        let found = one.attends(&[message]).unwrap();
+        assert!(!found.own);
+        assert_eq!(found.hashes, hashes);
+        assert_eq!(found.statement.messageCount, 1);
+    }
+
+    #[test]
+    fn a_due_message_that_the_others_left_out_is_in_a_block_of_its_own() {
+        let mut one = One::new();
+        let hashes: Vec<_> = (0..3).map(|_| one.seats.produce(vec![])).collect();
+        let message = deposit(0, account(1), 50_000);
+        one.seats.blocks.inbox().push(message.clone()).unwrap();
+        let found = one.attends(&[message]).unwrap();
+        assert!(found.own);
+        assert_eq!(found.hashes[..3], hashes, "it stands on what is final");
+        assert_eq!((found.hashes.len(), found.statement.messageCount), (4, 1));
+        // What it signed so binds it.
+        one.guard.batch(&found.statement).unwrap();
+        let other = Batch { lastHash: hashes[2], ..found.statement };
+        assert!(one.guard.batch(&other).is_err());
+    }
+
+    #[test]
+    fn where_nothing_is_final_it_files_a_block_alone() {
+        let one = One::new();
+        let found = one.attends(&[]).unwrap();
+        assert!(found.own);
+        assert_eq!((found.statement.firstHeight, found.statement.lastHeight), (1, 1));
+        assert!(found.statement.lastBlockTime > GENESIS_TIME);
+    }
+
+    #[test]
+    fn it_contradicts_no_block_that_it_voted_to_make_final() {
+        let mut one = One::new();
+        let hash = one.seats.produce(vec![]);
+        one.vote(hash, 3);
+        let voted = one.vote_for_another(4);
+        let found = one.attends(&[]).unwrap();
+        assert_eq!(found.hashes, [hash, voted], "the block that is not final yet is a part of it");
+        // After a restart it may not know any more what it voted for.
+        one.vote(B256::repeat_byte(7), 5);
+        assert!(one.attends(&[]).is_none(), "then it files nothing");
+    }
+
+    #[test]
+    fn there_is_no_block_of_the_future() {
+        let mut one = One::new();
+        one.seats.produce(vec![]);
+        let (blocks, guard) = (&one.seats.blocks, &one.guard);
+        let parent = blocks.parent(blocks.store().head().hash).unwrap().unwrap();
+        let behind = Seconds::new(one.seats.time / 1_000 - 5);
+        assert_eq!(make(blocks, guard, &parent, one.seats.term_now(), behind, FEES).unwrap(), None);
+    }
+}
