@@ -111,15 +111,25 @@ mod tests {
     const MOST_TRANSACTIONS: usize = 3_600;
 
     /// Its signature is as short on the wire as one can be.
-    fn transaction(input: usize) -> Transaction {
+    fn transaction(input: Vec<u8>) -> Transaction {
         let to = TxKind::Call(Address::repeat_byte(3));
-        let tx = TxEip1559 { chain_id: 7, gas_limit: 21_000, to, input: vec![0; input].into(), ..Default::default() };
+        let tx = TxEip1559 { chain_id: 7, gas_limit: 21_000, to, input: input.into(), ..Default::default() };
         Transaction::Eip1559(Signed::new_unhashed(tx, Signature::new(U256::ONE, U256::ONE, true)))
     }
 
-    /// A block that has `bytes` on the wire, of transactions that carry `input` bytes each.
-    fn fits(bytes: usize, input: usize) -> Result<(), EncodeError> {
-        let each = transaction(input).encode_2718_len();
+    /// Bytes of which no word comes again.
+    fn noise(length: usize, seed: u64) -> Vec<u8> {
+        let mut state = seed;
+        let next = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        (0..length).map(next).collect()
+    }
+
+    /// A block that has `bytes` on the wire, of transactions that carry an input each.
+    fn fits(bytes: usize, input: impl Fn(u64) -> Vec<u8>) -> Result<(), EncodeError> {
+        let each = transaction(input(0)).encode_2718_len();
         let count = (bytes / each).min(MOST_TRANSACTIONS);
         let context = ConsensusContext {
             rollup: ROLLUP,
@@ -128,7 +138,7 @@ mod tests {
             parent_view: View::new(3),
             milliseconds: Milliseconds::new(u64::MAX / 2),
         };
-        let transactions = vec![transaction(input); count];
+        let transactions = (0..count as u64).map(|seed| transaction(input(seed))).collect();
         let block = BatchBlock { context, beneficiary: Address::repeat_byte(9), messages: u64::MAX, transactions };
         BodyWriter::new(ROLLUP).push(&block)
     }
@@ -136,8 +146,10 @@ mod tests {
     #[test]
     fn each_block_that_may_be_proposed_fits_a_batch_of_its_own() {
         for input in [0, 1, 100, 10_000, 128 << 10] {
-            assert_eq!(fits(MAX_BLOCK_BYTES, input), Ok(()), "{input} bytes each");
+            assert_eq!(fits(MAX_BLOCK_BYTES, |_| vec![0; input]), Ok(()), "{input} zeros each");
+            assert_eq!(fits(MAX_BLOCK_BYTES, |seed| noise(input, seed)), Ok(()), "{input} bytes each");
         }
-        assert_eq!(fits(2 * MAX_BLOCK_BYTES, 10_000), Err(EncodeError::TooLong), "a mebibyte would not");
+        let mebibyte = fits(2 * MAX_BLOCK_BYTES, |seed| noise(10_000, seed));
+        assert_eq!(mebibyte, Err(EncodeError::TooLong), "a mebibyte would not");
     }
 }
