@@ -72,7 +72,9 @@ fn seats_of_processes_rotate_keys_answer_for_old_ones_and_leave_with_what_is_lef
     watch.tell(&world.equivocation(ABSENT, "keys/vote.json", term - 1));
     world.wait_for("the second offender is frozen", SOON, |world| world.status(ABSENT)["frozenAt"] != 0);
     // f of seven is 2: the second of two pays the half of the rest at once, the first owes it.
-    assert_eq!(ether(&world.status(ABSENT), "bond"), 15.2, "{}", watch.said());
+    // (It never ran, so it may have been fined for that, too: at most 4 %.)
+    let left = ether(&world.status(ABSENT), "bond");
+    assert!((13.92..=15.2).contains(&left), "{left}: {}", watch.said());
     assert_eq!(ether(&world.status(OFFENDER), "owed"), 15.2);
     let said = advice(&world, OFFENDER);
     assert!(said.contains("a top-up does not bring it back") && said.contains("surety seat exit"), "{said}");

@@ -12,6 +12,8 @@ use alloy_primitives::{Address, U256};
 use std::time::Duration;
 use surety_contracts::bindings::{Bridge, Claims, Inbox};
 use surety_l1::BlockAt;
+use surety_rpc::Backend as _;
+use surety_stf::StateReader as _;
 use surety_types::L1Height;
 
 /// The development accounts of the user and of the stranger.
@@ -41,6 +43,12 @@ pub(super) async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finis
 
 async fn observe(config: &DrillConfig, world: &mut World) -> Result<HaltReport, DrillError> {
     let mut report = HaltReport { drill: config.drill.name(), ..HaltReport::default() };
+    let user = account(USER)?.address();
+    until("the user's ether on L2 is in a batch", PATIENCE, async || {
+        let state = world.network.follower().backend().store().latest()?;
+        Ok(state.account(user)?.filter(|account| account.balance > amount()).map(|_| ()))
+    })
+    .await?;
     if config.honest {
         world.timeline.tell("everybody is honest: the sequencers go on");
     } else {
