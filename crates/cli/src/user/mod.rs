@@ -288,13 +288,14 @@ impl Waiting {
     }
 }
 
-/// A length of time for people: its two largest units.
+/// A length of time for people: its largest unit and the next.
 fn lasting(seconds: u64) -> String {
     let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
+    let largest = units.iter().position(|(_, size)| seconds >= *size).unwrap_or(units.len() - 1);
     let mut left = seconds;
     let mut parts = Vec::new();
-    for (unit, size) in units {
-        if left >= size && parts.len() < 2 {
+    for (unit, size) in units.iter().skip(largest).take(2) {
+        if left >= *size {
             parts.push(format!("{} {unit}", left / size));
         }
         left %= size;
