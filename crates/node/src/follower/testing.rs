@@ -344,7 +344,8 @@ impl Seats {
 
     /// The proposal after a batch, if there is a whole one.
     pub(crate) fn propose(&self, tip: &DerivedBatch, form: Form) -> Option<Proposal> {
-        Proposal::make(&self.chain(), tip, self.term_now(), AGE, form, L2Height::new(self.head())).unwrap()
+        let until = L2Height::new(self.head());
+        Proposal::make(&self.chain(), tip, self.term_now(), (AGE, until), form, |_, _| true).unwrap()
     }
 
     /// What the inbox would write for a self-sequenced block after the head of `tip`.

@@ -251,25 +251,19 @@ impl Poster {
         let (age, form) = (self.config.age, self.config.form);
         // The same payload again, if there was one for these blocks.
         let before = self.journal.get(tip.last.next().get()).map(|signed| signed.proposal.clone());
+        let duty = Duty { members: standing.members, place: standing.place, step: self.config.turn };
+        let clock = self.config.clock.clone();
         let made = self.work.run(move || {
             let until = L2Height::new(chain.store().committed().number);
-            let made = Proposal::make(&chain, &tip, term, age, form, until)?;
-            let time = match &made {
-                Some(p) => chain.start(L2Height::new(p.statement.lastHeight), p.statement.lastHash, tip.position())?,
-                None => return Ok(None),
-            };
-            Ok::<_, ProposalError>(made.map(|made| (made, time.milliseconds)))
+            let is_time = |last, whole_at| since(&clock, whole_at) >= duty.wait(last);
+            Proposal::make(&chain, &tip, term, (age, until), form, is_time)
         });
-        let (mut proposal, whole_at) = match made.await {
+        let mut proposal = match made.await {
             Ok(Ok(Some(made))) => made,
             Ok(Ok(None)) => return Ok(Err(Round::Idle)),
             Ok(Err(error)) => return Ok(Err(Round::Trouble(error.to_string()))),
             Err(error) => return Ok(Err(Round::Trouble(error.to_string()))),
         };
-        let duty = Duty { members: standing.members, place: standing.place, step: self.config.turn };
-        if since(&self.config.clock, whole_at) < duty.wait(L2Height::new(proposal.statement.lastHeight)) {
-            return Ok(Err(Round::Idle));
-        }
         if let Some(before) = before.filter(|before| before.statement.lastHash == proposal.statement.lastHash) {
             proposal.statement.dataHash = before.statement.dataHash;
             (proposal.payload, proposal.form) = (before.payload, before.form);

@@ -90,7 +90,8 @@ pub enum ProposalError {
 }
 
 impl Proposal {
-    /// Makes the proposal for the batch after `tip`, if the final chain up to `until` has a whole one.
+    /// Makes the proposal for the batch after `tip`, if the final chain up to `until` has a whole one and `is_time` says so
+    /// of its last height and that block's time: to encode a full batch takes most of a second of a core.
     ///
     /// # Errors
     /// See [`ProposalError`].
@@ -98,12 +99,16 @@ impl Proposal {
         chain: &Chain,
         tip: &DerivedBatch,
         term: TermNow,
-        age: Milliseconds,
+        (age, until): (Milliseconds, L2Height),
         form: Form,
-        until: L2Height,
+        is_time: impl FnOnce(L2Height, Milliseconds) -> bool,
     ) -> Result<Option<Self>, ProposalError> {
         let first = tip.last.next();
         let Some(cut) = cut(chain.store(), chain.parameters(), age, first, until)? else { return Ok(None) };
+        let last_hash = cut.hashes.last().copied().unwrap_or_default();
+        if !is_time(cut.last, chain.start(cut.last, last_hash, tip.position())?.milliseconds) {
+            return Ok(None);
+        }
         let payload = encode_payload(&cut.body);
         let form = if payload.len() > MAX_CALLDATA { Form::Blobs } else { form };
         let data_hash = data_hash(&payload, form)?;
