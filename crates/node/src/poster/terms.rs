@@ -18,8 +18,11 @@ pub(super) fn newest(store: &Store, schedule: &TermSchedule, rollup: RollupId) -
     let current = term_at(top)?;
     let timestamp = store.header(head.hash)?.map_or(0, |header| header.timestamp);
     let next = schedule.term_after(current, head.number, Seconds::new(timestamp));
+    if head.number == 0 {
+        return Ok(vec![TermNow { term: Term::new(1), genesis: head.hash }]);
+    }
     // After a self-sequenced block, which has no term, the newest one begins.
-    if head.number > 0 && next > current {
+    if next > current {
         found.push(TermNow { term: next, genesis: head.hash });
     }
     while top > 0 && found.len() < 2 {
