@@ -53,7 +53,7 @@ async function drill(name, { control = false, anvil } = {}, look = () => {}) {
 }
 
 // They wait for L1's blocks and terms most of the time.
-describe("drills", { concurrency: 3 }, () => {
+describe("drills", { concurrency: 2 }, () => {
   for (const name of SLASHING) {
     test(`${name}: the sinner is punished, nobody else, and L1 says the same`, async () => {
       const { report, code } = await drill(name, {}, verify);
