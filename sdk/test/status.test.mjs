@@ -14,7 +14,7 @@ import {
   toHex,
   zeroHash,
 } from "viem";
-import { SuretyError, bridgeAbi, claimId, claimsAbi, genesisClaim, inboxAbi, l2ToL1MessagePasserAbi, publicActionsL1, withdrawalHash } from "@surety/sdk";
+import { SuretyError, WaitTimeoutError, bridgeAbi, claimId, claimsAbi, genesisClaim, inboxAbi, l2ToL1MessagePasserAbi, publicActionsL1, withdrawalHash } from "@surety/sdk";
 import { log, targetChain } from "./chain.mjs";
 
 const HEAD = 5_000n;
@@ -137,6 +137,15 @@ describe("a withdrawal", () => {
     assert.deepEqual([contested.status, contested.batchIndex], ["contested", 2n]);
     const open = await status(makeL1({ batches: [["1"], ["a", "b"]], finalAt: () => NOW + 9n, isFinal }), 15n);
     assert.deepEqual([open.status, open.finalAt], ["open", NOW + 9n]);
+  });
+
+  test("is waited for as long as the caller wants", async () => {
+    const l1 = makeL1({ batches: numbered(2), finalAt: finalUpTo(1) });
+    const seen = [];
+    const wait = { targetChain, receipt: begunAt(11n), timeout: 1, pollingInterval: 1, onStatus: ({ status }) => seen.push(status) };
+    await assert.rejects(l1.client.waitToProve(wait), WaitTimeoutError);
+    assert.deepEqual(seen, ["open"]);
+    assert.equal((await l1.client.waitToProve({ ...wait, receipt: begunAt(10n) })).claim.batchIndex, 1n);
   });
 
   test("that the chain's end left out is lost, an earlier one is ready", async () => {
