@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { createPublicClient, createWalletClient, defineChain, erc20Abi, http, parseEther, parseEventLogs } from "viem";
+import { createPublicClient, createWalletClient, defineChain, encodeFunctionData, erc20Abi, http, parseEther, parseEventLogs } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import {
   SuretyError,
   claimId,
   getL2TransactionHashes,
   getWithdrawals,
+  l2ToL1MessagePasserAbi,
   optimismMintableERC20FactoryAbi,
   publicActionsL1,
   publicActionsL2,
@@ -123,6 +124,12 @@ describe("a network", { timeout: 600_000 }, () => {
       assert.equal(receipt.from.toLowerCase(), forcing.address.toLowerCase(), "from the sender's own address");
       assert.equal((await l2.getTransaction({ hash: receipt.transactionHash })).input, "0x1234");
       assert.equal((await l2.getBalance({ address: TARGET })) - had, 3n);
+
+      const { address: to } = chain.contracts.l2ToL1MessagePasser;
+      const data = encodeFunctionData({ abi: l2ToL1MessagePasserAbi, functionName: "initiateWithdrawal", args: [TARGET, 100_000n, "0x"] });
+      const began = await arrival(await l1Wallet.forceTransaction({ targetChain: chain, request: { to, value: 4n, data } }));
+      const { sender, value } = getWithdrawals(began)[0];
+      assert.deepEqual([sender, value], [forcing.address, 4n], "a withdrawal can be forced");
     });
 
     test("withdrawals are paid on L1 once, alone and together", async () => {

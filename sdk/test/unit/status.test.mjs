@@ -8,18 +8,19 @@ import {
   decodeFunctionData,
   encodeAbiParameters,
   encodeEventTopics,
+  encodeFunctionData,
   encodeFunctionResult,
   keccak256,
   parseAbiParameters,
   toHex,
   zeroHash,
 } from "viem";
-import { SuretyError, WaitTimeoutError, bridgeAbi, claimId, claimsAbi, genesisClaim, inboxAbi, l2ToL1MessagePasserAbi, publicActionsL1, withdrawalHash } from "@surety/sdk";
+import { SuretyError, WaitTimeoutError, bridgeAbi, claimId, claimsAbi, genesisClaim, inboxAbi, l1CrossDomainMessengerAbi, l2ToL1MessagePasserAbi, publicActionsL1, withdrawalHash } from "@surety/sdk";
 import { log, targetChain } from "./chain.mjs";
 
 const HEAD = 5_000n;
 const NOW = 1_800_000_000n;
-const [inbox, claims, bridge] = ["inbox", "claims", "bridge"].map((name) => targetChain.contracts[name][targetChain.sourceId].address);
+const [inbox, claims, bridge, messenger] = ["inbox", "claims", "bridge", "l1CrossDomainMessenger"].map((name) => targetChain.contracts[name][targetChain.sourceId].address);
 const hash = (text) => keccak256(toHex(text));
 const event = (abi, name) => abi.find((entry) => entry.type === "event" && entry.name === name);
 
@@ -29,7 +30,7 @@ const event = (abi, name) => abi.find((entry) => entry.type === "event" && entry
  * @param batches For each batch the claims that stand: names, or none if it was self-sequenced and nobody claimed it.
  * @param finalAt Of a claim's name, when it is final.
  */
-function makeL1({ batches, finalAt = () => 0n, isFinal = (name) => finalAt(name) <= NOW, bridgeStatus = 0, end, mostBlocks = 250n }) {
+function makeL1({ batches, finalAt = () => 0n, isFinal = (name) => finalAt(name) <= NOW, bridgeStatus = 0, end, relay = {}, mostBlocks = 250n }) {
   const known = new Map([[claimId(genesisClaim(targetChain)), { name: "genesis", claim: genesisClaim(targetChain) }]]);
   const logs = [];
   let parent = genesisClaim(targetChain);
@@ -73,9 +74,10 @@ function makeL1({ batches, finalAt = () => 0n, isFinal = (name) => finalAt(name)
     },
     eth_call: ([{ to, data }, block]) => {
       assert.equal(BigInt(block), HEAD, "all is read at one head");
-      const abi = to === claims ? claimsAbi : bridgeAbi;
+      const abi = to === claims ? claimsAbi : to === messenger ? l1CrossDomainMessengerAbi : bridgeAbi;
       const { functionName, args } = decodeFunctionData({ abi, data });
       const answer = (result) => encodeFunctionResult({ abi, functionName, result });
+      if (to === messenger) return answer(Boolean(relay[functionName]));
       if (functionName === "status") return answer(bridgeStatus);
       if (functionName === "escapeClaim") return answer(end ? [...known].find(([, { name }]) => name === end)[0] : zeroHash);
       const found = known.get(args[0]);
@@ -91,8 +93,8 @@ function makeL1({ batches, finalAt = () => 0n, isFinal = (name) => finalAt(name)
 }
 
 /** The receipt of a withdrawal in an L2 block. */
-function begunAt(blockNumber) {
-  const withdrawal = { nonce: 1n, sender: bridge, target: claims, value: 5n, gasLimit: 100_000n, data: "0x" };
+function begunAt(blockNumber, more) {
+  const withdrawal = { nonce: 1n, sender: bridge, target: claims, value: 5n, gasLimit: 100_000n, data: "0x", ...more };
   const { nonce, sender, target, value, gasLimit, data } = withdrawal;
   const topics = encodeEventTopics({ abi: l2ToL1MessagePasserAbi, eventName: "MessagePassed", args: { nonce, sender, target } });
   const words = encodeAbiParameters(parseAbiParameters("uint256, uint256, bytes, bytes32"), [value, gasLimit, data, withdrawalHash(withdrawal)]);
@@ -162,6 +164,19 @@ describe("a withdrawal", () => {
     assert.equal((await status(failed, 1n)).status, "failed");
     await assert.rejects(failed.client.waitToProve({ targetChain, receipt: begunAt(1n) }), /retryWithdrawal/);
     await assert.rejects(status(makeL1({ batches: [], bridgeStatus: 3 }), 1n), /status 3/);
+  });
+
+  test("that the messenger on L1 could not deliver has failed until it is delivered", async () => {
+    const data = encodeFunctionData({ abi: l1CrossDomainMessengerAbi, functionName: "relayMessage", args: [1n, bridge, claims, 0n, 0n, "0x"] });
+    const stands = async (relay, more = { target: messenger, data }) => {
+      const { client } = makeL1({ batches: [], bridgeStatus: 2, relay });
+      return (await client.getWithdrawalStatus({ targetChain, receipt: begunAt(1n, more) })).status;
+    };
+    assert.equal(await stands({}), "paid");
+    assert.equal(await stands({ failedMessages: true }), "failed");
+    assert.equal(await stands({ failedMessages: true, successfulMessages: true }), "paid");
+    assert.equal(await stands({ failedMessages: true }, { target: claims, data }), "paid", "another contract's call of that name");
+    assert.equal(await stands({ failedMessages: true }, { target: messenger, data: "0x12345678" }), "paid", "another call");
   });
 
   test("that is none is refused", async () => {

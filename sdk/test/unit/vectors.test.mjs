@@ -18,10 +18,10 @@ import {
   withdrawalHash,
   withdrawalSlot,
 } from "@surety/sdk";
-import { committed, generate } from "../scripts/abi.mjs";
+import { committed, generate } from "../../scripts/abi.mjs";
 import { targetChain, log } from "./chain.mjs";
 
-const vectors = (name) => JSON.parse(readFileSync(new URL(`../../contracts/vectors/${name}.json`, import.meta.url), "utf8"));
+const vectors = (name) => JSON.parse(readFileSync(new URL(`../../../contracts/vectors/${name}.json`, import.meta.url), "utf8"));
 const messages = vectors("messages").cases.map((one) => {
   const [index, l1Block, l1Time, value, mint, gas] = [one.index, one.l1Block, one.l1Time, one.value, one.mint, one.gas].map(BigInt);
   return { ...one, index, l1Block, l1Time, value, mint, gas };
