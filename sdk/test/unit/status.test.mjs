@@ -15,7 +15,7 @@ import {
   toHex,
   zeroHash,
 } from "viem";
-import { SuretyError, WaitTimeoutError, bridgeAbi, claimId, claimsAbi, genesisClaim, inboxAbi, l1CrossDomainMessengerAbi, l2ToL1MessagePasserAbi, publicActionsL1, withdrawalHash } from "@surety/sdk";
+import { Records, SuretyError, WaitTimeoutError, bridgeAbi, claimId, claimsAbi, genesisClaim, inboxAbi, l1CrossDomainMessengerAbi, l2ToL1MessagePasserAbi, publicActionsL1, withdrawalHash } from "@surety/sdk";
 import { log, targetChain } from "./chain.mjs";
 
 const HEAD = 5_000n;
@@ -135,6 +135,10 @@ describe("a withdrawal", () => {
     const finalAt = () => NOW - 1n;
     const isFinal = (name) => ["genesis", "1"].includes(name);
     assert.equal((await status(makeL1({ batches: [["1"], []], finalAt, isFinal }), 15n)).status, "unclaimed");
+    const records = await Records.at(makeL1({ batches: [["1"], [], ["3"]] }).client, targetChain);
+    assert.deepEqual(await records.batchAt(15n), { index: 2n, firstHeight: 11n, lastHeight: 20n });
+    assert.deepEqual(records.claimsOf(2n), [], "its statement claims nothing");
+    assert.equal(records.claimsOf(3n).length, 1);
     const contested = await status(makeL1({ batches: [["1"], ["a", "b"]], finalAt, isFinal }), 15n);
     assert.deepEqual([contested.status, contested.batchIndex], ["contested", 2n]);
     const open = await status(makeL1({ batches: [["1"], ["a", "b"]], finalAt: () => NOW + 9n, isFinal }), 15n);
