@@ -1,0 +1,14 @@
+export * from "./abi.js";
+export * from "./actions/deposit.js";
+export * from "./actions/message.js";
+export * from "./actions/prove.js";
+export type { SendParameters } from "./actions/send.js";
+export * from "./actions/withdraw.js";
+export { CHAIN_FILE_VERSION, type ChainFile, type L1ContractName, type SuretyChain, type SuretyChainOptions, type SuretyContracts, l1Address, predeploys, suretyChain } from "./chain.js";
+export { type Batch, type Claim, Records, claimId, genesisClaim } from "./claims.js";
+export * from "./decorators.js";
+export { SuretyError, WaitTimeoutError } from "./errors.js";
+export { headerRlp } from "./header.js";
+export * from "./message.js";
+export type { WaitParameters } from "./wait.js";
+export * from "./withdrawal.js";
