@@ -22,6 +22,12 @@ const SUITES: &[Suite] = &[
         run: |shell| shell.run(&shell.root, "cargo", &["fmt", "--all", "--check"]),
     },
     Suite { name: "artifacts", nightly: false, beside: true, run: |shell| artifacts(shell, true) },
+    Suite {
+        name: "sdk",
+        nightly: false,
+        beside: true,
+        run: |shell| shell.run(&shell.root.join("sdk"), "npm", &["run", "test:unit"]),
+    },
     Suite { name: "contracts", nightly: false, beside: true, run: contracts },
     Suite { name: "riscv", nightly: false, beside: true, run: crate::riscv::check },
     Suite { name: "lint", nightly: false, beside: false, run: lint },
@@ -172,10 +178,13 @@ fn nightly(shell: &Shell) -> Result<()> {
     nextest(shell, &["--run-ignored", "only", "-E", "package(surety-devnet) and binary(hard_times)"])?;
     nextest(shell, &["--run-ignored", "only", "-E", "package(surety) and binary(users)"])?;
     nextest(shell, &["--run-ignored", "only", "--test-threads", "1", "-E", "binary(committees)"])?;
+    let program = program(shell);
+    let network = [("SURETY", program.as_os_str())];
+    shell.run_with(&shell.root.join("sdk"), "npm", &["run", "test:network"], &network)?;
     shell.run_with(
         &shell.root.join("e2e"),
         "node",
         &["--test", "--test-name-pattern=crash", "--test-reporter=spec", "tests/drills.test.mjs"],
-        &[("SURETY", program(shell).as_os_str()), ("SURETY_NIGHTLY", OsStr::new("1"))],
+        &[("SURETY", program.as_os_str()), ("SURETY_NIGHTLY", OsStr::new("1"))],
     )
 }

@@ -189,6 +189,7 @@ pub(crate) fn with_path(first: &Path) -> std::ffi::OsString {
 pub(crate) fn install(shell: &Shell) -> Result<()> {
     npm(shell, "contracts")?;
     npm(shell, "e2e")?;
+    npm(shell, "sdk")?;
     nextest(shell)?;
     crate::riscv::install(shell)
 }

@@ -164,7 +164,7 @@ fn main() {
     let term = TermNow { term: Term::new(1), genesis: parameters.genesis_hash };
     let (mut decoding, mut importing, mut bytes) = (Duration::ZERO, Duration::ZERO, 0);
     while let Some(proposal) =
-        Proposal::make(&chain, &tip, term, AGE, Form::Blobs, L2Height::new(blocks)).expect("a proposal")
+        Proposal::make(&chain, &tip, term, (AGE, L2Height::new(blocks)), Form::Blobs, |_, _| true).expect("a proposal")
     {
         let data = proposal.data().expect("blobs");
         bytes += proposal.payload.len();
