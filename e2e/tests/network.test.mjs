@@ -373,7 +373,9 @@ for (const l1 of ["embedded", "anvil"]) {
       const common = ["--chain", network.chainFile, "--l1", network.l1Url, "--data-dir", path("watch"), "--keystore", path("reporter.json"), "--password-file", path("password")];
       const watch = new Process("watch", SURETY, ["watch", ...common, "--feed", network.l2Url.replace("http", "ws"), "--evidence", path("evidence.jsonl"), "--json"], place.directory);
       network.processes.push(watch);
-      const events = () => l1Public.getContractEvents({ address: contracts.slasher, abi: slasherAbi, eventName: "Slashed", fromBlock: 0n });
+      // The network was away a moment ago, for which its seats may have been fined.
+      const args = { fault: contracts.equivocation };
+      const events = () => l1Public.getContractEvents({ address: contracts.slasher, abi: slasherAbi, eventName: "Slashed", args, fromBlock: 0n });
       const [slashed] = await until("the seat is punished", 60, async () => (watch.assertRunning(), (await events()).length && events()));
       assert.equal(slashed.args.reporter, reporter.address);
       const id = await l1Public.readContract({ address: contracts.registry, abi: registryAbi, functionName: "seatOfVoteKey", args: [seat.address] });
