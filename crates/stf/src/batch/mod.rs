@@ -55,7 +55,7 @@
 //!
 //! # The coder
 //!
-//! Rows stand one after the other, but each column has statistics of its own: the [model](self::model) predicts every byte
+//! Rows stand one after the other, but each column has statistics of its own: the [`model`] predicts every byte
 //! from what its column usually follows (the same call before, the transaction before, the words above, the place in the
 //! input …), mixes these predictions, and a range coder writes what they left open. The walk over the layout
 //! ([`self::walk`]) is one for writing, reading, coding and decoding, and names each column's predictors. A library's
