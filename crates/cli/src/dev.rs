@@ -1,18 +1,19 @@
 //! `surety dev`: a whole network in this process, a table of what there is, and a status line until Ctrl-C.
 
 use crate::interrupted;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
-use surety_contracts::Profile;
+use surety_contracts::{ChainFile, Profile};
 use surety_devnet::{
     l1::DEV_MNEMONIC,
     network::{L1Choice, L2_BALANCE, MAX_SEATS, MIN_SEATS, Network, NetworkConfig, SEATS},
 };
+use surety_l1::L1;
 use surety_rpc::Backend as _;
 
 /// Delays and windows that a development network may have.
@@ -209,13 +210,21 @@ async fn watch(network: &mut Network) -> String {
     failed
 }
 
+/// Refuses the endpoint of another L1 than a chain's.
+pub(crate) async fn check_l1(l1: &dyn L1, chain: &ChainFile) -> Result<()> {
+    let found = l1.chain_id().await.context("L1 does not answer")?;
+    let expected = chain.l1_chain_id;
+    ensure!(found == expected, "--l1 is chain {found}, the chain file says {expected}: use an endpoint of that chain");
+    Ok(())
+}
+
 /// Reads a chain file or says where to get one.
-pub(crate) fn read_chain(path: &std::path::Path) -> Result<surety_contracts::ChainFile> {
+pub(crate) fn read_chain(path: &std::path::Path) -> Result<ChainFile> {
     if !path.exists() {
         bail!(
             "there is no chain file at {}: `surety dev` writes one, or get it where the chain is published",
             path.display()
         );
     }
-    Ok(surety_contracts::ChainFile::read(path)?)
+    Ok(ChainFile::read(path)?)
 }

@@ -1,11 +1,9 @@
 //! `surety follow`: a chain from L1 data alone, served to wallets.
 
 use crate::{
-    dev::read_chain,
-    interrupted,
-    keys::{Password, load_signing},
+    dev::{check_l1, read_chain},
+    interrupted, keys,
 };
-use alloy::signers::{Signer as _, local::PrivateKeySigner};
 use anyhow::{Context, Result};
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -13,8 +11,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use surety_contracts::ChainFile;
-use surety_devnet::l1::dev_accounts;
 use surety_l1::{
     L1,
     blobs::Archive,
@@ -72,17 +68,13 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let chain = read_chain(&arguments.chain)?;
-    let key = keeper_key(&arguments, &chain)?;
+    let dev_account = ("keeper-dev-account", arguments.keeper_dev_account);
+    let key = keys::account(arguments.keeper.as_deref(), arguments.password_file.as_deref(), dev_account)?;
     let archive =
         Archive::open(arguments.data_dir.join("blobs"), ARCHIVED_BLOBS).context("open the archive of blobs")?;
     let l1: Arc<dyn L1> =
         Arc::new(RpcL1::new(RpcConfig::new(arguments.l1, arguments.l1_beacon), Some(Arc::new(archive)))?);
-    let found = l1.chain_id().await.context("L1 does not answer")?;
-    anyhow::ensure!(
-        found == chain.l1_chain_id,
-        "--l1 is chain {found}, the chain file says {}: use an endpoint of that chain",
-        chain.l1_chain_id
-    );
+    check_l1(&*l1, &chain).await?;
     let poll = arguments.poll.unwrap_or_else(|| (chain.protocol.slot_time.saturating_mul(250)).max(200));
     let poll = Duration::from_millis(poll);
     let config = FollowerNodeConfig {
@@ -128,17 +120,4 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     server.stop().await;
     node.stop().await;
     outcome
-}
-
-/// Who pays for keeping the chain going.
-fn keeper_key(arguments: &Arguments, chain: &ChainFile) -> Result<Option<PrivateKeySigner>> {
-    if let Some(path) = &arguments.keeper {
-        let password = Password::read(arguments.password_file.as_deref(), None)?;
-        let (key, _) = load_signing(path, &password)?;
-        return Ok(Some(PrivateKeySigner::from_signing_key(key).with_chain_id(Some(chain.l1_chain_id))));
-    }
-    let Some(place) = arguments.keeper_dev_account else { return Ok(None) };
-    let accounts = dev_accounts()?;
-    let account = accounts.get(place).cloned();
-    account.map(Some).with_context(|| format!("there are {} development accounts", accounts.len()))
 }

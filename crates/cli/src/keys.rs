@@ -3,6 +3,7 @@
 //! The password comes from a file, named by a flag, by [`PASSWORD_VARIABLE`] or by the configuration, else from the terminal;
 //! never from a flag or a variable itself. Nothing here prints or logs a secret.
 
+use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, B256};
 use anyhow::{Context, Result, bail, ensure};
 use k256::{
@@ -16,6 +17,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
+use surety_devnet::l1::dev_accounts;
 use surety_types::signing::vote_address;
 
 /// Names the file that holds the password.
@@ -194,6 +196,24 @@ pub(crate) fn load_signing(path: &Path, password: &Password) -> Result<(SigningK
         .with_context(|| format!("the keystore {} holds no secp256k1 key", path.display()))?;
     let address = vote_address(&key);
     Ok((key, address))
+}
+
+/// Who acts, as flags say it: the account of a keystore, or (on development networks) one of the test mnemonic, which the flag
+/// `--{flag}` named by its number. `None` if neither was named.
+pub(crate) fn account(
+    keystore: Option<&Path>,
+    password_file: Option<&Path>,
+    (flag, number): (&str, Option<usize>),
+) -> Result<Option<PrivateKeySigner>> {
+    if let Some(keystore) = keystore {
+        let password = Password::read(password_file, None)?;
+        let (key, _) = load_signing(keystore, &password)?;
+        return Ok(Some(PrivateKeySigner::from(key)));
+    }
+    let Some(number) = number else { return Ok(None) };
+    let accounts = dev_accounts()?;
+    let account = accounts.get(number).cloned();
+    Ok(Some(account.with_context(|| format!("--{flag}: there are {} of them, from 0", accounts.len()))?))
 }
 
 #[cfg(test)]

@@ -1,17 +1,15 @@
 //! `surety watch`: a watchtower, and the rewards it earned.
 
 use crate::{
-    dev::read_chain,
-    interrupted,
-    keys::{Password, load_signing},
+    dev::{check_l1, read_chain},
+    interrupted, keys,
 };
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, utils::format_ether};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use surety_contracts::ChainFile;
-use surety_devnet::l1::dev_accounts;
 use surety_l1::{
     L1,
     rpc::{RpcConfig, RpcL1},
@@ -110,25 +108,13 @@ impl Common {
         let chain = read_chain(self.chain.as_deref().context("name the chain file with --chain")?)?;
         let url = self.l1.as_deref().context("name an RPC endpoint of L1 with --l1")?;
         let l1: Arc<dyn L1> = Arc::new(RpcL1::new(RpcConfig::new(url, Vec::<String>::new()), None)?);
-        let found = l1.chain_id().await.context("L1 does not answer")?;
-        ensure!(
-            found == chain.l1_chain_id,
-            "--l1 is chain {found}, the chain file says {}: use an endpoint of that chain",
-            chain.l1_chain_id
-        );
+        check_l1(&*l1, &chain).await?;
         Ok((chain, l1))
     }
 
     fn signer(&self) -> Result<Option<PrivateKeySigner>> {
-        if let Some(keystore) = &self.keystore {
-            let password = Password::read(self.password_file.as_deref(), None)?;
-            let (key, _) = load_signing(keystore, &password)?;
-            return Ok(Some(PrivateKeySigner::from(key)));
-        }
-        let Some(index) = self.dev_account else { return Ok(None) };
-        let accounts = dev_accounts()?;
-        let account = accounts.get(index).cloned();
-        Ok(Some(account.with_context(|| format!("--dev-account: there are {} of them, from 0", accounts.len()))?))
+        let dev_account = ("dev-account", self.dev_account);
+        keys::account(self.keystore.as_deref(), self.password_file.as_deref(), dev_account)
     }
 
     async fn submitter(&self, chain: &ChainFile, l1: &Arc<dyn L1>) -> Result<Submitter> {

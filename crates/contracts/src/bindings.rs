@@ -18,6 +18,7 @@
 #![allow(missing_docs, clippy::too_many_arguments)]
 
 use alloy_sol_types::sol;
+use surety_types::{claim::Claim, signing::Batch};
 
 sol!(
     #[sol(all_derives)]
@@ -65,62 +66,81 @@ sol!(
     "../../contracts/artifacts/Idle.json"
 );
 
-// Solidity's structs have one binding for each contract that speaks of them.
-
-impl From<Inbox::Batch> for Idle::Batch {
-    fn from(batch: Inbox::Batch) -> Self {
-        let Inbox::Batch {
-            rollup,
-            term,
-            genesis,
-            firstHeight,
-            lastHeight,
-            parentClaim,
-            prevHash,
-            lastHash,
-            blockHashRoot,
-            lastBlockTime,
-            messageCount,
-            messageAcc,
-            inboxTip,
-            dataHash,
-        } = batch;
-        Self {
-            rollup,
-            term,
-            genesis,
-            firstHeight,
-            lastHeight,
-            parentClaim,
-            prevHash,
-            lastHash,
-            blockHashRoot,
-            lastBlockTime,
-            messageCount,
-            messageAcc,
-            inboxTip,
-            dataHash,
+/// Solidity's structs have one binding for each contract that speaks of them, and some are ours as well: the same fields.
+macro_rules! same_struct {
+    ($fields:tt: $($from:ty => $to:ty),+ $(,)?) => {
+        $(same_struct!(@ $fields $from => $to);)+
+    };
+    (@ { $($field:ident),+ $(,)? } $from:ty => $to:ty) => {
+        impl From<$from> for $to {
+            fn from(value: $from) -> Self {
+                Self { $($field: value.$field),+ }
+            }
         }
-    }
+    };
 }
 
-impl From<Inbox::ParentClaim> for Idle::ParentClaim {
-    fn from(claim: Inbox::ParentClaim) -> Self {
-        let Inbox::ParentClaim { parentId, prevHash, lastHash, blockHashRoot } = claim;
-        Self { parentId, prevHash, lastHash, blockHashRoot }
-    }
+same_struct!(
+    {
+        rollup,
+        term,
+        genesis,
+        firstHeight,
+        lastHeight,
+        parentClaim,
+        prevHash,
+        lastHash,
+        blockHashRoot,
+        lastBlockTime,
+        messageCount,
+        messageAcc,
+        inboxTip,
+        dataHash
+    }:
+    Batch => Inbox::Batch,
+    Batch => Idle::Batch,
+    Inbox::Batch => Batch,
+);
+same_struct!(
+    { kind, index, l1Block, l1Time, sender, to, value, mint, gas, data }:
+    Bridge::QueuedMessage => L1CrossDomainMessenger::QueuedMessage,
+    Bridge::QueuedMessage => L1StandardBridge::QueuedMessage,
+);
+
+/// All that a claim's id commits to.
+macro_rules! claim_preimage {
+    ($($to:ty),+) => {$(
+        impl From<&Claim> for $to {
+            fn from(claim: &Claim) -> Self {
+                Self {
+                    rollup: claim.rollup.get(),
+                    batchIndex: claim.batch_index.get(),
+                    parentId: claim.parent,
+                    prevHash: claim.prev_hash,
+                    lastHash: claim.last_hash,
+                    blockHashRoot: claim.block_hash_root,
+                }
+            }
+        }
+    )+};
 }
 
-impl From<Bridge::QueuedMessage> for L1CrossDomainMessenger::QueuedMessage {
-    fn from(message: Bridge::QueuedMessage) -> Self {
-        let Bridge::QueuedMessage { kind, index, l1Block, l1Time, sender, to, value, mint, gas, data } = message;
-        Self { kind, index, l1Block, l1Time, sender, to, value, mint, gas, data }
-    }
+claim_preimage!(Claims::ClaimPreimage, Bridge::ClaimPreimage);
+
+/// What of it the inbox does not know itself.
+macro_rules! parent_claim {
+    ($($to:ty),+) => {$(
+        impl From<&Claim> for $to {
+            fn from(claim: &Claim) -> Self {
+                Self {
+                    parentId: claim.parent,
+                    prevHash: claim.prev_hash,
+                    lastHash: claim.last_hash,
+                    blockHashRoot: claim.block_hash_root,
+                }
+            }
+        }
+    )+};
 }
 
-impl From<Bridge::QueuedMessage> for L1StandardBridge::QueuedMessage {
-    fn from(message: Bridge::QueuedMessage) -> Self {
-        let Bridge::QueuedMessage { kind, index, l1Block, l1Time, sender, to, value, mint, gas, data } = message;
-        Self { kind, index, l1Block, l1Time, sender, to, value, mint, gas, data }
-    }
-}
+parent_claim!(Inbox::ParentClaim, Idle::ParentClaim);

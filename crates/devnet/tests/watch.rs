@@ -182,28 +182,8 @@ impl World {
             dataHash: B256::ZERO,
         };
         let signature = self.sign(seed, signed.clone()).signature;
-        let ancestor = Idle::ParentClaim {
-            parentId: parent.parent,
-            prevHash: parent.prev_hash,
-            lastHash: parent.last_hash,
-            blockHashRoot: parent.block_hash_root,
-        };
-        let statement = Idle::Batch {
-            rollup: signed.rollup,
-            term: signed.term,
-            genesis: signed.genesis,
-            firstHeight: signed.firstHeight,
-            lastHeight: signed.lastHeight,
-            parentClaim: signed.parentClaim,
-            prevHash: signed.prevHash,
-            lastHash: signed.lastHash,
-            blockHashRoot: signed.blockHashRoot,
-            lastBlockTime: signed.lastBlockTime,
-            messageCount: signed.messageCount,
-            messageAcc: signed.messageAcc,
-            inboxTip: signed.inboxTip,
-            dataHash: signed.dataHash,
-        };
+        let ancestor = Idle::ParentClaim::from(&parent);
+        let statement = Idle::Batch::from(signed);
         let call = Idle::attendCall {
             statement,
             ancestry: vec![ancestor],

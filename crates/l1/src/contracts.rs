@@ -321,7 +321,7 @@ impl<'a> Contracts<'a> {
     /// [`L1Error`].
     pub async fn self_sequencing_is_open(&self, at: BlockAt) -> Result<bool, L1Error> {
         // 0: closed.
-        Ok(self.read(self.addresses.inbox, &Inbox::openingCall {}, at).await? != 0)
+        Ok(self.opening(at).await? != 0)
     }
 
     /// Whether a seat attended in a term while the batch after this one was waited for.

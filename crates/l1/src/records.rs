@@ -11,6 +11,7 @@ use crate::{
     L1Error,
     chain::{BlockAt, BlockRef, L1, L1Log},
     contracts::Contracts,
+    follow::message_of,
 };
 use alloy::sol_types::SolEvent;
 use alloy_primitives::B256;
@@ -19,7 +20,7 @@ use surety_contracts::{
     Addresses, ChainFile,
     bindings::{Claims, Inbox},
 };
-use surety_types::{BatchIndex, Gas, L1Height, L2Height, Message, MessageIndex, RollupId, Seconds, claim::Claim};
+use surety_types::{BatchIndex, L1Height, L2Height, Message, MessageIndex, RollupId, claim::Claim, signing::Batch};
 
 /// Blocks asked for at once, at first.
 const RANGE: u64 = 1_000;
@@ -270,19 +271,12 @@ impl<'a> Records<'a> {
         match log.log.topics().first() {
             Some(&Inbox::BatchPosted::SIGNATURE_HASH) => {
                 let event = Inbox::BatchPosted::decode_log(&log.log).map_err(undecodable)?.data;
-                let (index, statement) = (BatchIndex::new(event.batchIndex), event.statement);
+                let (index, statement) = (BatchIndex::new(event.batchIndex), Batch::from(event.statement));
                 let (first, last) = (L2Height::new(statement.firstHeight), L2Height::new(statement.lastHeight));
                 self.batches.insert(index, BatchRecord { index, first, last, l1_block: log.block_number });
                 // A self-sequenced batch has no claim of its own.
                 if event.signers != 0 {
-                    self.add_claim(Claim {
-                        rollup: self.rollup,
-                        batch_index: index,
-                        parent: statement.parentClaim,
-                        prev_hash: statement.prevHash,
-                        last_hash: statement.lastHash,
-                        block_hash_root: statement.blockHashRoot,
-                    });
+                    self.add_claim(Claim { rollup: self.rollup, ..Claim::stated(index, &statement) });
                 }
             }
             Some(&Claims::ClaimBonded::SIGNATURE_HASH) => {
@@ -326,21 +320,10 @@ fn of_event(rollup: RollupId, claim: &Claims::ClaimPreimage) -> Claim {
 /// # Errors
 /// It is no such log.
 pub fn sent_message(log: &L1Log) -> Result<SentMessage, L1Error> {
-    let invalid = |reason: String| L1Error::invalid("eth_getLogs", format!("a MessageSent log: {reason}"));
-    let event = Inbox::MessageSent::decode_log(&log.log).map_err(|e| invalid(e.to_string()))?.data;
-    let message = Message {
-        kind: event.kind.try_into().map_err(|e| invalid(format!("{e}")))?,
-        index: MessageIndex::new(event.index),
-        l1_block: L1Height::new(event.l1Block),
-        l1_time: Seconds::new(event.l1Time),
-        sender: event.sender,
-        to: event.to,
-        value: event.value,
-        mint: event.mint,
-        gas: Gas::new(event.gas),
-        data: event.data,
-    };
-    Ok(SentMessage { message, acc: event.acc })
+    let event = Inbox::MessageSent::decode_log(&log.log);
+    let event = event.map_err(|e| L1Error::invalid("eth_getLogs", format!("a MessageSent log: {e}")))?.data;
+    let acc = event.acc;
+    Ok(SentMessage { message: message_of(event)?, acc })
 }
 
 #[cfg(test)]

@@ -240,31 +240,9 @@ fn perform(
                 inboxTip: position.3,
                 dataHash: claim::calldata_data_hash(&data).unwrap(),
             };
-            let statement = Batch {
-                rollup: event.rollup,
-                term: event.term,
-                genesis: event.genesis,
-                firstHeight: event.firstHeight,
-                lastHeight: event.lastHeight,
-                parentClaim: event.parentClaim,
-                prevHash: event.prevHash,
-                lastHash: event.lastHash,
-                blockHashRoot: event.blockHashRoot,
-                lastBlockTime: event.lastBlockTime,
-                messageCount: event.messageCount,
-                messageAcc: event.messageAcc,
-                inboxTip: event.inboxTip,
-                dataHash: event.dataHash,
-            };
+            let statement = Batch::from(event.clone());
             position.3 = claim::inbox_tip(position.3, statement.eip712_hash_struct());
-            let claim = Claim {
-                rollup: ROLLUP,
-                batch_index: BatchIndex::new(position.2),
-                parent: event.parentClaim,
-                prev_hash: event.prevHash,
-                last_hash: event.lastHash,
-                block_hash_root: event.blockHashRoot,
-            };
+            let claim = Claim::stated(BatchIndex::new(position.2), &statement);
             let call = Inbox::postBatchCall {
                 statement: event.clone(),
                 parent: Inbox::ParentClaim {

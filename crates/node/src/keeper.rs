@@ -8,12 +8,11 @@
 //! The claims are those that this node derived, so nobody's word is believed; a bond is lost if they are wrong. Until disputes
 //! exist it also stays at the contract when somebody contests the claim and no committee ever comes back to decide.
 
-use crate::follower::Status;
+use crate::{durable, follower::Status};
 use alloy_primitives::{B256, TxKind, U256};
 use alloy_sol_types::SolCall;
 use std::{
     collections::BTreeSet,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -116,7 +115,7 @@ impl Keeper {
             // Before it leaves: what a crash forgets would never come back.
             bonded.insert(id);
             self.store(bonded)?;
-            let call = Claims::postBondedCall { claim_: preimage(claim), parent: preimage(parent) };
+            let call = Claims::postBondedCall { claim_: claim.into(), parent: parent.into() };
             let Some(included) = self.send(self.addresses.claims.into(), self.claim_bond, call.abi_encode()).await?
             else {
                 return Ok(());
@@ -167,16 +166,7 @@ impl Keeper {
     }
 
     fn store(&self, bonded: &BTreeSet<B256>) -> Result<(), KeeperError> {
-        let failed = |cause| KeeperError::File { path: self.file.clone(), cause };
-        let bytes = serde_json::to_vec(bonded).map_err(|error| failed(error.into()))?;
-        let new = self.file.with_extension("new");
-        let write = || -> std::io::Result<()> {
-            let mut file = std::fs::File::create(&new)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&new, &self.file)
-        };
-        write().map_err(failed)
+        durable::replace(&self.file, bonded).map_err(|cause| KeeperError::File { path: self.file.clone(), cause })
     }
 }
 
@@ -187,16 +177,4 @@ fn load(path: &Path) -> BTreeSet<B256> {
         tracing::error!(path = %path.display(), %error, "the keeper's list of bonds is damaged; bonds of its claims must be returned by hand");
         BTreeSet::new()
     })
-}
-
-/// A claim as the contract takes it.
-fn preimage(claim: &Claim) -> Claims::ClaimPreimage {
-    Claims::ClaimPreimage {
-        rollup: claim.rollup.get(),
-        batchIndex: claim.batch_index.get(),
-        parentId: claim.parent,
-        prevHash: claim.prev_hash,
-        lastHash: claim.last_hash,
-        blockHashRoot: claim.block_hash_root,
-    }
 }

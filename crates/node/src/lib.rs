@@ -14,12 +14,14 @@
 //! | [`soft`] | takes soft-final blocks from the seats' feeds, and checks them |
 //! | [`backend`] | is what the RPC server asks |
 //! | [`genesis`] | makes the first block |
+//! | `durable` | replaces files so that a crash leaves them whole |
 //! | `feed`, `terms` | carry what L1 says to where it is needed |
 
 pub mod backend;
 pub mod builder;
 pub mod clock;
 pub mod consensus;
+mod durable;
 pub mod evidence;
 mod feed;
 pub mod follower;

@@ -1,6 +1,6 @@
 //! Hashes that tie batches, claims and the inbox together (protocol §15.2, §15.3, §15.5).
 
-use crate::{BatchIndex, RollupId};
+use crate::{BatchIndex, RollupId, signing::Batch};
 use alloc::vec::Vec;
 use alloy_primitives::{B256, U256, keccak256};
 use alloy_sol_types::SolValue;
@@ -120,6 +120,18 @@ impl Claim {
             prev_hash: B256::ZERO,
             last_hash: genesis_hash,
             block_hash_root: B256::ZERO,
+        }
+    }
+
+    /// The claim that a committee makes by signing a batch's statement.
+    pub const fn stated(batch_index: BatchIndex, statement: &Batch) -> Self {
+        Self {
+            rollup: RollupId::new(statement.rollup),
+            batch_index,
+            parent: statement.parentClaim,
+            prev_hash: statement.prevHash,
+            last_hash: statement.lastHash,
+            block_hash_root: statement.blockHashRoot,
         }
     }
 

@@ -9,7 +9,7 @@ mod derive;
 mod owed;
 mod pay;
 
-use super::{Account, Manner, Place, Session, Waiting, due, l2::L2, prove::preimage, step};
+use super::{Account, Manner, Place, Session, Waiting, due, l2::L2, step};
 use alloy_primitives::{Address, B256, U256};
 use anyhow::{Context, Result, bail, ensure};
 use derive::Derived;
@@ -149,7 +149,7 @@ async fn open(session: &Session, l2: &L2, end: End) -> Result<End> {
         return Ok(end);
     }
     let (_, header) = l2.header(end.claim.last_hash).await?;
-    let call = openEscapeCall { last: preimage(&end.claim), header };
+    let call = openEscapeCall { last: (&end.claim).into(), header };
     let outcome = session.send("opening the escape", session.chain.addresses.bridge, U256::ZERO, &call).await;
     if session.manner.dry_run {
         return outcome.map(|_| end);

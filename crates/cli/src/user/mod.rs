@@ -22,8 +22,8 @@ mod tokens;
 pub(crate) mod withdraw;
 
 use crate::{
-    dev::read_chain,
-    keys::{Password, load_signing},
+    dev::{check_l1, read_chain},
+    keys,
 };
 use alloy::{signers::local::PrivateKeySigner, sol_types::SolCall};
 use alloy_primitives::{Address, Bytes, TxKind, U256, utils::format_ether};
@@ -35,7 +35,6 @@ use std::{
     time::{Duration, Instant},
 };
 use surety_contracts::ChainFile;
-use surety_devnet::l1::dev_accounts;
 use surety_l1::{
     BlockAt, BlockRef, Call, L1, L1Error,
     blobs::Archive,
@@ -102,15 +101,8 @@ pub(crate) struct Session {
 
 impl Account {
     fn signer(&self) -> Result<Option<PrivateKeySigner>> {
-        if let Some(keystore) = &self.keystore {
-            let password = Password::read(self.password_file.as_deref(), None)?;
-            let (key, _) = load_signing(keystore, &password)?;
-            return Ok(Some(PrivateKeySigner::from(key)));
-        }
-        let Some(index) = self.dev_account else { return Ok(None) };
-        let accounts = dev_accounts()?;
-        let account = accounts.get(index).cloned();
-        Ok(Some(account.with_context(|| format!("--dev-account: there are {} of them, from 0", accounts.len()))?))
+        let dev_account = ("dev-account", self.dev_account);
+        keys::account(self.keystore.as_deref(), self.password_file.as_deref(), dev_account)
     }
 }
 
@@ -140,12 +132,7 @@ impl Session {
         let (first, more) = place.l1.split_first().context("name an RPC endpoint of L1 with --l1")?;
         let config = RpcConfig { more_urls: more.to_vec(), ..RpcConfig::new(first, beacons.to_vec()) };
         let l1: Arc<dyn L1> = Arc::new(RpcL1::new(config, archive)?);
-        let found = l1.chain_id().await.context("L1 does not answer")?;
-        ensure!(
-            found == chain.l1_chain_id,
-            "--l1 is chain {found}, the chain file says {}: use an endpoint of that chain",
-            chain.l1_chain_id
-        );
+        check_l1(&*l1, &chain).await?;
         let key = account.signer()?;
         Ok(Self { chain, l1, key, data_dir: account.data_dir.clone(), manner, started: Instant::now() })
     }

@@ -58,18 +58,6 @@ pub(super) fn call_of(withdrawal: &Withdrawal) -> WithdrawalTransaction {
     }
 }
 
-/// What a claim's id commits to, as the bridge takes it.
-pub(super) fn preimage(claim: &Claim) -> ClaimPreimage {
-    ClaimPreimage {
-        rollup: claim.rollup.get(),
-        batchIndex: claim.batch_index.get(),
-        parentId: claim.parent,
-        prevHash: claim.prev_hash,
-        lastHash: claim.last_hash,
-        blockHashRoot: claim.block_hash_root,
-    }
-}
-
 /// Splits withdrawals into as many transactions as their calls' gas needs.
 fn portions(withdrawals: &[Recorded]) -> Vec<&[Recorded]> {
     let gas = |w: &Recorded| w.withdrawal.gas_limit.saturating_to::<u64>().min(MAX_CALLS_GAS).saturating_add(PROOF_GAS);
@@ -118,7 +106,7 @@ fn together(proofs: &[Vec<Bytes>]) -> Result<(Vec<Bytes>, Vec<Bytes>)> {
 pub(super) async fn pay(session: &Session, l2: &L2, claim: &Claim, withdrawals: &[Recorded]) -> Result<Vec<Included>> {
     let bridge = session.chain.addresses.bridge;
     let (_, header) = l2.header(claim.last_hash).await?;
-    let claim_ = preimage(claim);
+    let claim_ = ClaimPreimage::from(claim);
     let mut all = Vec::new();
     for portion in portions(withdrawals) {
         let slots = portion.iter().map(|w| w.withdrawal.slot()).collect();

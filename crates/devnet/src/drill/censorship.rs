@@ -39,15 +39,7 @@ pub(super) async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finis
     let world = World::start(&config, (0..SEATS).map(|place| (place, sin)).collect(), timeline).await?;
     let outcome = observe(&config, &world, &ignored, &anyone).await;
     let (l1_rpc, l1) = world.stop().await;
-    match outcome {
-        Ok(report) => Ok(Finished { report: Report::Censorship(report), l1_rpc, l1 }),
-        Err(error) => {
-            if let Some(l1) = l1 {
-                l1.stop().await;
-            }
-            Err(error)
-        }
-    }
+    Finished::of(outcome.map(Report::Censorship), l1_rpc, l1).await
 }
 
 async fn observe(

@@ -10,7 +10,6 @@ use super::{
     world::{View, until},
 };
 use crate::{
-    l1::EmbeddedL1Handle,
     network::{start_l1, watch, watcher},
     processes::{Founding, SeatClient, Seats, Tip},
 };
@@ -65,23 +64,7 @@ pub(super) async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finis
     timeline.tell("starting a network: L1, contracts, four seats in processes of their own, watchtower");
     let (l1, l1_rpc, l1_beacon) = start_l1(&config.l1, &config.directory).await?;
     let outcome = on_l1(&config, (&l1_rpc, &l1_beacon), timeline).await;
-    finish(outcome, l1_rpc, l1).await
-}
-
-async fn finish(
-    outcome: Result<Report, DrillError>,
-    l1_rpc: String,
-    l1: Option<EmbeddedL1Handle>,
-) -> Result<Finished, DrillError> {
-    match outcome {
-        Ok(report) => Ok(Finished { report, l1_rpc, l1 }),
-        Err(error) => {
-            if let Some(l1) = l1 {
-                l1.stop().await;
-            }
-            Err(error)
-        }
-    }
+    Finished::of(outcome, l1_rpc, l1).await
 }
 
 /// The network of this drill.

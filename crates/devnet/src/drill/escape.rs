@@ -33,15 +33,7 @@ pub(super) async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finis
     let mut world = World::start(&config, Vec::new(), timeline).await?;
     let outcome = observe(&config, &mut world).await;
     let (l1_rpc, l1) = world.stop().await;
-    match outcome {
-        Ok(report) => Ok(Finished { report: Report::Escape(report), l1_rpc, l1 }),
-        Err(error) => {
-            if let Some(l1) = l1 {
-                l1.stop().await;
-            }
-            Err(error)
-        }
-    }
+    Finished::of(outcome.map(Report::Escape), l1_rpc, l1).await
 }
 
 async fn observe(config: &DrillConfig, world: &mut World) -> Result<EscapeReport, DrillError> {

@@ -26,6 +26,7 @@ mod slash;
 mod world;
 
 use crate::{
+    l1::EmbeddedL1Handle,
     network::{L1Choice, NetworkError},
     processes::{ProcessError, Program},
 };
@@ -342,7 +343,26 @@ pub struct Finished {
     /// L1's RPC endpoint.
     pub l1_rpc: String,
     /// The embedded L1.
-    pub l1: Option<crate::l1::EmbeddedL1Handle>,
+    pub l1: Option<EmbeddedL1Handle>,
+}
+
+impl Finished {
+    /// What came of a drill whose network is stopped; of one that failed, L1 is stopped too.
+    async fn of(
+        outcome: Result<Report, DrillError>,
+        l1_rpc: String,
+        l1: Option<EmbeddedL1Handle>,
+    ) -> Result<Self, DrillError> {
+        match outcome {
+            Ok(report) => Ok(Self { report, l1_rpc, l1 }),
+            Err(error) => {
+                if let Some(l1) = l1 {
+                    l1.stop().await;
+                }
+                Err(error)
+            }
+        }
+    }
 }
 
 /// Runs a drill and tells the timeline as it goes.

@@ -28,15 +28,7 @@ pub(super) async fn run(config: DrillConfig, sin: Sin, timeline: Timeline) -> Re
     let world = World::start(&config, vec![(SINNER, sin)], timeline).await?;
     let outcome = observe(&config, &world).await;
     let (l1_rpc, l1) = world.stop().await;
-    match outcome {
-        Ok(report) => Ok(Finished { report, l1_rpc, l1 }),
-        Err(error) => {
-            if let Some(l1) = l1 {
-                l1.stop().await;
-            }
-            Err(error)
-        }
-    }
+    Finished::of(outcome, l1_rpc, l1).await
 }
 
 async fn observe(config: &DrillConfig, world: &World) -> Result<Report, DrillError> {

@@ -147,8 +147,28 @@ fn read_message(block: &BlockRef, log: &L1Log, position: &mut Position) -> Resul
     if event.index != position.messages.get() {
         return Err(ReadError::Discontinuity(format!("message {} came, {} was next", event.index, position.messages)));
     }
-    let kind = event.kind.try_into().map_err(|e| L1Error::invalid("eth_getLogs", format!("{e}")))?;
-    let message = Message {
+    let event_acc = event.acc;
+    let message = message_of(event)?;
+    if message.l1_block != block.number || message.l1_time != block.time {
+        return Err(L1Error::invalid(
+            "eth_getLogs",
+            format!("message {} names another block than its own", message.index),
+        )
+        .into());
+    }
+    let acc = message.accumulate(position.acc);
+    if acc != event_acc {
+        return Err(ReadError::Discontinuity(format!("message {} does not lead to its accumulator", message.index)));
+    }
+    position.messages = position.messages.next();
+    position.acc = acc;
+    Ok(L1EventKind::Message { message: Box::new(message), acc })
+}
+
+/// The message that the inbox tells of.
+pub(crate) fn message_of(event: Inbox::MessageSent) -> Result<Message, L1Error> {
+    let kind = event.kind.try_into().map_err(|e| L1Error::invalid("eth_getLogs", format!("a MessageSent log: {e}")))?;
+    Ok(Message {
         kind,
         index: MessageIndex::new(event.index),
         l1_block: L1Height::new(event.l1Block),
@@ -159,21 +179,7 @@ fn read_message(block: &BlockRef, log: &L1Log, position: &mut Position) -> Resul
         mint: event.mint,
         gas: Gas::new(event.gas),
         data: event.data,
-    };
-    if message.l1_block != block.number || message.l1_time != block.time {
-        return Err(L1Error::invalid(
-            "eth_getLogs",
-            format!("message {} names another block than its own", message.index),
-        )
-        .into());
-    }
-    let acc = message.accumulate(position.acc);
-    if acc != event.acc {
-        return Err(ReadError::Discontinuity(format!("message {} does not lead to its accumulator", message.index)));
-    }
-    position.messages = position.messages.next();
-    position.acc = acc;
-    Ok(L1EventKind::Message { message: Box::new(message), acc })
+    })
 }
 
 async fn read_batch(
@@ -185,7 +191,7 @@ async fn read_batch(
     position: &mut Position,
 ) -> Result<L1EventKind, ReadError> {
     let event = Inbox::BatchPosted::decode_log(&log.log).map_err(|e| undecodable("BatchPosted", &e))?.data;
-    let statement = statement(&event.statement);
+    let statement = Batch::from(event.statement);
     let index = position.batches.next();
     if event.batchIndex != index.get() {
         return Err(ReadError::Discontinuity(format!("batch {} came, {index} was next", event.batchIndex)));
@@ -193,14 +199,7 @@ async fn read_batch(
     if statement.inboxTip != position.tip {
         return Err(ReadError::Discontinuity(format!("batch {index} stands on another history of batches")));
     }
-    let claim = Claim {
-        rollup,
-        batch_index: index,
-        parent: statement.parentClaim,
-        prev_hash: statement.prevHash,
-        last_hash: statement.lastHash,
-        block_hash_root: statement.blockHashRoot,
-    };
+    let claim = Claim { rollup, ..Claim::stated(index, &statement) };
     // A self-sequenced batch has no claim yet.
     let is_default = if event.signers == 0 { event.claimId.is_zero() } else { claim.id() == event.claimId };
     if !is_default {
@@ -257,24 +256,4 @@ fn data_source(
         "eth_getTransactionByHash",
         format!("transaction {} does not carry the data that its batch commits to", transaction.hash),
     ))
-}
-
-/// The event's struct as the one that is signed: the same fields.
-fn statement(batch: &Inbox::Batch) -> Batch {
-    Batch {
-        rollup: batch.rollup,
-        term: batch.term,
-        genesis: batch.genesis,
-        firstHeight: batch.firstHeight,
-        lastHeight: batch.lastHeight,
-        parentClaim: batch.parentClaim,
-        prevHash: batch.prevHash,
-        lastHash: batch.lastHash,
-        blockHashRoot: batch.blockHashRoot,
-        lastBlockTime: batch.lastBlockTime,
-        messageCount: batch.messageCount,
-        messageAcc: batch.messageAcc,
-        inboxTip: batch.inboxTip,
-        dataHash: batch.dataHash,
-    }
 }

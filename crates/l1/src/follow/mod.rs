@@ -26,6 +26,7 @@ mod settled;
 mod tests;
 
 pub use chain::{Checkpoint, Position};
+pub(crate) use events::message_of;
 pub use events::{DataSource, L1Event, L1EventKind, PostedBatch, RegistryEvent, SlasherEvent};
 pub use settled::Settled;
 

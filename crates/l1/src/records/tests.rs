@@ -2,6 +2,7 @@ use super::*;
 use crate::testing::{ADDRESSES, Act, FakeL1, ROLLUP};
 use alloy_primitives::Address;
 use surety_contracts::{CHAIN_FILE_VERSION, Parameters, Profile, genesis::L2Genesis};
+use surety_types::Seconds;
 
 fn chain() -> ChainFile {
     let protocol = Parameters::of(Profile::Ci, ROLLUP.get());

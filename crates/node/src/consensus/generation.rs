@@ -10,11 +10,12 @@
 //! certificates of what was final.
 
 use super::epochs::Boundary;
+use crate::durable;
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 use surety_types::Term;
@@ -70,13 +71,8 @@ impl Generation {
     pub(super) fn begin(consensus: &Path, cut: Boundary) -> io::Result<Self> {
         let directory = consensus.join(format!("after-{}", cut.term));
         fs::create_dir_all(&directory)?;
-        let new = directory.join("boundary.new");
-        let mut file = File::create(&new)?;
         let written = Written { term: cut.term.get(), height: cut.height, genesis: cut.genesis };
-        file.write_all(&serde_json::to_vec(&written)?)?;
-        file.sync_all()?;
-        fs::rename(&new, directory.join(FILE))?;
-        File::open(&directory)?.sync_all()?;
+        durable::replace(&directory.join(FILE), &written)?;
         File::open(consensus)?.sync_all()?;
         Ok(Self { cut: Some(cut), directory })
     }

@@ -6,11 +6,13 @@ use super::{
     metrics,
     state::{BelowBase, Progress, Waiting},
 };
-use crate::consensus::{Boundary, TermSchedule};
+use crate::{
+    consensus::{Boundary, TermSchedule},
+    durable,
+};
 use alloy_primitives::B256;
 use parking_lot::RwLock;
 use std::{
-    io::Write,
     path::Path,
     sync::{
         Arc,
@@ -344,7 +346,7 @@ impl Follower {
             return Ok(());
         }
         let path = &self.config.progress;
-        store_file(path, &self.progress)
+        durable::replace(path, &self.progress)
             .map_err(|e| FollowerError::Progress { path: path.display().to_string(), reason: e.to_string() })?;
         self.saved = Some(self.progress.clone());
         Ok(())
@@ -433,17 +435,4 @@ fn load(path: &Path, genesis: &DerivedBatch) -> Option<Progress> {
         .inspect_err(|error| tracing::warn!(path = %path.display(), %error, "the follower's progress is unreadable"))
         .ok()?;
     (progress.genesis() == genesis).then_some(progress)
-}
-
-/// Replaces the file: a crash leaves the old one or the new one.
-fn store_file(path: &Path, progress: &Progress) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = std::fs::File::create(&new)?;
-    file.write_all(&serde_json::to_vec(progress)?)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => std::fs::File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
 }

@@ -16,7 +16,7 @@ use surety_stf::{
     transition::{Applied, apply},
 };
 use surety_types::{
-    ChainParameters, Header, L2Height, Message, MessageIndex, RollupId,
+    ChainParameters, Header, L2Height, Message, MessageIndex,
     claim::{BlockHashTree, Claim},
     predeploys,
     signing::Batch,
@@ -272,23 +272,13 @@ fn mismatches(statement: &Batch, prev_hash: B256, hashes: &[B256]) -> Vec<Mismat
 /// The end of a posted batch, for the progress.
 pub(super) fn derived(parent: &DerivedBatch, batch: &PostedBatch, block: BlockRef, outcome: &Outcome) -> DerivedBatch {
     let statement = &batch.statement;
-    let (rollup, batch_index) = (RollupId::new(statement.rollup), batch.index);
     let signed = batch.is_signed();
-    let claim = if signed {
-        Claim {
-            rollup,
-            batch_index,
-            parent: statement.parentClaim,
-            prev_hash: statement.prevHash,
-            last_hash: statement.lastHash,
-            block_hash_root: statement.blockHashRoot,
-        }
-    } else {
+    let mut claim = Claim::stated(batch.index, statement);
+    if !signed {
         // One block, of which the statement says nothing.
-        let block_hash_root = BlockHashTree::new(&[outcome.last_hash]).map(|tree| tree.root()).unwrap_or_default();
-        let (parent, prev_hash) = (parent.claim.id(), parent.last_hash);
-        Claim { rollup, batch_index, parent, prev_hash, last_hash: outcome.last_hash, block_hash_root }
-    };
+        (claim.parent, claim.prev_hash, claim.last_hash) = (parent.claim.id(), parent.last_hash, outcome.last_hash);
+        claim.block_hash_root = BlockHashTree::new(&[outcome.last_hash]).map(|tree| tree.root()).unwrap_or_default();
+    }
     DerivedBatch {
         index: batch.index,
         block: Some(block),

@@ -146,7 +146,7 @@ impl FakeL1 {
                 world.blobs.insert(hash, blob);
             }
         }
-        let statement = crate::poster::on_l1(&proposal.statement);
+        let statement = Inbox::Batch::from(proposal.statement.clone());
         let self_sequenced = proposal.statement.lastHash.is_zero() && proposal.statement.dataHash.is_zero();
         let signers = if self_sequenced { 0 } else { 7 };
         let call = Inbox::postBatchCall {
@@ -160,14 +160,7 @@ impl FakeL1 {
         let mined = world.chain.last_mut().unwrap();
         let index = BatchIndex::new(mined.position.2 + 1);
         let s = &proposal.statement;
-        let claim = Claim {
-            rollup: ROLLUP,
-            batch_index: index,
-            parent: s.parentClaim,
-            prev_hash: s.prevHash,
-            last_hash: s.lastHash,
-            block_hash_root: s.blockHashRoot,
-        };
+        let claim = Claim::stated(index, s);
         if self_sequenced {
             // L1 tells of the term first.
             let event = SequencerRegistry::TermStarted { term: s.term, time: block.time.get() };

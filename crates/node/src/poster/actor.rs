@@ -22,7 +22,6 @@ use surety_l1::{
 use surety_types::{
     L2Height, Milliseconds,
     claim::{BlockHashTree, Claim},
-    signing::Batch,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -365,15 +364,15 @@ fn outgoing(config: &Config, chain: &Chain, signed: &Signed, ancestry: &[Claim])
         Form::Calldata => (signed.proposal.payload.clone(), Vec::new()),
         Form::Blobs => (Bytes::new(), blobs(&signed.proposal.payload)?.into_iter().map(|blob| *blob).collect()),
     };
-    let statement = on_l1(statement);
+    let statement = statement.clone().into();
     let input = if let [parent] = ancestry {
-        let parent = parent_claim(parent);
+        let parent = parent.into();
         Inbox::postBatchCall { statement, parent, leftSiblings: left_siblings, signers, signatures, data }.abi_encode()
     } else {
         // Nobody signed the batches before: who signs this one answers for their claims too.
         Inbox::postBatchWithCall {
             statement,
-            ancestry: ancestry.iter().map(parent_claim).collect(),
+            ancestry: ancestry.iter().map(Into::into).collect(),
             leftSiblings: left_siblings,
             signers,
             signatures,
@@ -385,42 +384,12 @@ fn outgoing(config: &Config, chain: &Chain, signed: &Signed, ancestry: &[Claim])
     Ok(Outgoing { to: TxKind::Call(config.inbox), value: U256::ZERO, input: input.into(), blobs, gas_limit: None })
 }
 
-/// A claim as the inbox takes it.
-pub(super) fn parent_claim(claim: &Claim) -> Inbox::ParentClaim {
-    Inbox::ParentClaim {
-        parentId: claim.parent,
-        prevHash: claim.prev_hash,
-        lastHash: claim.last_hash,
-        blockHashRoot: claim.block_hash_root,
-    }
-}
-
 /// The siblings to the left on the last leaf's path, from the leaf up: those that L1 cannot know.
 pub(super) fn left_siblings(hashes: &[alloy_primitives::B256]) -> Vec<alloy_primitives::B256> {
     let Some(tree) = BlockHashTree::new(hashes) else { return Vec::new() };
     let index = hashes.len().saturating_sub(1);
     let path = tree.path(index);
     path.iter().enumerate().filter(|(level, _)| (index >> level) & 1 == 1).map(|(_, sibling)| *sibling).collect()
-}
-
-/// A statement as the inbox's bindings have it.
-pub(crate) fn on_l1(s: &Batch) -> Inbox::Batch {
-    Inbox::Batch {
-        rollup: s.rollup,
-        term: s.term,
-        genesis: s.genesis,
-        firstHeight: s.firstHeight,
-        lastHeight: s.lastHeight,
-        parentClaim: s.parentClaim,
-        prevHash: s.prevHash,
-        lastHash: s.lastHash,
-        blockHashRoot: s.blockHashRoot,
-        lastBlockTime: s.lastBlockTime,
-        messageCount: s.messageCount,
-        messageAcc: s.messageAcc,
-        inboxTip: s.inboxTip,
-        dataHash: s.dataHash,
-    }
 }
 
 /// Time since a block; none while a clock that is behind says that it is yet to come.

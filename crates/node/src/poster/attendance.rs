@@ -11,7 +11,7 @@
 
 use super::{
     Form, ProposalError, TermNow,
-    actor::{Work, left_siblings, on_l1, parent_claim},
+    actor::{Work, left_siblings},
     boundary::{Cut, batch_block},
     proposal::{blobs, data_hash, expected},
     terms,
@@ -349,8 +349,8 @@ fn outgoing(
         Form::Blobs => (Bytes::new(), blobs(&attendance.payload)?.into_iter().map(|blob| *blob).collect()),
     };
     let input = Idle::attendCall {
-        statement: on_l1(&attendance.statement).into(),
-        ancestry: call.ancestry.iter().map(|claim| parent_claim(claim).into()).collect(),
+        statement: attendance.statement.into(),
+        ancestry: call.ancestry.iter().map(Into::into).collect(),
         leftSiblings: left_siblings(&attendance.hashes),
         place: U256::from(call.place),
         signature: Bytes::copy_from_slice(signature.0.as_slice()),

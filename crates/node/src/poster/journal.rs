@@ -2,11 +2,11 @@
 //! the same bytes are posted again.
 
 use super::{Form, Proposal};
+use crate::durable;
 use alloy_primitives::{B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    io::Write,
     path::{Path, PathBuf},
 };
 use surety_types::signing::{Batch, Signature, SignatureSet};
@@ -73,13 +73,7 @@ impl Journal {
             signatures: signed.signatures.signatures.clone(),
             nonce: signed.nonce,
         };
-        let path = self.path(first);
-        let new = path.with_extension("new");
-        let mut file = std::fs::File::create(&new)?;
-        file.write_all(&serde_json::to_vec(&disk)?)?;
-        file.sync_all()?;
-        std::fs::rename(&new, &path)?;
-        std::fs::File::open(&self.directory)?.sync_all()?;
+        durable::replace(&self.path(first), &disk)?;
         self.kept.insert(first, signed);
         Ok(())
     }

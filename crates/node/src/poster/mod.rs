@@ -25,8 +25,6 @@ mod terms;
 mod tests;
 mod verifier;
 
-#[cfg(test)]
-pub(crate) use actor::on_l1;
 pub use actor::{Config, Poster, PosterError, Sources};
 pub use attendance::{Attendant, Patience};
 pub use boundary::{Cut, CutError, batch_block, cut};
