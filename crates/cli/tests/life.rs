@@ -37,8 +37,8 @@ fn seats_of_processes_rotate_keys_answer_for_old_ones_and_leave_with_what_is_lef
         world.start(seat);
     }
     world.reach(&RUNNING, 5, SOON);
-    let watch = world.watch();
     refused(&world, 1, &["top-up"], "which is par: nothing to do");
+    let watch = world.watch();
     refused(&world, 1, &["withdraw"], "`surety seat exit` comes first");
 
     // Four at once, so that neither the old keys nor the new ones alone would do: nobody may drop the old ones too early.
@@ -76,7 +76,9 @@ fn seats_of_processes_rotate_keys_answer_for_old_ones_and_leave_with_what_is_lef
     // (It never ran, so it may have been fined for that, too: at most 4 %.)
     let left = ether(&world.status(ABSENT), "bond");
     assert!((13.92..=15.2).contains(&left), "{left}: {}", watch.said());
-    assert_eq!(ether(&world.status(OFFENDER), "owed"), 15.2);
+    // Half of its own rest, less what it was fined should the committee have kept L1 waiting on a busy machine.
+    let owed = ether(&world.status(OFFENDER), "owed");
+    assert!((13.92..=15.2).contains(&owed), "{owed}");
     let said = advice(&world, OFFENDER);
     assert!(said.contains("a top-up does not bring it back") && said.contains("surety seat exit"), "{said}");
     refused(&world, OFFENDER, &["top-up"], "a fault froze seat");

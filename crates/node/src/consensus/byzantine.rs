@@ -10,6 +10,7 @@
 //! | [`Sin::Equivocate`] | as a leader: block A and its vote to all peers but one, block B of the same view and a vote for it to that one |
 //! | [`Sin::NullifyFinalized`] | beside its vote to make a block final, a vote to give the view up |
 //! | [`Sin::Censor`] | as a leader: blocks without one account's transactions, or without anything new from L1 either; and no vote for blocks with that ([`Censorship`]) |
+//! | [`Sin::WithholdBatches`] | all but signatures under batch statements, from when it is told to |
 //! | [`Sin::DoubleBatch`] | beside a batch statement that it signed, one for the same last height with another result; both are passed on to all peers, as whoever asked for them would |
 
 use super::{
@@ -43,6 +44,8 @@ pub enum Sin {
     NullifyFinalized,
     /// Two results for one last height.
     DoubleBatch,
+    /// No result for any.
+    WithholdBatches,
     /// This account is ignored, as far as [`Misbehaviour::censor`] says.
     Censor(Address),
 }
@@ -191,6 +194,11 @@ impl Misbehaviour {
         let first = SignedStatement { statement: statement.clone().into(), signature };
         self.done(Equivocation { first, second });
         both
+    }
+
+    /// Whether it signs no batch statement.
+    pub(super) fn withholds_batches(&self) -> bool {
+        self.inner.sin == Sin::WithholdBatches && self.inner.state.lock().armed
     }
 
     /// The domain of all votes.

@@ -10,23 +10,22 @@ use super::{
     epochs::Epochs,
 };
 use crate::builder::{Blocks, decode_aux};
-use alloy_primitives::U64;
+use alloy_primitives::{B256, U64};
 use commonware_consensus::Epochable as _;
 use std::sync::Arc;
 use surety_rpc::{CertifiedBlock, Feed, FinalizationCertificate};
 use surety_state::StoredBlock;
-use surety_types::RollupId;
+use surety_types::{
+    RollupId,
+    signing::{Finalize, SignatureSet},
+};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// Blocks that are published again after a start.
 const RECALLED: u64 = 1_024;
 
 /// A stored block as it is published.
-pub(crate) fn certified(
-    rollup: RollupId,
-    block: &StoredBlock,
-    certificate: Option<FinalizationCertificate>,
-) -> CertifiedBlock {
+fn certified(rollup: RollupId, block: &StoredBlock, certificate: Option<FinalizationCertificate>) -> CertifiedBlock {
     let context = decode_aux(rollup, &block.aux);
     let body = ConsensusBlock::new(block.block.header.clone(), context, block.block.transactions.clone());
     CertifiedBlock {
@@ -37,11 +36,33 @@ pub(crate) fn certified(
     }
 }
 
+/// Certificates of the blocks that this node holds to be final. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Certificates {
+    epochs: Epochs,
+    marshal: Marshal,
+}
+
+impl Certificates {
+    pub(super) const fn new(epochs: Epochs, marshal: Marshal) -> Self {
+        Self { epochs, marshal }
+    }
+
+    /// A quorum's votes for the block of this height and hash; `None` if it is not final, or became so as another's ancestor.
+    pub(super) async fn of(&self, height: u64, hash: B256) -> Option<(Finalize, SignatureSet)> {
+        let found = self.marshal.get_finalization(self.epochs.height(height)).await?;
+        if from_digest(found.proposal.payload) != hash {
+            return None;
+        }
+        let scheme = self.epochs.scheme_of(found.proposal.epoch().get())?;
+        Some((scheme.finalize(&found.proposal)?, scheme.signature_set(&found.certificate)))
+    }
+}
+
 pub(super) fn start<E: Runtime>(
     context: &E,
     blocks: Blocks,
-    epochs: Epochs,
-    marshal: Marshal,
+    certificates: Certificates,
     feed: Arc<Feed>,
     mut finalized: broadcast::Receiver<Arc<StoredBlock>>,
 ) {
@@ -49,12 +70,14 @@ pub(super) fn start<E: Runtime>(
         let store = blocks.store().clone();
         let rollup = blocks.parameters().rollup;
         // What was final before this generation is published already, or on L1.
-        let mut next = store.committed().number.saturating_sub(RECALLED).max(epochs.base().saturating_add(1));
+        let mut next =
+            store.committed().number.saturating_sub(RECALLED).max(certificates.epochs.base().saturating_add(1));
         loop {
             while next <= store.committed().number {
                 match store.block_by_number(next) {
                     Ok(Some(block)) => {
-                        let certificate = certificate(&epochs, &marshal, &block).await;
+                        let certificate = certificates.of(next, block.hash).await;
+                        let certificate = certificate.map(|(vote, set)| FinalizationCertificate::new(&vote, &set));
                         feed.publish(certified(rollup, &block, certificate));
                     }
                     Ok(None) => break,
@@ -70,14 +93,4 @@ pub(super) fn start<E: Runtime>(
             }
         }
     });
-}
-
-async fn certificate(epochs: &Epochs, marshal: &Marshal, block: &StoredBlock) -> Option<FinalizationCertificate> {
-    let found = marshal.get_finalization(epochs.height(block.block.header.number)).await?;
-    if from_digest(found.proposal.payload) != block.hash {
-        return None;
-    }
-    let scheme = epochs.scheme_of(found.proposal.epoch().get())?;
-    let statement = scheme.finalize(&found.proposal)?;
-    Some(FinalizationCertificate::new(&statement, &scheme.signature_set(&found.certificate)))
 }

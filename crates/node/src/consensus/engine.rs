@@ -10,7 +10,7 @@ use super::{
     arrival::Arrival,
     block::{BlockLimits, Hash, to_digest},
     byzantine::{Bent, Tap},
-    certified,
+    certified::{self, Certificates},
     committee::{Committee, TermSchedule},
     epochs::{Boundary, Epochs},
     finalizer::{Finalizer, boundaries},
@@ -265,12 +265,14 @@ where
         backfill: channels.backfill,
     };
     let marshal = keeper::start(&context, &shared, &epochs, &cache, sources, deliveries).await;
-    certified::start(&context, shared.blocks.clone(), epochs.clone(), marshal.clone(), feed, published);
+    let certificates = Certificates::new(epochs.clone(), marshal.clone());
+    certified::start(&context, shared.blocks.clone(), certificates.clone(), feed, published);
     context.child("finalize").spawn(move |_| finalizer.run());
 
     transactions::start(&context, shared.clone(), channels.transactions);
     let (witness, reports) = Witness::new();
-    statements::start(&context, shared.clone(), statements, witness.clone(), requests, channels.statements);
+    let asked = (requests, certificates);
+    statements::start(&context, shared.clone(), statements, witness.clone(), asked, channels.statements);
     gossip::start(&context, evidence.clone(), reports, channels.evidence);
     status::start(&context, shared.clone(), epochs.clone(), marshal.clone(), arrival, channels.status);
 

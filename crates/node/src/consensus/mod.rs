@@ -42,10 +42,9 @@ mod tests;
 mod transactions;
 
 pub use application::SignedReceipt;
-pub(crate) use certified::certified;
 pub use committee::{Committee, CommitteeError, MAX_MEMBERS, Member, TermSchedule};
 pub use engine::Timing;
 pub use epochs::Boundary;
 pub use scheme::{Certificate, Scheme};
 pub use seat::{PeerAddresses, Quotas, Seat, SeatConfig, SeatError, SeatHandle, peer_public_key};
-pub use statements::{BatchSignatures, BatchVerifier, GatherError, MAX_DATA, duty};
+pub use statements::{BatchSignatures, BatchVerifier, Finalization, GatherError, Gathered, MAX_DATA, duty};

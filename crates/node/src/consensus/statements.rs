@@ -10,11 +10,14 @@
 //! answer = 1 ‖ EIP-712 digest of the statement (32) ‖ signature (64)
 //! ```
 //!
-//! A seat that cannot verify yet (its own L1 view or execution is behind) stays silent; who asks repeats itself.
+//! A seat that cannot verify yet (its own L1 view or execution is behind) stays silent; who asks repeats itself. If no quorum
+//! answers in time but more than a third does, and a quorum has made the last block final, then whoever asked gets both: in the
+//! end L1 takes that, too.
 
 use super::{
     application::{Shared, blocking, now},
     byzantine::Misbehaviour,
+    certified::Certificates,
     engine::Runtime,
     gossip::{Seen, Witness},
 };
@@ -27,7 +30,7 @@ use std::{sync::Arc, time::Duration};
 use surety_types::{
     L2Height, Milliseconds, Term,
     evidence::SignedStatement,
-    signing::{Batch, Signature, SignatureSet, Statement, quorum},
+    signing::{Batch, Finalize, Signature, SignatureSet, Statement, quorum},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -67,6 +70,24 @@ impl BatchVerifier {
     }
 }
 
+/// What came of asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gathered {
+    /// Signatures under the statement, of a quorum unless there is a finalisation.
+    pub signatures: SignatureSet,
+    /// For want of a quorum, of which more than a third came: a quorum's votes for the statement's last block, in its term.
+    pub finalization: Option<Finalization>,
+}
+
+/// A quorum's votes for a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finalization {
+    /// What they signed.
+    pub vote: Finalize,
+    /// Their signatures.
+    pub signatures: SignatureSet,
+}
+
 /// Why there is no quorum of signatures.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GatherError {
@@ -101,7 +122,7 @@ pub(super) struct Request {
     statement: Batch,
     data: Bytes,
     timeout: Duration,
-    answer: oneshot::Sender<Result<SignatureSet, GatherError>>,
+    answer: oneshot::Sender<Result<Gathered, GatherError>>,
 }
 
 /// The questions of this node, for one service after the other.
@@ -121,11 +142,12 @@ impl BatchSignatures {
         (Self { requests }, Arc::new(tokio::sync::Mutex::new(receiver)))
     }
 
-    /// Signatures of more than two thirds of the committee of `statement.term`, this seat's own among them if it agrees.
+    /// Signatures of more than two thirds of the committee of `statement.term`, this seat's own among them if it agrees. When time
+    /// is out, those of more than one third if a quorum made the last block final.
     ///
     /// # Errors
     /// See [`GatherError`].
-    pub async fn gather(&self, statement: Batch, data: Bytes, timeout: Duration) -> Result<SignatureSet, GatherError> {
+    pub async fn gather(&self, statement: Batch, data: Bytes, timeout: Duration) -> Result<Gathered, GatherError> {
         if data.len() > MAX_DATA {
             return Err(GatherError::TooLong(data.len()));
         }
@@ -231,7 +253,7 @@ struct Open {
     data: Bytes,
     message: Vec<u8>,
     signatures: HashMap<usize, Signature>,
-    answer: oneshot::Sender<Result<SignatureSet, GatherError>>,
+    answer: oneshot::Sender<Result<Gathered, GatherError>>,
     asked: Milliseconds,
     ends: Milliseconds,
 }
@@ -275,6 +297,7 @@ struct Service<E, S> {
     context: E,
     shared: Arc<Shared>,
     statements: Statements,
+    certificates: Certificates,
     /// Every signature that comes in is evidence.
     witness: Witness,
     sender: S,
@@ -301,7 +324,7 @@ pub(super) fn start<E: Runtime, S, R>(
     shared: Arc<Shared>,
     statements: Statements,
     witness: Witness,
-    requests: Requests,
+    (requests, certificates): (Requests, Certificates),
     (sender, mut receiver): (S, R),
 ) where
     S: Sender<PublicKey = PublicKey>,
@@ -312,6 +335,7 @@ pub(super) fn start<E: Runtime, S, R>(
             context,
             shared,
             statements,
+            certificates,
             witness,
             sender,
             open: HashMap::default(),
@@ -385,6 +409,9 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
         let (Some(verifier), Some(guard)) = (self.statements.verifier.clone(), self.shared.guard.clone()) else {
             return;
         };
+        if self.shared.misbehaviour.as_ref().is_some_and(Misbehaviour::withholds_batches) {
+            return;
+        }
         let digest = self.statements.domain.digest(&statement);
         let member = self.shared.schedule.committee(Term::new(statement.term));
         let rollup = self.shared.blocks.parameters().rollup.get();
@@ -447,15 +474,7 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
             .collect();
         for digest in done {
             let Some(open) = self.open.remove(&digest) else { continue };
-            let (have, need) = (open.signatures.len() as u32, open.need());
-            let result = if have >= need {
-                Ok(SignatureSet::from_places(open.signatures))
-            } else {
-                Err(GatherError::Timeout { have, need })
-            };
-            self.closed.insert(digest, Closed { committee: open.committee, statement: open.statement, at: now });
-            // Whoever asked may have lost interest.
-            let _ = open.answer.send(result);
+            self.close(digest, open, now);
         }
         self.closed.retain(|_, closed| now.since(closed.at) < millis(KEPT));
         let mut again = Vec::new();
@@ -469,6 +488,31 @@ impl<E: Runtime, S: Sender<PublicKey = PublicKey>> Service<E, S> {
         for (statement, data) in again {
             self.work(statement, data, None);
         }
+    }
+
+    /// Answers whoever asked, who may have lost interest.
+    fn close(&mut self, digest: B256, open: Open, now: Milliseconds) {
+        let (have, need, members) = (open.signatures.len(), open.need(), open.committee.len());
+        let Open { committee, statement, signatures, answer, .. } = open;
+        let signatures = SignatureSet::from_places(signatures);
+        let none = GatherError::Timeout { have: have as u32, need };
+        if have as u32 >= need {
+            let _ = answer.send(Ok(Gathered { signatures, finalization: None }));
+        } else if have * 3 > members {
+            let (certificates, statement) = (self.certificates.clone(), statement.clone());
+            self.context.child("finalization").spawn(move |_| async move {
+                let found = certificates.of(statement.lastHeight, statement.lastHash).await;
+                let found = found.filter(|(vote, _)| (vote.term, vote.genesis) == (statement.term, statement.genesis));
+                let finalization = found.map(|(vote, signatures)| Finalization { vote, signatures });
+                let _ = answer.send(match finalization {
+                    Some(_) => Ok(Gathered { signatures, finalization }),
+                    None => Err(none),
+                });
+            });
+        } else {
+            let _ = answer.send(Err(none));
+        }
+        self.closed.insert(digest, Closed { committee, statement, at: now });
     }
 }
 

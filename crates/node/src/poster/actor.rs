@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    consensus::{BatchSignatures, TermSchedule},
+    consensus::{BatchSignatures, Finalization, TermSchedule},
     follower::{ApplyError, Chain, DerivedBatch, Status},
 };
 use alloy_primitives::{Address, Bytes, TxKind, U256};
@@ -232,7 +232,8 @@ impl Poster {
         self.carry(signed, &tip, &ancestry).await
     }
 
-    /// The batch in the journal, if L1 would still take its statement.
+    /// The batch in the journal, if L1 would still take its statement. What fewer than a quorum signed is only worth a wait if it
+    /// is on its way: meanwhile the others may sign.
     fn signed_before(&self, tip: &DerivedBatch, standing: &Standing) -> Option<Signed> {
         let signed = self.journal.get(tip.last.next().get())?;
         let s = &signed.proposal.statement;
@@ -240,7 +241,8 @@ impl Poster {
             && s.inboxTip == tip.tip
             && s.prevHash == tip.last_hash
             && s.term == standing.term.term.get()
-            && s.genesis == standing.term.genesis;
+            && s.genesis == standing.term.genesis
+            && (signed.gathered.finalization.is_none() || signed.nonce.is_some());
         fits.then(|| signed.clone())
     }
 
@@ -268,11 +270,11 @@ impl Poster {
             (proposal.payload, proposal.form) = (before.payload, before.form);
         }
         let asked = self.gatherer.gather(proposal.statement.clone(), proposal.payload.clone(), self.config.gather);
-        let signatures = match asked.await {
-            Ok(signatures) => signatures,
+        let gathered = match asked.await {
+            Ok(gathered) => gathered,
             Err(error) => return Ok(Err(Round::Trouble(error.to_string()))),
         };
-        let signed = Signed { proposal, signatures, nonce: None };
+        let signed = Signed { proposal, gathered, nonce: None };
         self.journal.put(signed.clone()).map_err(|e| trouble(&self.config, &e))?;
         Ok(Ok(signed))
     }
@@ -341,7 +343,12 @@ fn refused(error: &SubmitError) -> Round {
         {
             Round::Posted
         }
-        SubmitError::WouldRevert(revert) => Round::Trouble(format!("L1 would refuse the batch: {revert}")),
+        SubmitError::WouldRevert(revert) => match revert.decode::<Inbox::ThirdTooEarly>() {
+            Some(Inbox::ThirdTooEarly { from }) => {
+                Round::Trouble(format!("only a third of the seats signed, which L1 takes from {from} (Unix time) on"))
+            }
+            None => Round::Trouble(format!("L1 would refuse the batch: {revert}")),
+        },
         other if other.advice() == Advice::GiveUp => {
             tracing::error!(error = %other, "this node cannot post; others will");
             Round::Trouble(other.to_string())
@@ -359,17 +366,18 @@ fn outgoing(config: &Config, chain: &Chain, signed: &Signed, ancestry: &[Claim])
         hashes.push(hash.unwrap_or_default());
     }
     let left_siblings = left_siblings(&hashes);
-    let (signers, signatures) = (signed.signatures.signers, signed.signatures.to_bytes());
+    let (signers, signatures) = (signed.gathered.signatures.signers, signed.gathered.signatures.to_bytes());
     let (data, blobs) = match signed.proposal.form {
         Form::Calldata => (signed.proposal.payload.clone(), Vec::new()),
         Form::Blobs => (Bytes::new(), blobs(&signed.proposal.payload)?.into_iter().map(|blob| *blob).collect()),
     };
     let statement = statement.clone().into();
-    let input = if let [parent] = ancestry {
+    let finalization = signed.gathered.finalization.as_ref();
+    let input = if let ([parent], None) = (ancestry, finalization) {
         let parent = parent.into();
         Inbox::postBatchCall { statement, parent, leftSiblings: left_siblings, signers, signatures, data }.abi_encode()
     } else {
-        // Nobody signed the batches before: who signs this one answers for their claims too.
+        // Nobody signed the batches before: who signs this one answers for their claims too. Or few signed this one.
         Inbox::postBatchWithCall {
             statement,
             ancestry: ancestry.iter().map(Into::into).collect(),
@@ -377,11 +385,24 @@ fn outgoing(config: &Config, chain: &Chain, signed: &Signed, ancestry: &[Claim])
             signers,
             signatures,
             data,
-            finalization: Inbox::Finalization { view_: 0, parentView: 0, signers: 0, signatures: Bytes::new() },
+            finalization: finalization_call(finalization),
         }
         .abi_encode()
     };
     Ok(Outgoing { to: TxKind::Call(config.inbox), value: U256::ZERO, input: input.into(), blobs, gas_limit: None })
+}
+
+/// Votes for the last block as the contract takes them; none: a quorum signed the batch.
+fn finalization_call(finalization: Option<&Finalization>) -> Inbox::Finalization {
+    match finalization {
+        Some(Finalization { vote, signatures }) => Inbox::Finalization {
+            view_: vote.view,
+            parentView: vote.parentView,
+            signers: signatures.signers,
+            signatures: signatures.to_bytes(),
+        },
+        None => Inbox::Finalization { view_: 0, parentView: 0, signers: 0, signatures: Bytes::new() },
+    }
 }
 
 /// The siblings to the left on the last leaf's path, from the leaf up: those that L1 cannot know.

@@ -2,20 +2,23 @@
 //! the same bytes are posted again.
 
 use super::{Form, Proposal};
-use crate::durable;
+use crate::{
+    consensus::{Finalization, Gathered},
+    durable,
+};
 use alloy_primitives::{B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
-use surety_types::signing::{Batch, Signature, SignatureSet};
+use surety_types::signing::{Batch, Finalize, Signature, SignatureSet};
 
 /// A batch with its signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signed {
     pub(super) proposal: Proposal,
-    pub(super) signatures: SignatureSet,
+    pub(super) gathered: Gathered,
     /// Nonce of the transaction that carries it, once it was handed over.
     pub(super) nonce: Option<u64>,
 }
@@ -29,7 +32,19 @@ struct OnDisk {
     form: Form,
     signers: u64,
     signatures: Vec<Signature>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    finalization: Option<FinalizationOnDisk>,
     nonce: Option<u64>,
+}
+
+/// Votes for the statement's last block, in its term.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FinalizationOnDisk {
+    view: u64,
+    parent_view: u64,
+    signers: u64,
+    signatures: Vec<Signature>,
 }
 
 /// The files of one poster: one a batch, by first height.
@@ -69,8 +84,14 @@ impl Journal {
             statement: words(&signed.proposal.statement).to_vec(),
             payload: signed.proposal.payload.clone(),
             form: signed.proposal.form,
-            signers: signed.signatures.signers,
-            signatures: signed.signatures.signatures.clone(),
+            signers: signed.gathered.signatures.signers,
+            signatures: signed.gathered.signatures.signatures.clone(),
+            finalization: signed.gathered.finalization.as_ref().map(|votes| FinalizationOnDisk {
+                view: votes.vote.view,
+                parent_view: votes.vote.parentView,
+                signers: votes.signatures.signers,
+                signatures: votes.signatures.signatures.clone(),
+            }),
             nonce: signed.nonce,
         };
         durable::replace(&self.path(first), &disk)?;
@@ -102,9 +123,20 @@ impl Journal {
 fn read(path: &Path) -> Option<Signed> {
     let disk: OnDisk = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     let statement = statement(&<[B256; 14]>::try_from(disk.statement).ok()?)?;
-    let proposal = Proposal { statement, payload: disk.payload, form: disk.form };
+    let finalization = disk.finalization.map(|votes| Finalization {
+        vote: Finalize {
+            rollup: statement.rollup,
+            term: statement.term,
+            genesis: statement.genesis,
+            view: votes.view,
+            parentView: votes.parent_view,
+            blockHash: statement.lastHash,
+        },
+        signatures: SignatureSet { signers: votes.signers, signatures: votes.signatures },
+    });
     let signatures = SignatureSet { signers: disk.signers, signatures: disk.signatures };
-    Some(Signed { proposal, signatures, nonce: disk.nonce })
+    let proposal = Proposal { statement, payload: disk.payload, form: disk.form };
+    Some(Signed { proposal, gathered: Gathered { signatures, finalization }, nonce: disk.nonce })
 }
 
 /// A statement as words, in the order of its fields.

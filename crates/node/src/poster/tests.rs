@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     builder::testing::{account, transfer},
-    consensus::{TermSchedule, testing::committee},
+    consensus::{Finalization, Gathered, TermSchedule, testing::committee},
     follower::{
         DerivedBatch, Messages,
         testing::{AGE, FakeL1, Seats},
@@ -15,7 +15,7 @@ use alloy_primitives::{B256, Bytes};
 use surety_types::{
     L2Height, Milliseconds,
     claim::{BLOCK_TREE_DEPTH, BlockHashTree, leaf_hash, node_hash},
-    signing::{Batch, Signature, SignatureSet},
+    signing::{Batch, Finalize, Signature, SignatureSet},
 };
 
 fn genesis(seats: &Seats) -> DerivedBatch {
@@ -188,9 +188,17 @@ fn signed_batches_survive_a_restart_until_l1_has_finalised_them() {
     let proposal = seats.propose(&genesis(&seats), Form::Blobs).unwrap();
     let signatures =
         SignatureSet { signers: 5, signatures: vec![Signature([1; 64].into()), Signature([2; 64].into())] };
-    let signed = Signed { proposal, signatures, nonce: Some(7) };
+    let s = &proposal.statement;
+    let vote =
+        Finalize { rollup: s.rollup, term: s.term, genesis: s.genesis, view: 8, parentView: 6, blockHash: s.lastHash };
+    let votes =
+        Finalization { vote, signatures: SignatureSet { signers: 8, signatures: vec![Signature([3; 64].into())] } };
+    let mut signed = Signed { proposal, gathered: Gathered { signatures, finalization: None }, nonce: Some(7) };
     let dir = tempfile::tempdir().unwrap();
     let open = || Journal::open(dir.path().join("poster")).unwrap();
+    open().put(signed.clone()).unwrap();
+    assert_eq!(open().get(1), Some(&signed));
+    signed.gathered.finalization = Some(votes);
     open().put(signed.clone()).unwrap();
     std::fs::write(dir.path().join("poster/batch-9.json"), b"{").unwrap();
     assert_eq!(open().get(1), Some(&signed));

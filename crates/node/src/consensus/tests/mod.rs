@@ -9,7 +9,7 @@ use super::{
     committee::{Committee, TermSchedule},
     engine::Timing,
     epochs::Boundary,
-    statements::{BatchSignatures, BatchVerifier},
+    statements::{BatchSignatures, BatchVerifier, Finalization, GatherError},
     testing::{self, CHANNELS, ROLLUP, RunningSeat, SeatParts, committee, domain, guard, peer_key, vote_key},
 };
 use crate::{
@@ -172,9 +172,10 @@ impl World {
         let head = blocks.store().latest().unwrap();
         let header = blocks.store().header(head.block().hash).unwrap().unwrap();
         let pool = Arc::new(Pool::new(PoolConfig::default(), blocks.parameters().clone(), &header, head).unwrap());
-        // Seat 3 finds every batch wrong.
-        let verifier = BatchVerifier::new(move |_, _| {
-            let answer = if index == 3 { Err("not my blocks".into()) } else { Ok(()) };
+        // Seat 3 finds every batch wrong, and as many more do as the batch says.
+        let verifier = BatchVerifier::new(move |statement, _| {
+            let more = u64::from(statement.inboxTip.0[0]);
+            let answer = if index + more >= 3 { Err("not my blocks".into()) } else { Ok(()) };
             Box::pin(std::future::ready(answer))
         });
         let me = peer_key(index).public_key();
@@ -425,11 +426,51 @@ fn seats_sign_the_statement_that_they_verified_and_no_other_seat_signs() {
         let batches = world.seat(0).batches.clone();
         let data = Bytes::from(vec![7; 100_000]);
         let set = batches.gather(statement(hashes[5]), data.clone(), Duration::from_secs(20)).await.unwrap();
+        assert_eq!(set.finalization, None);
+        let set = set.signatures;
         assert_eq!(set.signers, 0b0111, "seat 3 found it wrong");
         let votes = world.schedule.committee(Term::new(1)).unwrap().votes();
         assert!(set.verify(&votes, &domain().digest(&statement(hashes[5]))));
         let error = batches.gather(statement(hashes[4]), data, Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(error.to_string(), "0 of 3 signatures came in time: try again, or leave it to the next on duty");
+    });
+}
+
+#[test]
+fn signatures_of_a_third_come_with_the_votes_that_made_the_last_block_final() {
+    run(Conditions { arrive: 95, ..CALM }, |world| async move {
+        let hashes = world.reach(6, Duration::from_secs(30)).await;
+        let statement = |hash: B256, refusing: u8| signing::Batch {
+            rollup: ROLLUP.get(),
+            term: 1,
+            genesis: hashes[0],
+            firstHeight: 1,
+            lastHeight: 5,
+            parentClaim: B256::ZERO,
+            prevHash: hashes[0],
+            lastHash: hash,
+            blockHashRoot: B256::repeat_byte(5),
+            lastBlockTime: Seconds::ZERO.get(),
+            messageCount: 3,
+            messageAcc: B256::ZERO,
+            inboxTip: B256::repeat_byte(refusing),
+            dataHash: B256::ZERO,
+        };
+        let votes = world.schedule.committee(Term::new(1)).unwrap().votes();
+        let soon = Duration::from_secs(3);
+        let batches = world.seat(0).batches.clone();
+
+        let asked = statement(hashes[5], 1);
+        let gathered = batches.gather(asked.clone(), Bytes::new(), soon).await.unwrap();
+        assert_eq!(gathered.signatures.signers, 0b0011);
+        assert!(gathered.signatures.verify(&votes, &domain().digest(&asked)));
+        let Finalization { vote, signatures } = gathered.finalization.unwrap();
+        assert_eq!((vote.blockHash, vote.term, vote.genesis), (hashes[5], 1, hashes[0]));
+        assert!(signatures.verify(&votes, &domain().digest(&vote)) && signatures.count() >= 3);
+
+        // One of four is no third.
+        let few = batches.gather(statement(hashes[5], 2), Bytes::new(), soon).await;
+        assert_eq!(few, Err(GatherError::Timeout { have: 1, need: 3 }));
     });
 }
 
