@@ -44,6 +44,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) rpc: RpcSection,
     #[serde(default)]
+    pub(crate) archive: ArchiveSection,
+    #[serde(default)]
     pub(crate) poster: PosterSection,
     #[serde(default)]
     pub(crate) metrics: MetricsSection,
@@ -158,16 +160,36 @@ impl Default for RpcSection {
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub(crate) struct ArchiveSection {
+    pub(crate) enabled: bool,
+    pub(crate) listen: SocketAddr,
+}
+
+impl Default for ArchiveSection {
+    fn default() -> Self {
+        Self { enabled: false, listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9650)) }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct PosterSection {
     pub(crate) enabled: bool,
     pub(crate) daily_budget_ether: String,
     pub(crate) max_fee_gwei: u64,
+    pub(crate) max_priority_fee_gwei: u64,
     pub(crate) max_blob_fee_gwei: u64,
 }
 
 impl Default for PosterSection {
     fn default() -> Self {
-        Self { enabled: true, daily_budget_ether: "1".into(), max_fee_gwei: 500, max_blob_fee_gwei: 500 }
+        Self {
+            enabled: true,
+            daily_budget_ether: "1".into(),
+            max_fee_gwei: 500,
+            max_priority_fee_gwei: 10,
+            max_blob_fee_gwei: 500,
+        }
     }
 }
 

@@ -7,13 +7,13 @@ use crate::{
 use anyhow::{Context, Result};
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 use surety_l1::{
     L1,
-    blobs::Archive,
+    blobs::{Archive, ArchiveLimits, ArchiveServer},
     rpc::{RpcConfig, RpcL1},
     submit::{SubmitConfig, Submitter},
 };
@@ -23,16 +23,14 @@ use surety_node::{
 };
 use tokio::sync::watch;
 
-/// Blobs kept on disk: some two weeks of a batch every five minutes with one blob.
-const ARCHIVED_BLOBS: usize = 4_096;
-
 /// Options of `surety follow`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// RPC endpoint of L1.
     #[arg(long)]
     l1: String,
-    /// Beacon API of L1; may be repeated.
+    /// Beacon API of L1; may be repeated. They are asked in order: a beacon node and, for blobs older than it keeps, archives of
+    /// other followers (their --archive-port).
     #[arg(long, required = true)]
     l1_beacon: Vec<String>,
     /// The chain file.
@@ -47,6 +45,13 @@ pub(crate) struct Arguments {
     /// Port to serve on, HTTP and WebSocket; 0 takes any free one.
     #[arg(long, default_value_t = 9547)]
     rpc_port: u16,
+    /// Port to serve the blobs on that are kept, in the beacon API's form, for followers that come after beacon nodes have
+    /// forgotten them; 0 takes any free one. Without: they are not served.
+    #[arg(long)]
+    archive_port: Option<u16>,
+    /// How many blobs to keep on disk, 128 KiB each, the oldest go first; 0 keeps all.
+    #[arg(long, default_value_t = 0)]
+    archived_blobs: usize,
     /// Feed of a sequencer or of a follower of one, ws://…; may be repeated. Soft-final blocks come from there, checked, and
     /// transactions go there. Without: L1 alone.
     #[arg(long)]
@@ -70,10 +75,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let chain = read_chain(&arguments.chain)?;
     let dev_account = ("keeper-dev-account", arguments.keeper_dev_account);
     let key = keys::account(arguments.keeper.as_deref(), arguments.password_file.as_deref(), dev_account)?;
-    let archive =
-        Archive::open(arguments.data_dir.join("blobs"), ARCHIVED_BLOBS).context("open the archive of blobs")?;
+    let archive = open_archive(&arguments.data_dir, arguments.archived_blobs)?;
     let l1: Arc<dyn L1> =
-        Arc::new(RpcL1::new(RpcConfig::new(arguments.l1, arguments.l1_beacon), Some(Arc::new(archive)))?);
+        Arc::new(RpcL1::new(RpcConfig::new(arguments.l1, arguments.l1_beacon), Some(archive.clone()))?);
     check_l1(&*l1, &chain).await?;
     let poll = arguments.poll.unwrap_or_else(|| (chain.protocol.slot_time.saturating_mul(250)).max(200));
     let poll = Duration::from_millis(poll);
@@ -109,6 +113,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let address = SocketAddr::new(arguments.host, arguments.rpc_port);
     let server = surety_rpc::serve(node.backend(), surety_rpc::Config { address, ..Default::default() }).await?;
     say!("following; RPC on http://{}", server.address());
+    let archive = match arguments.archive_port {
+        Some(port) => Some(serve_archive(archive, SocketAddr::new(arguments.host, port)).await?),
+        None => None,
+    };
     let outcome = tokio::select! {
         ended = node.ended() => ended.context("the follower has stopped"),
         interrupt = interrupted() => interrupt,
@@ -117,7 +125,24 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     if let Some(keeper) = keeper {
         let _ = keeper.await;
     }
+    if let Some(archive) = archive {
+        archive.stop().await;
+    }
     server.stop().await;
     node.stop().await;
     outcome
+}
+
+/// The blobs in a node's data folder; at most so many, 0 for all.
+pub(crate) fn open_archive(data_dir: &Path, blobs: usize) -> Result<Arc<Archive>> {
+    let capacity = if blobs == 0 { Archive::ALL } else { blobs };
+    Ok(Arc::new(Archive::open(data_dir.join("blobs"), capacity).context("open the archive of blobs")?))
+}
+
+/// Serves blobs to whoever asks.
+pub(crate) async fn serve_archive(archive: Arc<Archive>, address: SocketAddr) -> Result<ArchiveServer> {
+    let server = ArchiveServer::start(archive, address, ArchiveLimits::default()).await;
+    let server = server.with_context(|| format!("listen on {address} for the archive of blobs"))?;
+    say!("blob archive on http://{}", server.address());
+    Ok(server)
 }

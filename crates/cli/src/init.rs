@@ -2,8 +2,8 @@
 
 use crate::{
     config::{
-        Config, KeysSection, L1Section, LogSection, MetricsSection, P2pSection, PEERS_FILE, PosterSection, RpcSection,
-        SeatSection,
+        ArchiveSection, Config, KeysSection, L1Section, LogSection, MetricsSection, P2pSection, PEERS_FILE,
+        PosterSection, RpcSection, SeatSection,
     },
     dev::read_chain,
     keys::{self, Password},
@@ -130,6 +130,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
             ..P2pSection::default()
         },
         rpc: RpcSection { listen: arguments.rpc_listen, ..RpcSection::default() },
+        archive: ArchiveSection::default(),
         poster: PosterSection::default(),
         metrics: MetricsSection { listen: arguments.metrics_listen, ..MetricsSection::default() },
         log: LogSection::default(),

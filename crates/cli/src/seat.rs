@@ -5,6 +5,7 @@ mod status;
 use crate::{
     config::Config,
     dev::read_chain,
+    follow::open_archive,
     init::make_keys,
     keys::{self, Password},
     sequencer::{connect_l1, next_keys},
@@ -129,7 +130,8 @@ async fn open(common: Common) -> Result<Seat> {
         config.registration().display(),
         registration.registry
     );
-    let l1 = connect_l1(&config, &chain).await?;
+    let archive = open_archive(&config.data_dir, config.l1.archived_blobs)?;
+    let l1 = connect_l1(&config, &chain, archive).await?;
     Ok(Seat { config, chain, l1, registration })
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     config::{Config, PeersFile},
     dev::read_chain,
+    follow::{open_archive, serve_archive},
     init::public_peer_key,
     interrupted,
     keys::{self, Password},
@@ -62,7 +63,12 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> Result<()> {
     let password = Password::read(arguments.password_file.as_deref(), config.password_file())?;
     fs::create_dir_all(&config.data_dir).with_context(|| format!("make data_dir {}", config.data_dir.display()))?;
     let _lock = lock(&config.data_dir)?;
-    let l1 = connect_l1(&config, &chain).await?;
+    let archive = open_archive(&config.data_dir, config.l1.archived_blobs)?;
+    let l1 = connect_l1(&config, &chain, archive.clone()).await?;
+    let _archive = match config.archive.enabled {
+        true => Some(serve_archive(archive, config.archive.listen).await.context("key archive.listen")?),
+        false => None,
+    };
     let mut abandoned = std::pin::pin!(input_ended(arguments.until_input_ends));
     // The newest term that began on L2 while this process ran.
     let mut began = None;
@@ -118,7 +124,7 @@ fn poll(config: &Config, chain: &ChainFile) -> Duration {
 }
 
 /// Checks that every endpoint that answers is of the chain's L1, and makes one client of them all.
-pub(crate) async fn connect_l1(config: &Config, chain: &ChainFile) -> Result<Arc<dyn L1>> {
+pub(crate) async fn connect_l1(config: &Config, chain: &ChainFile, archive: Arc<Archive>) -> Result<Arc<dyn L1>> {
     let (Some(first), beacon) = (config.l1.rpc.first(), &config.l1.beacon) else { bail!("l1.rpc is empty") };
     let mut answered = 0;
     for url in &config.l1.rpc {
@@ -136,11 +142,9 @@ pub(crate) async fn connect_l1(config: &Config, chain: &ChainFile) -> Result<Arc
         }
     }
     ensure!(answered > 0, "l1.rpc: no endpoint answers; are they running, are the addresses right?");
-    let archive = Archive::open(config.data_dir.join("blobs"), config.l1.archived_blobs)
-        .context("open the archive of blobs in data_dir")?;
     let more_urls = config.l1.rpc.iter().skip(1).cloned().collect();
     let all = RpcConfig { more_urls, ..RpcConfig::new(first, beacon.clone()) };
-    let l1: Arc<dyn L1> = Arc::new(RpcL1::new(all, Some(Arc::new(archive))).context("keys l1.rpc and l1.beacon")?);
+    let l1: Arc<dyn L1> = Arc::new(RpcL1::new(all, Some(archive)).context("keys l1.rpc and l1.beacon")?);
     let registry = chain.addresses.registry;
     ensure!(
         !l1.code(registry, BlockAt::Latest).await?.is_empty(),
@@ -273,6 +277,7 @@ async fn poster(config: &Config, chain: &ChainFile, l1: &Arc<dyn L1>, password: 
         limits: FeeLimits {
             max_fee: gwei(config.poster.max_fee_gwei),
             max_blob_fee: gwei(config.poster.max_blob_fee_gwei),
+            max_priority_fee: gwei(config.poster.max_priority_fee_gwei),
             ..FeeLimits::default()
         },
         ..SubmitConfig::new(config.data_dir.join("submit"))

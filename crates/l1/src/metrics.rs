@@ -10,6 +10,7 @@
 //! | `surety_l1_rpc_errors_total` | counter | failed requests, by `method` |
 //! | `surety_l1_blobs_fetched_total` | counter | blobs taken, by `source` (archive, beacon) |
 //! | `surety_l1_blobs_refused_total` | counter | blobs that did not fit their versioned hash |
+//! | `surety_l1_archive_requests_total` | counter | requests to the blob archive that is served, by `outcome` (served, absent, busy, refused) |
 //! | `surety_l1_transactions_sent_total` | counter | transactions signed and sent for the first time |
 //! | `surety_l1_transactions_bumped_total` | counter | replacements with higher fees |
 //! | `surety_l1_fees_paid_wei` | counter | fees of included transactions |
@@ -35,6 +36,10 @@ pub(crate) fn blobs_fetched(source: &'static str, count: usize) {
 
 pub(crate) fn blobs_refused(count: usize) {
     metrics::counter!("surety_l1_blobs_refused_total").increment(count as u64);
+}
+
+pub(crate) fn archive_request(outcome: &'static str) {
+    metrics::counter!("surety_l1_archive_requests_total", "outcome" => outcome).increment(1);
 }
 
 pub(crate) fn sent() {

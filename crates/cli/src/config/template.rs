@@ -73,7 +73,7 @@ rpc = {rpc}
 beacon = {beacon}
 # How often L1 is asked, in milliseconds. 0: four times a slot.
 poll_milliseconds = {poll}
-# Blobs kept on disk, 128 KiB each; the oldest go first.
+# Blobs kept on disk, 128 KiB each; the oldest go first. 0 keeps all.
 archived_blobs = {blobs}
 ",
             rpc = list(&self.l1.rpc),
@@ -126,7 +126,7 @@ evidence = {evidence}
     }
 
     fn services(&self) -> String {
-        let Self { rpc, poster, metrics, log, .. } = self;
+        let Self { rpc, archive, poster, metrics, log, .. } = self;
         format!(
             "
 [rpc]
@@ -137,13 +137,20 @@ max_connections = {connections}
 # Whether debug_* (traces) is offered: the dearest requests there are.
 debug = {debug}
 
+[archive]
+# Whether the blobs that are kept are served, in the beacon API's form, for followers that come after beacon nodes have
+# forgotten them. Whoever serves them should keep all: archived_blobs = 0.
+enabled = {archive_enabled}
+listen = {archive_listen}
+
 [poster]
 # Whether this seat posts batches to L1 in its turn, paid by poster.json's account, which L2 repays.
 enabled = {posting}
 # The most ether of L1 fees in one day (UTC).
 daily_budget_ether = {budget}
-# Nothing is posted while L1's fees are above these.
+# Nothing is posted while L1's fees are above these; whatever an endpoint says of usual tips, no more is offered.
 max_fee_gwei = {max_fee}
+max_priority_fee_gwei = {max_tip}
 max_blob_fee_gwei = {max_blob_fee}
 
 [metrics]
@@ -161,9 +168,12 @@ json = {json}
             rpc_listen = text(rpc.listen),
             connections = rpc.max_connections,
             debug = rpc.debug,
+            archive_enabled = archive.enabled,
+            archive_listen = text(archive.listen),
             posting = poster.enabled,
             budget = text(&poster.daily_budget_ether),
             max_fee = poster.max_fee_gwei,
+            max_tip = poster.max_priority_fee_gwei,
             max_blob_fee = poster.max_blob_fee_gwei,
             metrics_enabled = metrics.enabled,
             metrics_listen = text(metrics.listen),

@@ -14,6 +14,7 @@ fn config() -> Config {
         },
         p2p: P2pSection::default(),
         rpc: RpcSection::default(),
+        archive: ArchiveSection::default(),
         poster: PosterSection::default(),
         metrics: MetricsSection::default(),
         log: LogSection::default(),
@@ -38,6 +39,7 @@ fn what_init_writes_is_read_back_with_every_key_commented() {
     other.data_dir = "a \"quoted\" \\ folder".into();
     other.p2p.allow_private_addresses = true;
     other.poster.enabled = false;
+    other.archive.enabled = true;
     other.log.json = true;
     for config in [config(), other] {
         assert_eq!(Config::parse(&config.to_commented_toml()).unwrap(), config);
@@ -45,7 +47,7 @@ fn what_init_writes_is_read_back_with_every_key_commented() {
     let text = config().to_commented_toml();
     let mut found = Vec::new();
     keys("", &toml::from_str(&text).unwrap(), &mut found);
-    assert_eq!(found.len(), 34, "{found:?}");
+    assert_eq!(found.len(), 37, "{found:?}");
     for key in found.iter().filter(|key| !key.starts_with("p2p.quotas")) {
         let last = key.rsplit('.').next().unwrap();
         assert!(text.contains(&format!("\n{last} = ")), "{key} is written out");

@@ -44,9 +44,6 @@ use surety_l1::{
     submit::{Included, Outgoing, SubmitConfig, Submitter},
 };
 
-/// Blobs kept on disk: some two weeks of a batch every five minutes with one blob.
-const ARCHIVED_BLOBS: usize = 4_096;
-
 /// How often one thing that is waited for is told of.
 const REMINDER: Duration = Duration::from_secs(3_600);
 
@@ -118,7 +115,7 @@ impl Session {
         beacons: &[String],
         folder: &Path,
     ) -> Result<Self> {
-        let archive = Archive::open(folder, ARCHIVED_BLOBS).context("open the archive of blobs")?;
+        let archive = Archive::open(folder, Archive::ALL).context("open the archive of blobs")?;
         Self::connect(whose, manner, beacons, Some(Arc::new(archive))).await
     }
 

@@ -12,6 +12,7 @@
 //! | `evm_increaseTime` | seconds | [`Control::increase_time`]; answers with the clock's whole shift |
 //! | `dev_pause`, `dev_resume` | – | [`Control::pause`], [`Control::resume`] |
 //! | `dev_setFinalityLag` | blocks | [`Control::set_finality_lag`] |
+//! | `dev_expireBlobs` | how many to keep (default 0) | [`Control::expire_blobs`] |
 //!
 //! Numbers may be given as such or in hexadecimal.
 
@@ -122,6 +123,18 @@ impl Control {
         self.run(move |core| core.set_finality_lag(blocks)).await
     }
 
+    /// Forgets all blobs but the newest `keep`, as if their time were over: the beacon API has them no more.
+    ///
+    /// # Errors
+    /// The machine's.
+    pub async fn expire_blobs(&self, keep: usize) -> Result<(), NodeError> {
+        self.run(move |core| {
+            core.archive.keep_newest(keep);
+            Ok(())
+        })
+        .await
+    }
+
     /// The head.
     pub fn head(&self) -> BlockRef {
         self.core.head()
@@ -154,6 +167,7 @@ pub(super) fn methods(control: Control) -> RpcModule<Control> {
         ("dev_pause", Method::Pause),
         ("dev_resume", Method::Resume),
         ("dev_setFinalityLag", Method::SetFinalityLag),
+        ("dev_expireBlobs", Method::ExpireBlobs),
     ] {
         add(name, method);
     }
@@ -171,6 +185,7 @@ enum Method {
     Pause,
     Resume,
     SetFinalityLag,
+    ExpireBlobs,
 }
 
 impl Method {
@@ -208,6 +223,11 @@ impl Method {
             }
             Self::SetFinalityLag => {
                 control.set_finality_lag(number(0, None)?).await.map_err(refused)?;
+                Ok(Value::Bool(true))
+            }
+            Self::ExpireBlobs => {
+                let keep = usize::try_from(number(0, Some(0))?).unwrap_or(usize::MAX);
+                control.expire_blobs(keep).await.map_err(refused)?;
                 Ok(Value::Bool(true))
             }
         }

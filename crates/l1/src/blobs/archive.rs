@@ -34,7 +34,10 @@ struct Held {
 }
 
 impl Archive {
-    /// Opens or makes an archive of at most `capacity` blobs (128 KiB each).
+    /// A capacity without bound.
+    pub const ALL: usize = usize::MAX;
+
+    /// Opens or makes an archive of at most `capacity` blobs (128 KiB each); [`Archive::ALL`] keeps every one.
     ///
     /// # Errors
     /// The directory cannot be made or listed.
@@ -59,7 +62,7 @@ impl Archive {
             set: found.iter().map(|(_, hash)| *hash).collect(),
         };
         let archive = Self { directory, capacity: capacity.max(1), held: Mutex::new(held) };
-        archive.trim();
+        archive.keep_newest(capacity.max(1));
         Ok(archive)
     }
 
@@ -73,9 +76,14 @@ impl Archive {
         self.len() == 0
     }
 
+    /// Whether it should have this blob; only [`Archive::get`] looks at it.
+    pub fn holds(&self, hash: B256) -> bool {
+        self.held.lock().set.contains(&hash)
+    }
+
     /// The blob with this versioned hash, checked; `None` if it is not here or its file was damaged.
     pub async fn get(&self, hash: B256) -> Option<Box<Blob>> {
-        if !self.held.lock().set.contains(&hash) {
+        if !self.holds(hash) {
             return None;
         }
         let path = self.path(hash);
@@ -100,7 +108,7 @@ impl Archive {
     /// # Errors
     /// The disk.
     pub async fn put(&self, hash: B256, blob: &Blob) -> Result<(), L1Error> {
-        if self.held.lock().set.contains(&hash) {
+        if self.holds(hash) {
             return Ok(());
         }
         let (path, bytes) = (self.path(hash), blob.to_vec());
@@ -114,14 +122,14 @@ impl Archive {
                 held.order.push_back(hash);
             }
         }
-        self.trim();
+        self.keep_newest(self.capacity);
         Ok(())
     }
 
-    /// Removes what is beyond the capacity.
-    fn trim(&self) {
+    /// Removes the oldest blobs until at most `count` are left, as beacon nodes do by time.
+    pub fn keep_newest(&self, count: usize) {
         let mut held = self.held.lock();
-        while held.order.len() > self.capacity {
+        while held.order.len() > count {
             if let Some(oldest) = held.order.pop_front() {
                 held.set.remove(&oldest);
                 let _ = fs::remove_file(self.path(oldest));

@@ -63,6 +63,14 @@ enum Reply<T> {
     Absent,
 }
 
+/// What an endpoint gave.
+pub(crate) struct Offered {
+    /// What was asked for, with its versioned hash.
+    pub(crate) right: Vec<(B256, Box<Blob>)>,
+    /// How many blobs were not.
+    pub(crate) refused: usize,
+}
+
 /// One beacon API endpoint.
 #[derive(Debug)]
 pub struct BeaconClient {
@@ -86,8 +94,8 @@ impl BeaconClient {
     /// Those of the blobs that the endpoint has, each checked against its versioned hash.
     ///
     /// # Errors
-    /// No answer, or one that cannot be read. Blobs with other hashes are dropped, not errors.
-    pub(crate) async fn blobs(&self, block: BlockRef, hashes: &[B256]) -> Result<Vec<(B256, Box<Blob>)>, L1Error> {
+    /// No answer, or one that cannot be read. Blobs with other hashes or lengths are dropped, not errors.
+    pub(crate) async fn blobs(&self, block: BlockRef, hashes: &[B256]) -> Result<Offered, L1Error> {
         let id = match self.clock().await? {
             Some(clock) => clock
                 .slot(block.time.get())
@@ -95,19 +103,21 @@ impl BeaconClient {
                 .to_string(),
             None => block.hash.to_string(),
         };
-        let mut blobs = self.by_blobs(&id, hashes).await?;
-        if blobs.is_none() {
-            blobs = self.by_sidecars(&id).await?;
+        let (given, by_hash) = match self.by_blobs(&id, hashes).await? {
+            Some(given) => (given, true),
+            None => (self.by_sidecars(&id).await?.unwrap_or_default(), false),
+        };
+        let count = given.len();
+        let blobs = given.into_iter().filter_map(|bytes| to_blob(&bytes)).collect();
+        let named = identify(blobs).await.into_iter().filter_map(|(hash, blob)| Some((hash?, blob)));
+        let right: Vec<_> = named.filter(|(hash, _)| hashes.contains(hash)).collect();
+        // Sidecars come for the whole block, so other blobs beside right ones are no fault there.
+        let refused = if by_hash || right.is_empty() { count.saturating_sub(right.len()) } else { 0 };
+        if refused > 0 {
+            metrics::blobs_refused(refused);
+            tracing::warn!(beacon = self.host(), block = %block, refused, "the endpoint gave blobs that are not those asked for");
         }
-        let blobs = blobs.unwrap_or_default().into_iter().filter_map(|bytes| to_blob(&bytes)).collect();
-        let (wanted, other): (Vec<_>, Vec<_>) =
-            identify(blobs).await.into_iter().partition(|(hash, _)| hash.is_some_and(|hash| hashes.contains(&hash)));
-        // Sidecars come for the whole block, so other blobs in them are no fault; but nothing right among many is odd.
-        if wanted.is_empty() && !other.is_empty() {
-            metrics::blobs_refused(other.len());
-            tracing::warn!(beacon = self.host(), block = %block, "none of the endpoint's blobs has a wanted versioned hash");
-        }
-        Ok(wanted.into_iter().filter_map(|(hash, blob)| Some((hash?, blob))).collect())
+        Ok(Offered { right, refused })
     }
 
     async fn by_blobs(&self, id: &str, hashes: &[B256]) -> Result<Option<Vec<Bytes>>, L1Error> {

@@ -15,7 +15,7 @@ pub use archive::Archive;
 pub(crate) use archive::write_whole;
 pub use beacon::BeaconClient;
 pub use kzg::versioned_hash;
-pub use serve::archive_router;
+pub use serve::{ArchiveLimits, ArchiveServer};
 
 use crate::{
     L1Error,
@@ -23,6 +23,7 @@ use crate::{
     metrics,
 };
 use alloy_primitives::B256;
+use beacon::Offered;
 use std::collections::HashMap;
 
 /// The most blobs asked for at once: more than any block carries.
@@ -59,15 +60,18 @@ pub(crate) async fn fetch(
             break;
         }
         match beacon.blobs(block, &missing).await {
-            Ok(blobs) => {
-                metrics::blobs_fetched("beacon", blobs.len());
-                for (hash, blob) in blobs {
+            Ok(Offered { right, refused }) => {
+                metrics::blobs_fetched("beacon", right.len());
+                tried.push(match refused {
+                    0 => format!("{}: did not have it", beacon.host()),
+                    _ => format!("{}: gave {refused} others instead", beacon.host()),
+                });
+                for (hash, blob) in right {
                     if let Some(archive) = archive {
                         archive.put(hash, &blob).await?;
                     }
                     found.insert(hash, blob);
                 }
-                tried.push(format!("{}: did not have it", beacon.host()));
             }
             Err(error) => tried.push(format!("{}: {error}", beacon.host())),
         }

@@ -15,12 +15,20 @@ pub struct FeeLimits {
     pub max_blob_fee: u128,
     /// The least tip, wei per gas.
     pub min_priority_fee: u128,
+    /// The most, wei per gas. Of an offer the tip alone is paid in full whatever blocks cost, so this is what an endpoint can
+    /// take that tells of tips as nobody pays them.
+    pub max_priority_fee: u128,
 }
 
 impl Default for FeeLimits {
-    /// 500 gwei for gas and blob gas, a tip of 0.01 gwei.
+    /// 500 gwei for gas and blob gas, a tip of 0.01 to 10 gwei.
     fn default() -> Self {
-        Self { max_fee: 500_000_000_000, max_blob_fee: 500_000_000_000, min_priority_fee: 10_000_000 }
+        Self {
+            max_fee: 500_000_000_000,
+            max_blob_fee: 500_000_000_000,
+            min_priority_fee: 10_000_000,
+            max_priority_fee: 10_000_000_000,
+        }
     }
 }
 
@@ -40,7 +48,8 @@ pub(super) struct AboveLimit;
 impl Offer {
     /// An offer that stands for several blocks of rising fees: twice the base fees, and the usual tip.
     pub(super) fn at(fees: &Fees, limits: &FeeLimits, blobs: bool) -> Result<Self, AboveLimit> {
-        let priority_fee = fees.priority_fee.max(limits.min_priority_fee).min(limits.max_fee);
+        let priority_fee =
+            fees.priority_fee.max(limits.min_priority_fee).min(limits.max_priority_fee).min(limits.max_fee);
         if fees.base_fee.saturating_add(priority_fee) > limits.max_fee
             || (blobs && fees.blob_base_fee > limits.max_blob_fee)
         {
@@ -75,7 +84,10 @@ impl Offer {
             priority_fee: least.priority_fee.max(now.priority_fee),
             blob_fee: least.blob_fee.max(now.blob_fee),
         };
-        if offer.max_fee > limits.max_fee || offer.blob_fee > limits.max_blob_fee {
+        if offer.max_fee > limits.max_fee
+            || offer.blob_fee > limits.max_blob_fee
+            || offer.priority_fee > limits.max_priority_fee
+        {
             return Err(AboveLimit);
         }
         Ok(offer)
@@ -102,9 +114,10 @@ mod tests {
             let fees = |base_fee| Fees { base_fee, blob_base_fee: blob, priority_fee: tip };
             let Ok(old) = Offer::at(&fees(base), &limits, blobs) else { return Ok(()) };
             prop_assert!(old.max_fee <= limits.max_fee && old.priority_fee <= old.max_fee);
+            prop_assert!(old.priority_fee <= limits.max_priority_fee);
             let Ok(new) = Offer::replacing(&old, &fees(later), &limits) else { return Ok(()) };
             prop_assert!(new.max_fee <= limits.max_fee && new.blob_fee <= limits.max_blob_fee);
-            prop_assert!(new.priority_fee <= new.max_fee);
+            prop_assert!(new.priority_fee <= new.max_fee && new.priority_fee <= limits.max_priority_fee);
             if blobs {
                 prop_assert!(new.max_fee >= 2 * old.max_fee && new.priority_fee >= 2 * old.priority_fee && new.blob_fee >= 2 * old.blob_fee);
             } else {
@@ -115,11 +128,14 @@ mod tests {
 
     #[test]
     fn fees_above_the_limit_are_not_offered() {
-        let limits = FeeLimits { max_fee: 100, max_blob_fee: 10, min_priority_fee: 1 };
+        let limits = FeeLimits { max_fee: 100, max_blob_fee: 10, min_priority_fee: 1, max_priority_fee: 5 };
         let fees = Fees { base_fee: 100, blob_base_fee: 1, priority_fee: 0 };
         assert_eq!(Offer::at(&fees, &limits, false), Err(AboveLimit));
         let fees = Fees { base_fee: 10, blob_base_fee: 11, priority_fee: 0 };
         assert_eq!(Offer::at(&fees, &limits, true), Err(AboveLimit));
         assert!(Offer::at(&fees, &limits, false).is_ok());
+        // Whatever an endpoint says that tips are.
+        let fees = Fees { priority_fee: 1_000_000, ..fees };
+        assert_eq!(Offer::at(&fees, &limits, false).map(|offer| offer.priority_fee), Ok(5));
     }
 }
