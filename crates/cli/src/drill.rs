@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 use surety_devnet::{
-    drill::{self, Drill, DrillConfig, Finished, Line, Report, Timeline},
+    drill::{self, Drill, DrillConfig, Finished, Line, REORG_DEPTH, Report, Timeline},
     network::L1Choice,
     processes::Program,
 };
@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// `honest`: the same run in which nobody does wrong. It must not pass.
     #[arg(long, value_enum)]
     control: Option<Control>,
+    /// How many blocks L1 takes back in `l1-reorg`. With more than 64, which settle what L2 takes from L1, it must not pass.
+    #[arg(long, default_value_t = REORG_DEPTH, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    depth: u64,
     /// Run on this L1 instead of the embedded one. It must fund the accounts of the test mnemonic.
     #[arg(long, requires = "l1_beacon")]
     l1: Option<String>,
@@ -79,6 +82,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let config = DrillConfig {
         drill,
         honest: arguments.control.is_some(),
+        depth: arguments.depth,
         l1,
         directory: directory.path().to_owned(),
         program: Program::running()?,

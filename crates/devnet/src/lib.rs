@@ -5,6 +5,7 @@
 //! | [`l1`] | an Ethereum node of our own, to develop and test against |
 //! | [`deploy`] | a rollup's contracts onto any L1, and its chain file |
 //! | [`network`] | all of it together |
+//! | [`pace`] | a network whose time its owner moves |
 //! | [`processes`] | seats as processes of their own, which can be killed |
 //! | [`drill`] | a network in which a seat does wrong, and what becomes of it |
 
@@ -12,5 +13,6 @@ pub mod deploy;
 pub mod drill;
 pub mod l1;
 pub mod network;
+pub mod pace;
 mod ports;
 pub mod processes;

@@ -3,24 +3,16 @@
 
 use super::{
     CensorshipReport, DrillConfig, DrillError, Finished, Report, Timeline,
-    people::{Sender, account},
+    people::{Sender, account, pay},
     world::{Pulse, World, until},
 };
 use crate::network::SEATS;
-use alloy::{
-    network::{EthereumWallet, TransactionBuilder as _},
-    providers::{Provider as _, ProviderBuilder},
-    rpc::types::TransactionRequest,
-    signers::local::PrivateKeySigner,
-    sol_types::SolCall as _,
-};
-use alloy_primitives::{Address, B256, U256};
+use alloy::{signers::local::PrivateKeySigner, sol_types::SolCall as _};
+use alloy_primitives::{Address, U256};
 use std::time::Duration;
 use surety_contracts::bindings::{Idle, Inbox};
 use surety_l1::BlockAt;
 use surety_node::consensus::byzantine::{Censorship, Sin};
-use surety_rpc::Backend as _;
-use surety_stf::StateReader as _;
 use surety_types::Seconds;
 
 /// The development accounts of the one that is ignored, and of anyone.
@@ -97,7 +89,7 @@ async fn ignored_then_forced(
     report.ignored_tx = hash;
     world.timeline.tell(format!("it sends {hash}"));
     tokio::time::sleep(IGNORED_FOR).await;
-    let was_ignored = balance(world, target(1))?.is_zero();
+    let was_ignored = world.balance(target(1))?.is_zero();
     world.timeline.tell(if was_ignored { "which is in no block" } else { "which is in a block" });
     let (included, block) = on_l1.force(world, target(2)).await?;
     report.forced_at_block = block.number.get();
@@ -108,7 +100,7 @@ async fn ignored_then_forced(
     report.included_in_l2_block = Some(height);
     report.seconds_to_inclusion = Some(time.since(block.time));
     world.timeline.tell(format!("it is in L2 block {height}, {} s later", time.since(block.time)));
-    Ok(was_ignored && balance(world, target(1))?.is_zero())
+    Ok(was_ignored && world.balance(target(1))?.is_zero())
 }
 
 /// All but one let a forced transaction lapse; that one attends, and anyone sequences. Whether the chain goes on.
@@ -214,42 +206,7 @@ const fn target(n: u8) -> Address {
     Address::repeat_byte(0xc0 | n)
 }
 
-/// An ordinary transaction of one wei, to the first seat.
-async fn pay(world: &World, key: &PrivateKeySigner, to: Address) -> Result<B256, DrillError> {
-    let failed = |error: String| DrillError::Failed(format!("a transaction on L2: {error}"));
-    let url = world.network.l2_urls().into_iter().next().unwrap_or_default();
-    let url = url.parse().map_err(|_| failed(format!("{url} is no URL")))?;
-    let wallet = ProviderBuilder::new().wallet(EthereumWallet::from(key.clone())).connect_http(url);
-    let request = TransactionRequest::default()
-        .with_to(to)
-        .with_value(U256::from(1))
-        .with_gas_limit(21_000)
-        .with_max_fee_per_gas(10_000_000_000)
-        .with_max_priority_fee_per_gas(1_000_000);
-    let sent = wallet.send_transaction(request).await.map_err(|error| failed(error.to_string()))?;
-    Ok(*sent.tx_hash())
-}
-
-/// What an address has at the first seat's head.
-fn balance(world: &World, address: Address) -> Result<U256, DrillError> {
-    let Some(seat) = world.network.seats().first() else { return Ok(U256::ZERO) };
-    let state = seat.backend().store().latest()?;
-    let account = state.account(address)?;
-    Ok(account.map_or(U256::ZERO, |account| account.balance))
-}
-
-/// The first block after which an address has something, and its time.
+/// The first block after which an address has something, and its time, once there is one.
 async fn arrival(world: &World, address: Address) -> Result<(u64, Seconds), DrillError> {
-    until("the transaction on L2", PATIENCE, async || Ok((!balance(world, address)?.is_zero()).then_some(()))).await?;
-    let Some(seat) = world.network.seats().first() else { return Err(DrillError::Failed("no seat".into())) };
-    let backend = seat.backend();
-    let store = backend.store();
-    let (mut low, mut high) = (0, store.head().number);
-    while high.saturating_sub(low) > 1 {
-        let middle = low.midpoint(high);
-        let account = store.view_at(middle)?.account(address)?;
-        if account.is_some_and(|account| !account.balance.is_zero()) { high = middle } else { low = middle }
-    }
-    let time = store.header_by_number(high)?.map_or(0, |(_, header)| header.timestamp);
-    Ok((high, Seconds::new(time)))
+    until("the transaction on L2", PATIENCE, async || world.arrival(address)).await
 }

@@ -8,6 +8,7 @@
 //! | `censorship` | all seats ignore an account; then all but one let what it forces through L1 lapse |
 //! | `halt` | every sequencer is dead: a user forces a withdrawal, anyone sequences and claims it, the user is paid on L1 |
 //! | `escape` | nobody acts at all: holders of ether and tokens leave by proofs |
+//! | `l1-reorg` | none: L1 takes 60 blocks back, and the same batches must stand on it again |
 //! | `crash` | none: seats are killed again and again, and nobody may be punished |
 //!
 //! Everything is real but the sinner: seats talk over TCP, the evidence travels by the seats' gossip and the public feed to
@@ -21,12 +22,13 @@ mod censorship;
 mod crash;
 mod escape;
 mod halt;
+mod l1_reorg;
 mod people;
 mod slash;
 mod world;
 
 use crate::{
-    l1::EmbeddedL1Handle,
+    l1::{EmbeddedL1Handle, NodeError},
     network::{L1Choice, NetworkError},
     processes::{ProcessError, Program},
 };
@@ -45,6 +47,9 @@ pub const MAX_L1_BLOCKS: u64 = 1;
 /// The longest that the chain may stand without a new final block.
 pub const MAX_STALL: Duration = Duration::from_secs(10);
 
+/// How many blocks L1 takes back.
+pub const REORG_DEPTH: u64 = 60;
+
 /// The drills that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drill {
@@ -60,19 +65,22 @@ pub enum Drill {
     Halt,
     /// Nobody.
     Escape,
+    /// An L1 that takes blocks back.
+    L1Reorg,
     /// Seats that are killed.
     Crash,
 }
 
 impl Drill {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Equivocation,
         Self::DoubleBatch,
         Self::NullifyFinalize,
         Self::Censorship,
         Self::Halt,
         Self::Escape,
+        Self::L1Reorg,
         Self::Crash,
     ];
 
@@ -85,6 +93,7 @@ impl Drill {
             Self::Censorship => "censorship",
             Self::Halt => "halt",
             Self::Escape => "escape",
+            Self::L1Reorg => "l1-reorg",
             Self::Crash => "crash",
         }
     }
@@ -102,6 +111,7 @@ impl Drill {
                 "every sequencer is dead; a user forces a withdrawal, anyone sequences and claims it, the user is paid"
             }
             Self::Escape => "nobody acts any more; holders of ether and tokens leave by proofs, each once",
+            Self::L1Reorg => "L1 takes 60 blocks back; the same batches stand on it again, and no block of L2 changes",
             Self::Crash => {
                 "seats, processes of their own, are killed (kill -9) again and again; nobody may be punished"
             }
@@ -121,6 +131,8 @@ pub struct DrillConfig {
     pub drill: Drill,
     /// Everybody stays honest: the control.
     pub honest: bool,
+    /// How many blocks L1 takes back in [`Drill::L1Reorg`]: [`REORG_DEPTH`] unless it is asked for another depth.
+    pub depth: u64,
     /// L1.
     pub l1: L1Choice,
     /// An empty directory for the network.
@@ -143,16 +155,19 @@ pub enum Report {
     Halt(HaltReport),
     /// Of a chain that nobody carries on.
     Escape(EscapeReport),
+    /// Of an L1 that takes blocks back.
+    L1Reorg(Box<L1ReorgReport>),
 }
 
 impl Report {
     /// Whether all of it went as it must.
-    pub const fn passed(&self) -> bool {
+    pub fn passed(&self) -> bool {
         match self {
             Self::Penalty(report) => report.passed,
             Self::Censorship(report) => report.passed,
             Self::Halt(report) => report.passed,
             Self::Escape(report) => report.passed,
+            Self::L1Reorg(report) => report.passed,
         }
     }
 }
@@ -271,6 +286,105 @@ pub struct EscapeReport {
     pub passed: bool,
 }
 
+/// L1 took blocks back with batches in them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct L1ReorgReport {
+    /// The drill.
+    pub drill: &'static str,
+    /// L1 blocks on top of an event before nodes act on it without L1's finality.
+    pub settled_depth: u64,
+    /// The parameter of this name, in seconds.
+    pub force_delay: u64,
+    /// The parameter of this name, in seconds.
+    pub max_gap: u64,
+    /// L1 blocks from its final one to its head, then.
+    pub finality_lag: u64,
+    /// How many blocks L1 took back; 0 if it did not.
+    pub reorg_depth: u64,
+    /// L1's head before.
+    pub head_block: u64,
+    /// Its hash.
+    pub head_hash: B256,
+    /// The newest block that stayed.
+    pub ancestor_block: u64,
+    /// Its hash.
+    pub ancestor_hash: B256,
+    /// The batches that were posted in the blocks that L1 took back.
+    pub batches: Vec<ReorgedBatch>,
+    /// How many.
+    pub batches_reorged: u64,
+    /// Those that stand on L1 again with the same statement and the same data.
+    pub batches_reposted_identical: u64,
+    /// L1 blocks after the reorg until the last of them stood there again.
+    pub l1_blocks_to_repost: Option<u64>,
+    /// Nodes whose L2 blocks were compared: each seat, and a follower.
+    pub l2_nodes: u64,
+    /// L2 blocks that were final before, each compared on all nodes that had it.
+    pub l2_blocks_compared: u64,
+    /// Those that are other ones in the end, on any of them.
+    pub l2_blocks_changed: u64,
+    /// The last L2 block that the follower has derived from L1 in the end.
+    pub follower_safe: u64,
+    /// A transaction sent afterwards.
+    pub later_tx: Option<B256>,
+    /// The L2 block that has it.
+    pub later_tx_in_l2_block: Option<u64>,
+    /// L1's block with the batch that has that one.
+    pub later_batch_at_block: Option<u64>,
+    /// The user's deposit that L1 took back, and that the user sends again.
+    pub deposit_tx: B256,
+    /// L1's block with it, at first.
+    pub deposit_at_block: u64,
+    /// The L2 block that credits it.
+    pub deposit_in_l2_block: Option<u64>,
+    /// Seats that were punished or fined.
+    pub seats_slashed: u64,
+    /// All bonds before, in wei.
+    #[serde(serialize_with = "decimal")]
+    pub bond_before: U256,
+    /// And after.
+    #[serde(serialize_with = "decimal")]
+    pub bond_after: U256,
+    /// Whether all of it went as it must.
+    pub passed: bool,
+}
+
+/// A batch of which L1 took the block back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReorgedBatch {
+    /// Its number.
+    pub index: u64,
+    /// Its first L2 block.
+    pub first_l2_block: u64,
+    /// Its last L2 block.
+    pub last_l2_block: u64,
+    /// EIP-712 hash of its statement, without domain.
+    pub statement: B256,
+    /// Versioned hashes of its blobs; none if it was in call data.
+    pub blobs: Vec<B256>,
+    /// How many bytes its data had, as L1 serves them: whole blobs, or call data.
+    pub data_bytes: u64,
+    /// Keccak of them.
+    pub data_hash: B256,
+    /// Where it stood.
+    pub before: OnL1,
+    /// Where it stands.
+    pub after: Option<OnL1>,
+    /// Whether each field of the statement and each byte of the data is the same.
+    pub identical: bool,
+}
+
+/// A place on L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OnL1 {
+    /// Number of the block.
+    pub block: u64,
+    /// Its hash.
+    pub block_hash: B256,
+    /// The transaction.
+    pub transaction: B256,
+}
+
 /// A sin, and its punishment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PenaltyReport {
@@ -322,6 +436,12 @@ pub enum DrillError {
     /// The chain on L2.
     #[error("L2: {0}")]
     State(#[from] surety_state::Error),
+    /// The embedded L1.
+    #[error(transparent)]
+    EmbeddedL1(#[from] NodeError),
+    /// An L1 that cannot do what the drill needs.
+    #[error("the drill {0} moves L1's clock and takes its blocks back: only the embedded L1 can, leave out --l1")]
+    NeedsEmbeddedL1(&'static str),
     /// A part of the network failed.
     #[error("the network has failed: {0}")]
     Failed(String),
@@ -377,6 +497,7 @@ pub async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finished, Dr
         Drill::Censorship => censorship::run(config, timeline).await,
         Drill::Halt => halt::run(config, timeline).await,
         Drill::Escape => escape::run(config, timeline).await,
+        Drill::L1Reorg => l1_reorg::run(config, timeline).await,
         Drill::Crash => crash::run(config, timeline).await,
     }
 }

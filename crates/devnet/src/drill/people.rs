@@ -5,8 +5,14 @@ use crate::{
     l1::dev_accounts,
     network::{NetworkError, submitter},
 };
-use alloy::{signers::local::PrivateKeySigner, sol_types::SolCall as _};
-use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy::{
+    network::{EthereumWallet, TransactionBuilder as _},
+    providers::{Provider as _, ProviderBuilder},
+    rpc::types::TransactionRequest,
+    signers::local::PrivateKeySigner,
+    sol_types::SolCall as _,
+};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use serde_json::Value;
 use surety_contracts::bindings::Bridge;
 use surety_l1::{
@@ -22,6 +28,22 @@ pub(super) fn account(place: usize) -> Result<PrivateKeySigner, DrillError> {
     let accounts = dev_accounts().map_err(NetworkError::from)?;
     let account = accounts.into_iter().nth(place);
     account.ok_or_else(|| DrillError::Failed("there are not enough development accounts".into()))
+}
+
+/// An ordinary transaction of one wei on L2, to the first seat.
+pub(super) async fn pay(world: &World, key: &PrivateKeySigner, to: Address) -> Result<B256, DrillError> {
+    let failed = |error: String| DrillError::Failed(format!("a transaction on L2: {error}"));
+    let url = world.network.l2_urls().into_iter().next().unwrap_or_default();
+    let url = url.parse().map_err(|_| failed(format!("{url} is no URL")))?;
+    let wallet = ProviderBuilder::new().wallet(EthereumWallet::from(key.clone())).connect_http(url);
+    let request = TransactionRequest::default()
+        .with_to(to)
+        .with_value(U256::from(1))
+        .with_gas_limit(21_000)
+        .with_max_fee_per_gas(10_000_000_000)
+        .with_max_priority_fee_per_gas(1_000_000);
+    let sent = wallet.send_transaction(request).await.map_err(|error| failed(error.to_string()))?;
+    Ok(*sent.tx_hash())
 }
 
 /// Somebody with ether on L1.

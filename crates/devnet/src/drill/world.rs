@@ -16,7 +16,8 @@ use surety_l1::{
 };
 use surety_node::consensus::byzantine::Sin;
 use surety_rpc::Backend as _;
-use surety_types::Term;
+use surety_stf::StateReader as _;
+use surety_types::{Seconds, Term};
 use tokio::sync::mpsc;
 
 /// One line of a drill's timeline.
@@ -165,10 +166,7 @@ impl World {
         let network = Box::pin(Network::start(settings)).await?;
         let view = View::new(network.l1_urls(), network.chain())?;
         let world = Self { network, view, timeline };
-        until("the watchtower has read L1", Duration::from_secs(60), async || {
-            Ok(world.network.watchtower().is_some_and(|tower| tower.status().borrow().caught_up).then_some(()))
-        })
-        .await?;
+        world.watched().await?;
         world.timeline.tell(format!("the network runs; L2 is at block {}", world.height()));
         Ok(world)
     }
@@ -176,6 +174,41 @@ impl World {
     /// Number of the newest final L2 block of the first seat.
     pub(super) fn height(&self) -> u64 {
         self.network.seats().first().map_or(0, |seat| seat.backend().tags().latest.number)
+    }
+
+    /// What an address has at the first seat's head.
+    pub(super) fn balance(&self, address: Address) -> Result<U256, DrillError> {
+        let Some(seat) = self.network.seats().first() else { return Ok(U256::ZERO) };
+        let account = seat.backend().store().latest()?.account(address)?;
+        Ok(account.map_or(U256::ZERO, |account| account.balance))
+    }
+
+    /// The first block after which an address has something, and its time; `None` if it has nothing.
+    pub(super) fn arrival(&self, address: Address) -> Result<Option<(u64, Seconds)>, DrillError> {
+        let Some(seat) = self.network.seats().first() else { return Ok(None) };
+        let backend = seat.backend();
+        let store = backend.store();
+        let (mut low, mut high) = (0, store.head().number);
+        let has = |height| -> Result<bool, DrillError> {
+            Ok(store.view_at(height)?.account(address)?.is_some_and(|account| !account.balance.is_zero()))
+        };
+        if !has(high)? {
+            return Ok(None);
+        }
+        while high.saturating_sub(low) > 1 {
+            let middle = low.midpoint(high);
+            if has(middle)? { high = middle } else { low = middle }
+        }
+        let time = store.header_by_number(high)?.map_or(0, |(_, header)| header.timestamp);
+        Ok(Some((high, Seconds::new(time))))
+    }
+
+    /// Waits until the watchtower has read L1 up to its head.
+    pub(super) async fn watched(&self) -> Result<(), DrillError> {
+        until("the watchtower has read L1", Duration::from_secs(60), async || {
+            Ok(self.network.watchtower().is_some_and(|tower| tower.status().borrow().caught_up).then_some(()))
+        })
+        .await
     }
 
     /// Stops everything but an embedded L1.

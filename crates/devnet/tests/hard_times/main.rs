@@ -50,7 +50,7 @@ async fn an_hour_without_finality_ten_minutes_without_l1_and_a_clock_that_jumps_
     let slots = 310;
     let deposited = Address::repeat_byte(0x11);
     world.deposit(deposited).await;
-    world.pace.slots(slots).await;
+    world.slots(slots).await;
     world.goes_on("after an hour without finality").await;
     assert!(world.pace.head() - first >= 300, "an hour");
     assert_eq!(finalized().await, Some(0), "nothing is final on L1");
@@ -61,7 +61,7 @@ async fn an_hour_without_finality_ten_minutes_without_l1_and_a_clock_that_jumps_
     assert!(after < before + 512, "memory: {before} MiB before, {after} MiB after");
 
     let (height, head) = (world.heights()[0], world.pace.head());
-    world.pace.silence(50).await;
+    world.silence(50).await;
     assert_eq!(world.pace.head(), head, "L1 stood for ten minutes");
     assert!(world.heights()[0] > height + 10, "L2 did not");
     world.pace.back();
@@ -70,7 +70,7 @@ async fn an_hour_without_finality_ten_minutes_without_l1_and_a_clock_that_jumps_
     // L1's clock jumps two minutes ahead of the seats', and two behind.
     world.l1.control().increase_time(120);
     world.goes_on("with L1's clock ahead").await;
-    world.pace.silence(20).await;
+    world.silence(20).await;
     world.goes_on("with L1's clock behind").await;
     world.nobody_is_guilty().await;
 }
@@ -105,7 +105,7 @@ async fn a_reorg_of_sixty_blocks_takes_back_deposits_batches_and_seats_and_no_bl
         }
         world.until("a term begins", async || world.term().await > term).await;
         while world.pace.head() < ancestor + 59 {
-            world.pace.slots(1).await;
+            world.slots(1).await;
         }
         assert!(registered().await && world.posted().await > posted, "there is something to take back");
         let (heights, batches) = (world.heights(), world.posted().await);
@@ -124,7 +124,7 @@ async fn a_reorg_of_sixty_blocks_takes_back_deposits_batches_and_seats_and_no_bl
             world.until("the deposit arrives", async || world.balance(to) > U256::ZERO).await;
         } else {
             // Its message would have been settled long ago.
-            world.pace.slots(200).await;
+            world.slots(200).await;
             assert_eq!(world.balance(to), U256::ZERO, "what L1 forgot never was");
         }
     }

@@ -6,16 +6,14 @@ use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::{Duration, Instant, SystemTime},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 use surety_contracts::{Parameters, Profile, bindings::Bridge};
 use surety_devnet::{
-    l1::{Config, Control, EmbeddedL1, EmbeddedL1Handle, dev_accounts},
-    network::{Conditions, L1Choice, L2_CHAIN_ID, Network, NetworkConfig},
+    l1::{Config, EmbeddedL1Handle, dev_accounts},
+    network::{L2_CHAIN_ID, Network, NetworkConfig},
+    pace::{Pace, Paced},
 };
 use surety_l1::{
     BlockAt, L1,
@@ -25,7 +23,6 @@ use surety_l1::{
 };
 use surety_node::{
     builder::decode_aux,
-    clock::Clock,
     evidence::{self, EvidencePool, TermKey},
     signer::{Interchange, Journal},
 };
@@ -36,7 +33,6 @@ use surety_types::{
     evidence::{SignedStatement, contradict},
     signing::{Batch, Domain, Finalize, Notarize, Nullify, Statement},
 };
-use tokio::task::JoinHandle;
 
 pub(crate) const SEATS: usize = 4;
 /// How long anything that must happen may take: this machine may be slow and busy.
@@ -60,87 +56,8 @@ pub(crate) fn long_delays() -> Parameters {
     }
 }
 
-/// What drives L1 and the seats' clocks.
-#[derive(Debug, Clone)]
-pub(crate) struct Pace {
-    control: Control,
-    /// How many seconds the seats' clocks are ahead of this machine's.
-    pub(crate) ahead: Arc<AtomicI64>,
-    slot: u64,
-    /// A final height of L2, so that L1 does not run away from a slow machine.
-    height: Arc<AtomicU64>,
-}
-
 /// The least real time of a slot.
 const SLOT: Duration = Duration::from_millis(400);
-
-impl Pace {
-    /// The seats' clock.
-    fn clock(&self) -> Clock {
-        let ahead = self.ahead.clone();
-        Clock::new(move || {
-            let (now, ahead) = (SystemTime::now(), ahead.load(Ordering::SeqCst));
-            let shift = Duration::from_secs(ahead.unsigned_abs());
-            if ahead < 0 { now - shift } else { now + shift }
-        })
-    }
-
-    /// How far L1's clock is ahead of this machine's.
-    fn l1_ahead(&self) -> i64 {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        i64::try_from(self.control.now()).unwrap() - i64::try_from(now).unwrap()
-    }
-
-    /// One slot passes, and L2 gets time for a block in it.
-    async fn wait(&self) {
-        let (start, height) = (Instant::now(), self.height.load(Ordering::SeqCst));
-        tokio::time::sleep(SLOT).await;
-        while self.height.load(Ordering::SeqCst) == height && start.elapsed() < SLOT * 8 {
-            tokio::time::sleep(SLOT / 8).await;
-        }
-    }
-
-    /// Slots pass with a block each; the seats' clocks go along.
-    pub(crate) async fn slots(&self, count: u64) {
-        for _ in 0..count {
-            self.slot().await;
-            self.wait().await;
-        }
-    }
-
-    async fn slot(&self) {
-        let before = self.l1_ahead();
-        self.control.mine(1).await.unwrap();
-        self.ahead.fetch_add(self.l1_ahead() - before, Ordering::SeqCst);
-    }
-
-    /// Slots pass for ever, whether L2 runs or not.
-    async fn go_on(&self) {
-        loop {
-            self.slot().await;
-            tokio::time::sleep(SLOT).await;
-        }
-    }
-
-    /// Slots pass without a block: the seats' clocks go on, L1 does not.
-    pub(crate) async fn silence(&self, slots: u64) {
-        for _ in 0..slots {
-            self.ahead.fetch_add(i64::try_from(self.slot).unwrap(), Ordering::SeqCst);
-            self.wait().await;
-        }
-    }
-
-    /// Number of L1's head.
-    pub(crate) fn head(&self) -> u64 {
-        self.control.head().number
-    }
-
-    /// L1 is back: its clock is where the seats' are.
-    pub(crate) fn back(&self) {
-        let behind = self.ahead.load(Ordering::SeqCst) - self.l1_ahead();
-        self.control.increase_time(u64::try_from(behind).unwrap_or_default());
-    }
-}
 
 pub(crate) struct World {
     pub(crate) l1: EmbeddedL1Handle,
@@ -148,45 +65,27 @@ pub(crate) struct World {
     pub(crate) network: Network,
     pub(crate) pace: Pace,
     pub(crate) directory: tempfile::TempDir,
-    height: JoinHandle<()>,
 }
 
 impl World {
     /// A network with [`long_delays`] on an L1 that finalises nothing and makes a block when the test says so.
     pub(crate) async fn start() -> Self {
-        let protocol = long_delays();
-        let settings = Config {
-            slot_time: protocol.slot_time,
-            automatic: false,
-            safe_lag: 1_000_000,
-            finality_lag: 1_000_000,
-            ..Config::default()
-        };
-        let l1 = EmbeddedL1::start(settings).await.unwrap();
-        let control = l1.control().clone();
-        let client: Arc<dyn L1> = Arc::new(RpcL1::new(RpcConfig::new(l1.rpc_url(), [l1.beacon_url()]), None).unwrap());
+        let settings = Config { safe_lag: 1_000_000, finality_lag: 1_000_000, ..Config::default() };
         let directory = tempfile::tempdir().unwrap();
-        let pace = Pace { control, ahead: Arc::default(), slot: protocol.slot_time, height: Arc::default() };
-        pace.control.mine(1).await.unwrap();
-        pace.ahead.store(pace.l1_ahead(), Ordering::SeqCst);
-        let config = NetworkConfig {
-            profile: Profile::Production,
-            l1: L1Choice::External { rpc: l1.rpc_url(), beacon: l1.beacon_url() },
-            ..NetworkConfig::new(directory.path().join("network"))
-        };
-        let conditions = Conditions { protocol, clocks: vec![pace.clock()] };
-        let network = tokio::select! {
-            network = Network::start_on(config, conditions) => network.unwrap(),
-            () = pace.go_on() => unreachable!("it goes on"),
-        };
-        let (backend, seen) = (network.seats()[0].backend(), pace.height.clone());
-        let height = tokio::spawn(async move {
-            loop {
-                seen.store(backend.tags().latest.number, Ordering::SeqCst);
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        });
-        Self { l1, client, network, pace, directory, height }
+        let config = NetworkConfig::new(directory.path().join("network"));
+        let Paced { l1, network, pace } = Paced::start(settings, config, long_delays(), SLOT).await.unwrap();
+        let client: Arc<dyn L1> = Arc::new(RpcL1::new(RpcConfig::new(l1.rpc_url(), [l1.beacon_url()]), None).unwrap());
+        Self { l1, client, network, pace, directory }
+    }
+
+    /// Slots pass with a block each; the seats' clocks go along.
+    pub(crate) async fn slots(&self, count: u64) {
+        self.pace.slots(&self.network, count).await.unwrap();
+    }
+
+    /// Slots pass without a block: the seats' clocks go on, L1 does not.
+    pub(crate) async fn silence(&self, slots: u64) {
+        self.pace.silence(&self.network, slots).await;
     }
 
     pub(crate) fn heights(&self) -> Vec<u64> {
@@ -218,7 +117,7 @@ impl World {
         let end = Instant::now() + PATIENCE;
         while !so().await {
             assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}; heights {:?}", self.heights());
-            self.pace.slots(1).await;
+            self.slots(1).await;
         }
     }
 
@@ -251,7 +150,7 @@ impl World {
         let outgoing = Outgoing { to: TxKind::Call(to), value, input: call.abi_encode().into(), ..Default::default() };
         let included = tokio::select! {
             included = submitter.submit(outgoing) => included.unwrap(),
-            () = self.pace.slots(1_000) => panic!("not included within 1,000 slots"),
+            () = self.slots(1_000) => panic!("not included within 1,000 slots"),
         };
         assert!(included.inclusion.success, "{included:?}");
     }
@@ -270,8 +169,7 @@ impl World {
 
     /// Nobody was slashed, and nobody ever signed what could be.
     pub(crate) async fn nobody_is_guilty(self) {
-        let Self { l1, client, network, directory, height, .. } = self;
-        height.abort();
+        let Self { l1, client, network, directory, .. } = self;
         nobody_is_guilty(network, &*client, &directory.path().join("network"), &[]).await;
         l1.stop().await;
     }

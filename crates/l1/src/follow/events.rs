@@ -230,8 +230,12 @@ async fn read_batch(
     })))
 }
 
-/// Finds the data that the statement commits to in the transaction that brought it.
-fn data_source(
+/// Finds the data that the statement commits to in the transaction that brought it, and the signatures, where the transaction
+/// called the inbox itself.
+///
+/// # Errors
+/// The transaction does not carry such data.
+pub fn data_source(
     transaction: &L1Transaction,
     addresses: &Addresses,
     statement: &Batch,

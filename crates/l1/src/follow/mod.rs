@@ -27,7 +27,7 @@ mod tests;
 
 pub use chain::{Checkpoint, Position};
 pub(crate) use events::message_of;
-pub use events::{DataSource, L1Event, L1EventKind, PostedBatch, RegistryEvent, SlasherEvent};
+pub use events::{DataSource, L1Event, L1EventKind, PostedBatch, RegistryEvent, SlasherEvent, data_source};
 pub use settled::Settled;
 
 use crate::{
