@@ -18,6 +18,16 @@ function bondOf(registry, seat, block, at) {
   return BigInt(fields.replace(/[()]/g, "").split(",")[3].trim().split(" ")[0]);
 }
 
+/** The bonds of all seats together, which must be one bond a seat: nobody's has changed. */
+function untouchedBonds(registry, chain, at) {
+  const seats = BigInt(cast("call", registry, "seatCount()(uint64)", ...at).split(" ")[0]);
+  let sum = 0n;
+  for (let seat = 1n; seat <= seats; seat++) sum += bondOf(registry, seat, "latest", at);
+  assert.ok(seats >= 4n, `${seats} seats`);
+  assert.equal(sum, seats * BigInt(chain.protocol.bond), "the sum of the bonds");
+  return sum;
+}
+
 /** Throws unless every figure of the report is what L1 says. Returns what L1 says. */
 export function verify(report, chain, l1Url) {
   const { slasher, registry, equivocation } = chain.addresses;
@@ -30,12 +40,7 @@ export function verify(report, chain, l1Url) {
     assert.equal(report.slashed_at_block, null);
     assert.equal(report.passed && report.drill !== "crash", false, "passed without a penalty");
     if (report.drill === "crash") {
-      // Nobody's bond has changed: their sum is one bond a seat.
-      const seats = BigInt(cast("call", registry, "seatCount()(uint64)", ...at).split(" ")[0]);
-      let sum = 0n;
-      for (let seat = 1n; seat <= seats; seat++) sum += bondOf(registry, seat, "latest", at);
-      assert.ok(seats >= 4n, `${seats} seats`);
-      assert.equal(sum, seats * BigInt(chain.protocol.bond), "the sum of the bonds");
+      const sum = untouchedBonds(registry, chain, at);
       assert.equal(sum.toString(), report.bond_before, "bonds before");
       assert.equal(sum.toString(), report.bond_after, "bonds after");
     }
@@ -186,8 +191,103 @@ export function verifyEscape(report, chain, l1Url) {
   assert.match(report.second_escape, /EscapedBefore/);
 }
 
+const FIELDS = "uint64 rollup,uint64 term,bytes32 genesis,uint64 firstHeight,uint64 lastHeight,bytes32 parentClaim,bytes32 prevHash,bytes32 lastHash,bytes32 blockHashRoot,uint64 lastBlockTime,uint64 messageCount,bytes32 messageAcc,bytes32 inboxTip,bytes32 dataHash";
+
+/** A batch as its event states it. */
+function statementOf(log) {
+  // After the number of signers, all of it words.
+  const words = log.data.slice(2 + 64);
+  const at = (place) => number(`0x${words.slice(64 * place, 64 * (place + 1))}`);
+  const dataHash = `0x${words.slice(64 * 13, 64 * 14)}`;
+  const statement = cast("keccak", cast("keccak", `Batch(${FIELDS})`) + words.slice(0, 64 * 14));
+  return { index: number(log.topics[1]), first: at(3), last: at(4), dataHash, statement };
+}
+
+const place = (log) => ({ block: number(log.blockNumber), block_hash: log.blockHash, transaction: log.transactionHash });
+
+/**
+ * As `verify`, of the drill in which L1 takes blocks back. `seen` are the events of batches that somebody else read from L1
+ * while the drill ran: those that L1 has no more must be in the report as they were.
+ */
+export function verifyL1Reorg(report, chain, l1Url, seen = []) {
+  const { slasher, registry, inbox } = chain.addresses;
+  const l1 = reader(l1Url);
+  const block = (which) => JSON.parse(cast("block", "--json", `${which}`, ...l1.at));
+  for (const [key, name] of [["settled_depth", "settledDepth"], ["force_delay", "forceDelay"], ["max_gap", "maxGap"]]) {
+    assert.equal(report[key], Number(chain.protocol[name]), name);
+  }
+  assert.ok(report.finality_lag >= report.settled_depth, "L1's finality is as far behind as what settles");
+  assert.equal(number(block("latest").number) - number(block("finalized").number), report.finality_lag, "finality");
+  assert.equal(block(report.ancestor_block).hash, report.ancestor_hash, "what stayed");
+  assert.equal(l1.events(slasher, SLASHED).length, report.seats_slashed, "seats slashed");
+  const bonds = untouchedBonds(registry, chain, l1.at);
+  assert.equal(bonds.toString(), report.bond_before, "bonds before");
+  assert.equal(bonds.toString(), report.bond_after, "bonds after");
+
+  const posted = l1.events(inbox, POSTED).map((log) => ({ ...statementOf(log), at: place(log) }));
+  assert.deepEqual(posted.map(({ index }) => index), posted.map((_, at) => at + 1), "each batch stands once, in order");
+  const deposits = l1.events(inbox, MESSAGE).filter((log) => log.data.slice(2 + 64 * 4, 2 + 64 * 5).endsWith(report.deposit_to.slice(2).toLowerCase()));
+  assert.equal(deposits.length, 1, "the deposit is on L1, once");
+
+  if (report.reorg_depth === 0) {
+    assert.equal(block(report.head_block).hash, report.head_hash, "L1 took nothing back");
+    assert.deepEqual(place(deposits[0]), { ...place(deposits[0]), block: report.deposit_at_block, transaction: report.deposit_tx });
+    assert.deepEqual(report.batches, []);
+    assert.equal(report.passed, false);
+    return;
+  }
+  assert.equal(report.head_block - report.ancestor_block, report.reorg_depth, "the depth");
+  assert.notEqual(block(report.head_block).hash, report.head_hash, "L1 took blocks back");
+  assert.ok(report.deposit_at_block > report.ancestor_block && report.deposit_at_block <= report.head_block, "the deposit was in them");
+  assert.ok(place(deposits[0]).block > report.head_block, "and came again");
+
+  for (const batch of report.batches) {
+    const now = posted.find(({ index }) => index === batch.index);
+    assert.equal(batch.identical, now?.statement === batch.statement, `batch ${batch.index}`);
+    assert.ok(batch.before.block > report.ancestor_block && batch.before.block <= report.head_block);
+    assert.notEqual(block(batch.before.block).hash, batch.before.block_hash, "its block is gone");
+    if (!now) continue;
+    assert.deepEqual(batch.after, now.at, "where it stands");
+    assert.ok(now.at.block > report.head_block, "after the reorg");
+    if (!batch.identical) continue;
+    assert.deepEqual([batch.first_l2_block, batch.last_l2_block], [now.first, now.last]);
+    if (batch.blobs.length) {
+      const transaction = JSON.parse(cast("tx", "--json", now.at.transaction, ...l1.at));
+      assert.deepEqual(transaction.blobVersionedHashes, batch.blobs, "its blobs, by their commitments");
+      assert.equal(cast("keccak", `0x01${batch.blobs.map((hash) => hash.slice(2)).join("")}`), now.dataHash, "which the statement names");
+    }
+  }
+  // A pause between two looks may hide some of what was there; nothing that was seen may be missing or other.
+  const lost = seen.filter(({ blockHash }) => !posted.some(({ at }) => at.block_hash === blockHash));
+  const isBefore = (log) => number(log.blockNumber) <= report.head_block;
+  for (const log of lost.filter(isBefore)) {
+    const said = report.batches.find(({ index }) => index === number(log.topics[1]));
+    assert.deepEqual(said?.before, place(log), "seen before the reorg");
+    assert.equal(said.statement, statementOf(log).statement, "as it was stated then");
+  }
+  assert.equal(report.batches_reorged, report.batches.length);
+  assert.equal(report.batches_reposted_identical, report.batches.filter(({ identical }) => identical).length);
+  if (report.l1_blocks_to_repost !== null) {
+    const newest = Math.max(...report.batches.map(({ after }) => after.block));
+    assert.equal(newest - report.head_block, report.l1_blocks_to_repost, "blocks until all stood again");
+  }
+  const later = posted.find(({ first, last }) => first <= report.later_tx_in_l2_block && report.later_tx_in_l2_block <= last);
+  assert.equal(later?.at.block ?? null, report.later_batch_at_block, "the batch of the later transaction");
+  if (report.passed) {
+    assert.ok(report.batches_reorged > 0 && report.batches_reorged === report.batches_reposted_identical);
+    assert.ok(report.later_batch_at_block > report.head_block, "the chain goes on");
+    assert.ok(report.follower_safe >= report.deposit_in_l2_block && report.follower_safe <= posted.at(-1).last, "a follower has it from L1");
+    assert.equal(report.l2_blocks_changed, 0);
+    assert.equal(report.seats_slashed, 0);
+  }
+  return { lost: lost.filter(isBefore).length };
+}
+
+/** The event of a batch, and what to look for in all of L1. */
+export const batchTopic = () => cast("keccak", POSTED);
+
 /** The check of each drill. */
-export const CHECKS = { censorship: verifyCensorship, halt: verifyHalt, escape: verifyEscape };
+export const CHECKS = { censorship: verifyCensorship, halt: verifyHalt, escape: verifyEscape, "l1-reorg": verifyL1Reorg };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [report, chain, l1Url] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-// Every drill on the embedded L1 and on anvil: what the drill says is read again from L1 by cast. Each has a control, the same
+// Every drill on the embedded L1, most on anvil too: what the drill says is read again from L1 by cast. Each has a control, the same
 // run with honest behaviour, which must not pass.
 
 import { after, before, describe, test } from "node:test";
@@ -6,13 +6,14 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ANVIL, MNEMONIC, Process, SURETY, freePort, rpc, scratch, until } from "../harness.mjs";
-import { CHECKS, verify } from "../verify-drill.mjs";
+import { ANVIL, MNEMONIC, Process, SURETY, freePort, rpc, scratch, sleep, until } from "../harness.mjs";
+import { CHECKS, batchTopic, verify } from "../verify-drill.mjs";
 
 const KEYS = ["drill", "offence_at_block", "report_tx", "slashed_at_block", "l1_blocks_to_slash", "gas_used", "seats_slashed", "bond_before", "bond_after", "reward", "innocents_slashed", "passed"];
 const OTHER_KEYS = {
   censorship: ["drill", "account", "ignored_tx", "forced_at_block", "included_in_l2_block", "seconds_to_inclusion", "force_delay", "lapsed_at_block", "attended_tx", "attended_seat", "self_sequenced_tx", "self_sequenced_at_block", "seconds_to_self_sequencing", "report_txs", "gas_used", "seats_fined", "fined", "innocents_fined", "passed"],
   halt: ["drill", "halted_at_block", "forced_at_block", "self_sequenced_tx", "self_sequenced_at_block", "claimed_tx", "claimed_at_block", "paid_tx", "paid_at_block", "paid", "seconds_to_self_sequencing", "seconds_to_payment", "passed"],
+  "l1-reorg": ["drill", "settled_depth", "force_delay", "max_gap", "finality_lag", "reorg_depth", "head_block", "head_hash", "ancestor_block", "ancestor_hash", "batches", "batches_reorged", "batches_reposted_identical", "l1_blocks_to_repost", "l2_nodes", "l2_blocks_compared", "l2_blocks_changed", "follower_safe", "later_tx", "later_tx_in_l2_block", "later_batch_at_block", "deposit_tx", "deposit_to", "deposit_at_block", "deposit_in_l2_block", "seats_slashed", "bond_before", "bond_after", "passed"],
   escape: ["drill", "account", "halted_at_block", "opened_tx", "opened_at_block", "seconds_to_opening", "escaped_tx", "escaped", "balance", "tokens", "refunded", "withdrawn", "second_escape", "passed"],
 };
 const SLASHING = ["equivocation", "double-batch", "nullify-finalize"];
@@ -22,13 +23,14 @@ before(() => (place = scratch()));
 after(() => place.remove());
 
 /** Runs a drill with its L1 kept, hands report, chain file and L1 to `look`, and tells the exit code. */
-async function drill(name, { control = false, anvil } = {}, look = () => {}) {
+async function drill(name, { control = false, anvil, depth, witness } = {}, look = () => {}) {
   const chainFile = join(place.directory, `${name}-${Math.random()}.json`);
   const port = await freePort();
   const l1Url = anvil ?? `http://127.0.0.1:${port}`;
   const args = ["drill", name, "--json", "--keep", "--chain-file", chainFile];
   args.push(...(anvil ? ["--l1", anvil, "--l1-beacon", anvil] : ["--l1-port", `${port}`]));
   if (control) args.push("--control", "honest");
+  if (depth) args.push("--depth", `${depth}`);
   const child = spawn(SURETY, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } });
   let [output, errors] = ["", ""];
   child.stdout.on("data", (data) => (output += data));
@@ -36,6 +38,7 @@ async function drill(name, { control = false, anvil } = {}, look = () => {}) {
   const exit = new Promise((resolve) => child.on("exit", (code) => resolve(code)));
   try {
     const ended = exit.then(() => true);
+    witness?.(l1Url, ended);
     await until(`the drill ${name} reports`, 600, async () => output.includes("}\n") || (await Promise.race([ended, false])));
     assert.ok(output, `no report:\n${errors.slice(-4000)}`);
     const report = JSON.parse(output);
@@ -88,6 +91,53 @@ describe("drills", { concurrency: 2 }, () => {
       const { report, code } = await drill(name, { control: true }, CHECKS[name]);
       assert.equal(report.passed, false);
       assert.equal(code, 1);
+    });
+  }
+
+  /** Reads the batches' events from L1 again and again until `ended`, and keeps all that were ever there. */
+  const witness = () => {
+    const [seen, topic] = [new Map(), batchTopic()];
+    const watch = async (l1Url, ended) => {
+      let over = false;
+      ended.then(() => (over = true));
+      while (!over) {
+        const logs = await rpc(l1Url, "eth_getLogs", { fromBlock: "0x0", toBlock: "latest", topics: [topic] }).catch(() => []);
+        for (const log of logs ?? []) seen.set(`${log.blockHash} ${log.logIndex}`, log);
+        await sleep(200);
+      }
+    };
+    return { seen, watch };
+  };
+
+  const reorg = async ({ depth, control }) => {
+    const { seen, watch } = witness();
+    const check = (report, chain, l1Url) => {
+      const found = CHECKS["l1-reorg"](report, chain, l1Url, [...seen.values()]);
+      if (!control) assert.ok(found.lost > 0, "a batch was seen in a block that L1 took back");
+    };
+    return drill("l1-reorg", { depth, control, witness: watch }, check);
+  };
+
+  test("l1-reorg: L1 takes 60 blocks back, the same batches stand on it again, and nobody is punished", async () => {
+    const { report, code } = await reorg({});
+    assert.equal(report.passed, true, JSON.stringify(report));
+    assert.equal(report.reorg_depth, 60);
+    assert.equal(code, 0);
+  });
+
+  test("l1-reorg, control: on an L1 that takes nothing back it does not pass", async () => {
+    const { report, code } = await reorg({ control: true });
+    assert.equal(report.passed, false);
+    assert.equal(code, 1);
+  });
+
+  // By night: minutes.
+  for (const [depth, passes] of [[10, true], [70, false]]) {
+    test(`l1-reorg by night: ${depth} blocks, ${passes ? "which passes" : "more than settle, which does not pass"}`, { skip: !process.env.SURETY_NIGHTLY }, async () => {
+      const { report, code } = await reorg({ depth });
+      assert.equal(report.passed, passes, JSON.stringify(report));
+      assert.equal(report.reorg_depth, depth);
+      assert.equal(code, passes ? 0 : 1);
     });
   }
 

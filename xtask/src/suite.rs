@@ -184,7 +184,7 @@ fn nightly(shell: &Shell) -> Result<()> {
     shell.run_with(
         &shell.root.join("e2e"),
         "node",
-        &["--test", "--test-name-pattern=crash", "--test-reporter=spec", "tests/drills.test.mjs"],
+        &["--test", "--test-name-pattern=crash|by night", "--test-reporter=spec", "tests/drills.test.mjs"],
         &[("SURETY", program.as_os_str()), ("SURETY_NIGHTLY", OsStr::new("1"))],
     )
 }

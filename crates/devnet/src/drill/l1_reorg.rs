@@ -157,6 +157,7 @@ async fn observe(config: &DrillConfig, ground: &Ground) -> Result<L1ReorgReport,
         settled_depth: protocol.settled_depth,
         force_delay: protocol.force_delay,
         max_gap: protocol.max_gap,
+        deposit_to: DEPOSITED,
         bond_before: ground.bonds().await?,
         ..L1ReorgReport::default()
     };
@@ -179,7 +180,6 @@ async fn observe(config: &DrillConfig, ground: &Ground) -> Result<L1ReorgReport,
     } else {
         let done = ground.l1.control().reorg(config.depth, ReorgPolicy::Drop).await?;
         report.reorg_depth = config.depth;
-        report.ancestor_hash = done.ancestor.hash;
         report.batches_reorged = batches.len() as u64;
         world.timeline.tell(format!("L1 takes {} blocks back, to block {}", config.depth, done.ancestor.number));
         let stand = again(ground, &batches, &mut report).await?;
@@ -229,6 +229,8 @@ async fn before(
     let head = world.view.head_block().await?;
     (report.head_block, report.head_hash) = (head.number.get(), head.hash);
     report.ancestor_block = report.head_block.saturating_sub(config.depth);
+    let ancestor = world.view.l1.block(BlockAt::Number(L1Height::new(report.ancestor_block))).await?;
+    report.ancestor_hash = ancestor.ok_or_else(|| DrillError::Failed("L1 lost a block".into()))?.hash;
     report.finality_lag = ground.finality_lag().await?;
     Ok(())
 }

@@ -333,6 +333,8 @@ pub struct L1ReorgReport {
     pub later_batch_at_block: Option<u64>,
     /// The user's deposit that L1 took back, and that the user sends again.
     pub deposit_tx: B256,
+    /// For whom it is.
+    pub deposit_to: Address,
     /// L1's block with it, at first.
     pub deposit_at_block: u64,
     /// The L2 block that credits it.
@@ -497,7 +499,7 @@ pub async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finished, Dr
         Drill::Censorship => censorship::run(config, timeline).await,
         Drill::Halt => halt::run(config, timeline).await,
         Drill::Escape => escape::run(config, timeline).await,
-        Drill::L1Reorg => l1_reorg::run(config, timeline).await,
+        Drill::L1Reorg => Box::pin(l1_reorg::run(config, timeline)).await,
         Drill::Crash => crash::run(config, timeline).await,
     }
 }

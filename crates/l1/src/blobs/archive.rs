@@ -13,6 +13,7 @@ use std::{
     collections::{HashSet, VecDeque},
     fs, io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     time::SystemTime,
 };
 
@@ -149,8 +150,10 @@ fn name_of(path: &Path) -> Option<B256> {
 /// Writes a file that is whole or absent, whatever happens meanwhile.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write as _;
-    // The process's id keeps two writers of one file apart.
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    // Two writers of one file, in one process or in two, write aside each by itself: what one renames, the other still has.
+    static WRITERS: AtomicU64 = AtomicU64::new(0);
+    let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("{}-{writer}.tmp", std::process::id()));
     let mut file = fs::File::create(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;

@@ -124,6 +124,24 @@ async fn the_archive_outlives_the_beacon_node_and_is_checked() {
     assert!(matches!(alone.blobs(block(), &[hash(3)]).await, Err(L1Error::BlobMissing { .. })));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_put_the_same_blob_at_once_do_not_hinder_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = Arc::new(Archive::open(directory.path(), 64).unwrap());
+    for seed in 1..=16 {
+        let (hash, blob) = (hash(seed), Arc::new(blob(seed)));
+        let mut writers = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let (archive, blob) = (archive.clone(), blob.clone());
+            writers.spawn(async move { archive.put(hash, &blob).await });
+        }
+        assert!(writers.join_all().await.iter().all(Result::is_ok), "every writer succeeds");
+        assert_eq!(archive.get(hash).await.unwrap(), *blob);
+    }
+    let left = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 16, "nothing but the blobs is left");
+}
+
 #[tokio::test]
 async fn too_many_blobs_are_not_asked_for() {
     let many = vec![hash(1); MAX_BLOBS + 1];
