@@ -1,5 +1,5 @@
-// Every drill on the embedded L1, most on anvil too: what the drill says is read again from L1 by cast. Each has a control, the same
-// run with honest behaviour, which must not pass.
+// Every drill on the embedded L1, most on anvil too: what the drill says is read again from L1 by cast. Each has a control, the
+// same run with honest behaviour, which must not pass.
 
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
