@@ -238,8 +238,10 @@ export function verifyL1Reorg(report, chain, l1Url, seen = []) {
   }
   assert.equal(report.head_block - report.ancestor_block, report.reorg_depth, "the depth");
   assert.notEqual(block(report.head_block).hash, report.head_hash, "L1 took blocks back");
-  assert.ok(report.deposit_at_block > report.ancestor_block && report.deposit_at_block <= report.head_block, "the deposit was in them");
-  assert.ok(place(deposits[0]).block > report.head_block, "and came again");
+  // A small reorg may have waited for a batch until the deposit was too deep for it.
+  const isTaken = report.deposit_at_block > report.ancestor_block;
+  if (isTaken) assert.ok(place(deposits[0]).block > report.head_block, "the deposit was taken back and came again");
+  else assert.equal(place(deposits[0]).block, report.deposit_at_block, "the deposit stayed");
 
   for (const batch of report.batches) {
     const now = posted.find(({ index }) => index === batch.index);

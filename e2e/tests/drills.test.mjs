@@ -122,6 +122,7 @@ describe("drills", { concurrency: 2 }, () => {
     const { report, code } = await reorg({});
     assert.equal(report.passed, true, JSON.stringify(report));
     assert.equal(report.reorg_depth, 60);
+    assert.ok(report.deposit_at_block > report.ancestor_block, "L1 took a deposit back, too");
     assert.equal(code, 0);
   });
 
