@@ -80,6 +80,21 @@ impl Pace {
         Ok(())
     }
 
+    /// L1 blocks come, with so many missed slots before each; the seats' clocks go along.
+    ///
+    /// # Errors
+    /// The embedded L1 failed.
+    pub async fn sparse_slots(&self, network: &Network, blocks: u64, missed: u64) -> Result<(), NodeError> {
+        for _ in 0..blocks {
+            self.control.skip_slots(missed);
+            self.slot().await?;
+            for _ in 0..=missed {
+                self.wait(network).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Slots pass for ever, whether L2 runs or not: ends only with an error.
     async fn go_on(&self) -> NodeError {
         loop {

@@ -64,6 +64,10 @@ pub(crate) struct World {
     pub(crate) lose: usize,
     /// The answer to estimates.
     pub(crate) estimate: Option<L1Error>,
+    /// Blocks have no room for the pool's transactions.
+    pub(crate) full: bool,
+    /// Slots without a block so far.
+    pub(crate) missed_slots: u64,
     pub(crate) max_log_blocks: Option<u64>,
     /// The last batch whose claim is final.
     pub(crate) last_final: u64,
@@ -109,7 +113,7 @@ impl FakeL1 {
             number: L1Height::new(number),
             hash,
             parent: parent.map_or(B256::ZERO, |b| b.block.hash),
-            time: Seconds::new(1_000 + number * SLOT),
+            time: Seconds::new(1_000 + (number + world.missed_slots) * SLOT),
         };
         let mut position = parent.map_or_else(Default::default, |b| b.position);
         let mut logs = Vec::new();
@@ -129,13 +133,25 @@ impl FakeL1 {
             });
         }
         let mut included = Vec::new();
-        while let Some(key) =
-            world.pool.keys().find(|(sender, nonce)| *nonce == next_nonce(&world.chain, &included, *sender)).copied()
-        {
+        let fees = world.fees;
+        let (full, pays) = (world.full, |tx: &Signed| fees.is_none_or(|fees| pays(tx, &fees)));
+        let next = |pool: &BTreeMap<(Address, u64), Signed>, included: &[Signed]| {
+            let fits = |(sender, nonce): &(Address, u64)| *nonce == next_nonce(&world.chain, included, *sender);
+            pool.iter().find(|(key, tx)| !full && fits(key) && pays(tx)).map(|(key, _)| *key)
+        };
+        while let Some(key) = next(&world.pool, &included) {
             included.extend(world.pool.remove(&key));
         }
         world.chain.push(FakeBlock { block, logs, position, included });
         block
+    }
+
+    /// Adds blocks, so many slots without one before each.
+    pub(crate) fn mine_sparsely(&self, blocks: u64, missed: u64) {
+        for _ in 0..blocks {
+            self.0.lock().missed_slots += missed;
+            self.mine(&[]);
+        }
     }
 
     /// Drops the newest `depth` blocks.
@@ -177,6 +193,11 @@ impl World {
 fn next_nonce(chain: &[FakeBlock], also: &[Signed], sender: Address) -> u64 {
     let of = |tx: &&Signed| tx.recover_signer().unwrap() == sender;
     (chain.iter().flat_map(|b| &b.included).filter(of).count() + also.iter().filter(of).count()) as u64
+}
+
+/// Whether an offer covers what blocks cost.
+fn pays(tx: &Signed, fees: &Fees) -> bool {
+    tx.max_fee_per_gas() >= fees.base_fee && tx.max_fee_per_blob_gas().is_none_or(|fee| fee >= fees.blob_base_fee)
 }
 
 /// What an included transaction paid.

@@ -77,6 +77,23 @@ async fn an_hour_without_finality_ten_minutes_without_l1_and_a_clock_that_jumps_
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "nightly: minutes"]
+async fn slots_that_are_missed_delay_and_cost_nobody_anything() {
+    let world = World::start().await;
+    let deposited = Address::repeat_byte(0x12);
+    world.deposit(deposited).await;
+    for (blocks, missed) in [(40, 1), (20, 4), (5, 11)] {
+        let (head, time) = (world.pace.head(), world.l1.control().now());
+        world.sparse_slots(blocks, missed).await;
+        assert_eq!(world.pace.head() - head, blocks);
+        assert!(world.l1.control().now() - time >= blocks * (missed + 1) * 12, "blocks {} s apart", (missed + 1) * 12);
+        world.goes_on(&format!("with {missed} slots missed before each block")).await;
+    }
+    world.until("depth and age settle a deposit", async || world.balance(deposited) > U256::ZERO).await;
+    world.nobody_is_guilty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "nightly: minutes"]
 async fn a_reorg_of_sixty_blocks_takes_back_deposits_batches_and_seats_and_no_block_of_l2() {
     let world = World::start().await;
     let chain = world.network.chain().clone();

@@ -49,7 +49,7 @@ pub(crate) fn long_delays() -> Parameters {
         response: 10,
         correlation_window: 60,
         unbonding_margin: 30,
-        unbonding: 4_900,
+        unbonding: 20_500,
         escape_delay: 90,
         message_window_gas: 500_000_000,
         ..Parameters::of(Profile::Production, L2_CHAIN_ID)
@@ -81,6 +81,11 @@ impl World {
     /// Slots pass with a block each; the seats' clocks go along.
     pub(crate) async fn slots(&self, count: u64) {
         self.pace.slots(&self.network, count).await.unwrap();
+    }
+
+    /// Blocks come, with so many slots without one before each.
+    pub(crate) async fn sparse_slots(&self, blocks: u64, missed: u64) {
+        self.pace.sparse_slots(&self.network, blocks, missed).await.unwrap();
     }
 
     /// Slots pass without a block: the seats' clocks go on, L1 does not.

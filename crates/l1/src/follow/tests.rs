@@ -77,6 +77,22 @@ async fn events_come_in_order_with_their_data() {
 }
 
 #[tokio::test]
+async fn where_slots_are_missed_blocks_settle_by_depth_and_elsewhere_by_age() {
+    for (missed, on_top) in [(0, 6), (1, 4), (11, 4)] {
+        let l1 = Arc::new(FakeL1::new());
+        l1.0.lock().finality_lag = 1_000;
+        let (mut follower, mut told) = (follower(&l1), Told::default());
+        let message = l1.mine(&[Act::Message]);
+        for blocks in 1..=8 {
+            l1.mine_sparsely(1, missed);
+            let heads = catch_up(&mut follower, &mut told).await;
+            let settled = heads.settled.is_some_and(|settled| settled.number >= message.number);
+            assert_eq!(settled, blocks >= on_top, "{blocks} blocks on top, {missed} slots missed before each");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_block_is_settled_when_final_or_old_and_deep() {
     let l1 = Arc::new(FakeL1::new());
     l1.0.lock().finality_lag = 1000;

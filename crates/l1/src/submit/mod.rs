@@ -3,8 +3,9 @@
 //! - **Nonces** are given out in order under one lock; a transaction is journalled (synced to disk) before it leaves, so
 //!   that a restart goes on with the same ones and never signs a second intent for a nonce.
 //! - **Fees**: EIP-1559, for blobs EIP-4844; an offer stands for some blocks of rising fees. A transaction that waits longer
-//!   than [`SubmitConfig::bump_after`] is replaced by the same with higher fees (an eighth more; with blobs twice, as pools ask),
-//!   up to [`FeeLimits`]. One that pools have forgotten, or that a reorg threw out, is sent again.
+//!   than [`SubmitConfig::bump_after`], and that [`PASSED_OVER`] blocks left out, is replaced by the same with higher fees (an eighth
+//!   more; with blobs twice, as pools ask), up to [`FeeLimits`]. Time alone raises nothing: while L1 stands still or misses slots, no
+//!   offer would be taken sooner. One that pools have forgotten, or that a reorg threw out, is sent again.
 //! - **Blobs** travel with commitments and cell proofs (EIP-7594, Osaka).
 //! - **Gas** is estimated first, so that a call that would revert costs nothing and says why.
 //! - **Budget**: what is spent today, and what all that is underway could cost at worst, never exceeds
@@ -47,6 +48,8 @@ const KEPT_RESULTS: usize = 256;
 /// Blocks for which a nonce must stay used without an inclusion before another transaction is held to have taken it:
 /// endpoints count a nonce before they show the receipt, and those behind one address differ by a block or so.
 const NONCE_TAKEN_AFTER: u64 = 2;
+/// Blocks without a transaction after which its fees may be too low.
+pub const PASSED_OVER: u64 = 2;
 /// How often an account is read anew because blocks came in between.
 const READS_OF_ACCOUNT: usize = 4;
 /// Replacements tried at once when a pool holds an unknown transaction of this key.
@@ -215,11 +218,21 @@ struct Underway {
     /// All forms that were sent, the latest last.
     hashes: Vec<B256>,
     signed_at: Instant,
+    /// L1's head when this form was first looked after.
+    seen_at: Option<L1Height>,
     /// `None`: not by this process.
     sent_at: Option<Instant>,
     included: Option<Included>,
     /// L1's head when its nonce was first seen used without any of its forms in a block.
     missing: Option<L1Height>,
+}
+
+impl Underway {
+    /// Signed and sent now.
+    fn new(envelope: Envelope, hashes: Vec<B256>) -> Self {
+        let now = Instant::now();
+        Self { envelope, hashes, signed_at: now, seen_at: None, sent_at: Some(now), included: None, missing: None }
+    }
 }
 
 #[derive(Debug)]
@@ -271,9 +284,8 @@ impl Submitter {
             if signer_of(&envelope) != Some(signer.address()) || envelope.chain_id() != Some(chain_id) {
                 return Err(SubmitError::ForeignJournal(config.directory));
             }
-            let entry =
-                Underway { envelope, hashes, signed_at: Instant::now(), sent_at: None, included: None, missing: None };
-            underway.insert(entry.envelope.nonce(), entry);
+            let nonce = envelope.nonce();
+            underway.insert(nonce, Underway { sent_at: None, ..Underway::new(envelope, hashes) });
         }
         let state = Mutex::new(State { underway, results: VecDeque::new(), spent });
         Ok(Self { l1, signer, chain_id, config, journal, state })
@@ -399,16 +411,17 @@ impl Submitter {
                 }
             } else {
                 entry.missing = None;
-                self.push(&mut state, nonce).await?;
+                self.push(&mut state, nonce, head.number).await?;
             }
         }
         Ok(())
     }
 
     /// Replaces a transaction that waited too long, or sends it again.
-    async fn push(&self, state: &mut State, nonce: u64) -> Result<(), SubmitError> {
-        let Some(entry) = state.underway.get(&nonce) else { return Ok(()) };
-        if entry.signed_at.elapsed() >= self.config.bump_after {
+    async fn push(&self, state: &mut State, nonce: u64, head: L1Height) -> Result<(), SubmitError> {
+        let Some(entry) = state.underway.get_mut(&nonce) else { return Ok(()) };
+        let passed_over = head.since(*entry.seen_at.get_or_insert(head)) >= PASSED_OVER;
+        if passed_over && entry.signed_at.elapsed() >= self.config.bump_after {
             let fees = self.l1.fees().await?;
             let body = Body::of(&entry.envelope);
             if let Ok(offer) = Offer::replacing(&offer_of(&entry.envelope), &fees, &self.config.limits) {
@@ -444,11 +457,7 @@ impl Submitter {
         let mut hashes = previous.clone().unwrap_or_default();
         hashes.push(*envelope.tx_hash());
         self.journal.put(&envelope, &hashes)?;
-        let now = Instant::now();
-        let old = state.underway.insert(
-            nonce,
-            Underway { envelope, hashes, signed_at: now, sent_at: Some(now), included: None, missing: None },
-        );
+        let old = state.underway.insert(nonce, Underway::new(envelope, hashes));
         match self.l1.send_raw(&raw).await {
             Err(error @ (L1Error::Refused { .. } | L1Error::Reverted { .. })) => {
                 match old {
@@ -457,7 +466,9 @@ impl Submitter {
                         let hashes = state.underway.get(&nonce).map(|e| e.hashes.clone()).unwrap_or_default();
                         if !matches!(&error, L1Error::Refused { message, .. } if is_underpriced(message)) {
                             self.journal.put(&old.envelope, &hashes)?;
-                            state.underway.insert(nonce, Underway { hashes, signed_at: now, ..old });
+                            state
+                                .underway
+                                .insert(nonce, Underway { hashes, signed_at: Instant::now(), seen_at: None, ..old });
                         }
                         tracing::debug!(nonce, %error, "a replacement was refused");
                         Ok(())

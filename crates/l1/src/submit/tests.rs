@@ -27,6 +27,16 @@ fn outgoing() -> Outgoing {
     Outgoing { to: TxKind::Call(Address::repeat_byte(5)), ..Default::default() }
 }
 
+/// Time for some replacements: blocks without room.
+async fn pass_over(l1: &FakeL1, submitter: &Submitter, replacements: u64) {
+    l1.0.lock().full = true;
+    submitter.step().await.unwrap();
+    for _ in 0..replacements * (PASSED_OVER + 1) {
+        l1.mine(&[]);
+        submitter.step().await.unwrap();
+    }
+}
+
 fn blob() -> Blob {
     let mut blob = Blob::ZERO;
     blob[1] = 3;
@@ -61,12 +71,11 @@ async fn a_waiting_transaction_is_replaced_by_the_pools_rules() {
         let submitter = open(&l1, config(&dir)).await;
         submitter.send(Outgoing { blobs, ..outgoing() }).await.unwrap();
         let first = l1.pooled().pop().unwrap();
-        for _ in 0..3 {
-            submitter.step().await.unwrap();
-        }
+        pass_over(&l1, &submitter, 3).await;
         let last = l1.pooled().pop().unwrap();
         assert!(last.max_fee_per_gas() > first.max_fee_per_gas());
         assert_eq!((last.nonce(), last.input(), last.to()), (first.nonce(), first.input(), first.to()));
+        l1.0.lock().full = false;
         l1.mine(&[]);
         let included = submitter.wait(Ticket { nonce: 0 }).await.unwrap();
         assert_eq!(included.transaction, *last.tx_hash());
@@ -289,4 +298,159 @@ async fn a_nonce_that_the_endpoint_knew_too_late_is_passed_over() {
     l1.0.lock().refuse.push(refused("oversized data"));
     assert!(matches!(submitter.send(outgoing()).await, Err(SubmitError::L1(L1Error::Refused { .. }))));
     assert_eq!(submitter.underway().await, [1]);
+}
+
+const GWEI: u128 = 1_000_000_000;
+
+/// Sets what blocks cost.
+fn cost(l1: &FakeL1, base_fee: u128, blob_base_fee: u128) {
+    let mut world = l1.0.lock();
+    let fees = world.fees.as_mut().unwrap();
+    (fees.base_fee, fees.blob_base_fee) = (base_fee, blob_base_fee);
+}
+
+#[tokio::test]
+async fn a_spike_of_fees_is_outbid_as_far_as_the_limits_go_and_waited_out_beyond() {
+    for blobs in [vec![], vec![blob()]] {
+        let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+        let limits =
+            FeeLimits { max_fee: 100 * GWEI, max_blob_fee: 60 * GWEI, max_priority_fee: GWEI, ..FeeLimits::default() };
+        let submitter = open(&l1, SubmitConfig { limits, ..config(&dir) }).await;
+        cost(&l1, GWEI, GWEI);
+        let ticket = submitter.send(Outgoing { blobs: blobs.clone(), ..outgoing() }).await.unwrap();
+        let offers = || {
+            let tx = l1.pooled().pop().expect("it waits in the pool");
+            (
+                tx.max_fee_per_gas(),
+                tx.max_priority_fee_per_gas().unwrap(),
+                tx.max_fee_per_blob_gas().unwrap_or_default(),
+            )
+        };
+        let (first, mut highest) = (offers(), (0, 0, 0));
+        // Each beyond what the last form offers; in the end beyond the limits.
+        for price in [5, 11, 30, 80, 1_000, 1_000] {
+            cost(&l1, price * GWEI, price * GWEI);
+            for _ in 0..=PASSED_OVER {
+                l1.mine(&[]);
+                submitter.step().await.unwrap();
+                let now = offers();
+                assert!(
+                    now.0 <= limits.max_fee && now.1 <= limits.max_priority_fee && now.2 <= limits.max_blob_fee,
+                    "{now:?}"
+                );
+                assert!(now >= highest, "no offer is taken back");
+                highest = now;
+            }
+        }
+        assert!(highest.0 > first.0 * 10, "{first:?} to {highest:?}");
+        assert!(submitter.underway().await.contains(&ticket.nonce));
+        // Others are not even begun, and say why.
+        assert!(matches!(submitter.send(outgoing()).await, Err(SubmitError::FeesTooHigh { .. })));
+        cost(&l1, 2 * GWEI, 2 * GWEI);
+        l1.mine(&[]);
+        assert!(submitter.wait(ticket).await.unwrap().inclusion.success);
+    }
+}
+
+#[tokio::test]
+async fn transactions_that_are_stuck_for_long_keep_their_order_their_budget_and_their_last_form() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let limits = FeeLimits { max_fee: 10 * GWEI, max_priority_fee: GWEI, ..FeeLimits::default() };
+    // Not enough for all three at the limit: 60,000 gas at 10 gwei each.
+    let daily_budget = U256::from(60_000u64) * U256::from(25 * GWEI);
+    let submitter = open(&l1, SubmitConfig { limits, daily_budget, ..config(&dir) }).await;
+    let mut tickets = Vec::new();
+    for value in 1..=3u64 {
+        tickets.push(submitter.send(Outgoing { value: U256::from(value), ..outgoing() }).await.unwrap());
+    }
+    pass_over(&l1, &submitter, 60).await;
+    let pooled = l1.pooled();
+    let worst =
+        pooled.iter().fold(U256::ZERO, |sum, tx| sum + U256::from(tx.gas_limit()) * U256::from(tx.max_fee_per_gas()));
+    assert!(worst <= daily_budget, "{worst}");
+    assert!(worst * U256::from(10) >= daily_budget * U256::from(8), "most of it is offered: {worst}");
+    // The pool loses them: they come again as they were, although nothing can be raised any more.
+    l1.0.lock().pool.clear();
+    for _ in 0..2 {
+        l1.mine(&[]);
+        submitter.step().await.unwrap();
+    }
+    assert_eq!(l1.pooled(), pooled);
+    l1.0.lock().full = false;
+    l1.mine(&[]);
+    for (ticket, tx) in tickets.into_iter().zip(pooled) {
+        let included = submitter.wait(ticket).await.unwrap();
+        assert_eq!((included.transaction, tx.value()), (*tx.tx_hash(), U256::from(ticket.nonce + 1)));
+    }
+}
+
+#[tokio::test]
+async fn while_l1_stands_still_nothing_is_raised_and_nothing_given_up() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let submitter = open(&l1, config(&dir)).await;
+    let ticket = submitter.send(Outgoing { blobs: vec![blob()], ..outgoing() }).await.unwrap();
+    let first = l1.pooled();
+    for _ in 0..200 {
+        submitter.step().await.unwrap();
+    }
+    assert_eq!(l1.pooled(), first);
+    // The pool has forgotten it meanwhile.
+    l1.0.lock().pool.clear();
+    submitter.step().await.unwrap();
+    assert_eq!(l1.pooled(), first);
+    l1.mine(&[]);
+    assert_eq!(submitter.wait(ticket).await.unwrap().transaction, *first[0].tx_hash());
+}
+
+#[tokio::test]
+async fn blocks_that_are_far_apart_raise_fees_by_blocks_and_not_by_time() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let submitter = open(&l1, config(&dir)).await;
+    let ticket = submitter.send(outgoing()).await.unwrap();
+    let fee = || l1.pooled().pop().unwrap().max_fee_per_gas();
+    let first = fee();
+    l1.0.lock().full = true;
+    submitter.step().await.unwrap();
+    // Eleven of twelve slots are missed: one block that leaves it out says little.
+    for _ in 1..PASSED_OVER {
+        l1.mine_sparsely(1, 11);
+        submitter.step().await.unwrap();
+        submitter.step().await.unwrap();
+        assert_eq!(fee(), first);
+    }
+    l1.mine_sparsely(1, 11);
+    submitter.step().await.unwrap();
+    assert!(fee() > first);
+    l1.0.lock().full = false;
+    l1.mine_sparsely(1, 11);
+    submitter.wait(ticket).await.unwrap();
+}
+
+#[tokio::test]
+async fn after_days_off_what_was_under_way_is_found_or_brought_to_its_end() {
+    let (l1, dir) = (Arc::new(FakeL1::new()), tempfile::tempdir().unwrap());
+    let tickets = {
+        let submitter = open(&l1, patient(&dir)).await;
+        let [first, second] = [submitter.send(outgoing()).await.unwrap(), submitter.send(outgoing()).await.unwrap()];
+        l1.0.lock().pool.retain(|(_, nonce), _| *nonce == first.nonce);
+        [first, second]
+    };
+    // Three days of L1: one was included at their beginning, the other forgotten, and blocks cost thirty times as much.
+    l1.mine(&[]);
+    l1.mine_sparsely(20_000, 1);
+    cost(&l1, 30 * GWEI, 30 * GWEI);
+    let submitter = open(&l1, config(&dir)).await;
+    let started = l1.0.lock().sends;
+    for _ in 0..=PASSED_OVER {
+        submitter.step().await.unwrap();
+        l1.mine(&[]);
+    }
+    submitter.step().await.unwrap();
+    l1.mine(&[]);
+    for ticket in tickets {
+        assert!(submitter.wait(ticket).await.unwrap().inclusion.success);
+    }
+    let sends = l1.0.lock().sends - started;
+    assert!((1..=4).contains(&sends), "{sends}: sent again, and raised to what it costs now");
+    assert_eq!(submitter.send(outgoing()).await.unwrap().nonce, 2);
 }
