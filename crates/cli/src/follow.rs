@@ -11,10 +11,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use surety_contracts::ChainFile;
 use surety_l1::{
-    L1,
     blobs::{Archive, ArchiveLimits, ArchiveServer},
-    rpc::{RpcConfig, RpcL1},
+    several::{self, CrossCheck},
     submit::{SubmitConfig, Submitter},
 };
 use surety_node::{
@@ -26,9 +26,9 @@ use tokio::sync::watch;
 /// Options of `surety follow`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// RPC endpoint of L1.
-    #[arg(long)]
-    l1: String,
+    /// RPC endpoint of L1; may be repeated. One is used, the next when it fails; the others are asked whether they say the same.
+    #[arg(long, required = true)]
+    l1: Vec<String>,
     /// Beacon API of L1; may be repeated. They are asked in order: a beacon node and, for blobs older than it keeps, archives of
     /// other followers (their --archive-port).
     #[arg(long, required = true)]
@@ -76,8 +76,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let dev_account = ("keeper-dev-account", arguments.keeper_dev_account);
     let key = keys::account(arguments.keeper.as_deref(), arguments.password_file.as_deref(), dev_account)?;
     let archive = open_archive(&arguments.data_dir, arguments.archived_blobs)?;
-    let l1: Arc<dyn L1> =
-        Arc::new(RpcL1::new(RpcConfig::new(arguments.l1, arguments.l1_beacon), Some(archive.clone()))?);
+    let l1 = several::connect(&arguments.l1, &arguments.l1_beacon, cross_check(&chain), Some(archive.clone()))?;
     check_l1(&*l1, &chain).await?;
     let poll = arguments.poll.unwrap_or_else(|| (chain.protocol.slot_time.saturating_mul(250)).max(200));
     let poll = Duration::from_millis(poll);
@@ -131,6 +130,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     server.stop().await;
     node.stop().await;
     outcome
+}
+
+/// How several endpoints of a chain's L1 are compared.
+pub(crate) fn cross_check(chain: &ChainFile) -> CrossCheck {
+    let protocol = &chain.protocol;
+    CrossCheck::for_chain(Duration::from_secs(protocol.slot_time), protocol.settled_depth)
 }
 
 /// The blobs in a node's data folder; at most so many, 0 for all.

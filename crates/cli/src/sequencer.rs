@@ -3,7 +3,7 @@
 use crate::{
     config::{Config, PeersFile},
     dev::read_chain,
-    follow::{open_archive, serve_archive},
+    follow::{cross_check, open_archive, serve_archive},
     init::public_peer_key,
     interrupted,
     keys::{self, Password},
@@ -23,6 +23,7 @@ use surety_l1::{
     blobs::Archive,
     contracts::Contracts,
     rpc::{RpcConfig, RpcL1},
+    several,
     submit::{FeeLimits, SubmitConfig, Submitter},
 };
 use surety_node::{
@@ -125,10 +126,10 @@ fn poll(config: &Config, chain: &ChainFile) -> Duration {
 
 /// Checks that every endpoint that answers is of the chain's L1, and makes one client of them all.
 pub(crate) async fn connect_l1(config: &Config, chain: &ChainFile, archive: Arc<Archive>) -> Result<Arc<dyn L1>> {
-    let (Some(first), beacon) = (config.l1.rpc.first(), &config.l1.beacon) else { bail!("l1.rpc is empty") };
+    ensure!(!config.l1.rpc.is_empty(), "l1.rpc is empty");
     let mut answered = 0;
     for url in &config.l1.rpc {
-        let one = RpcConfig { attempts: 2, ..RpcConfig::new(url, beacon.clone()) };
+        let one = RpcConfig { attempts: 2, ..RpcConfig::new(url, []) };
         match RpcL1::new(one, None).context("key l1.rpc")?.chain_id().await {
             Ok(found) => {
                 ensure!(
@@ -142,9 +143,8 @@ pub(crate) async fn connect_l1(config: &Config, chain: &ChainFile, archive: Arc<
         }
     }
     ensure!(answered > 0, "l1.rpc: no endpoint answers; are they running, are the addresses right?");
-    let more_urls = config.l1.rpc.iter().skip(1).cloned().collect();
-    let all = RpcConfig { more_urls, ..RpcConfig::new(first, beacon.clone()) };
-    let l1: Arc<dyn L1> = Arc::new(RpcL1::new(all, Some(archive)).context("keys l1.rpc and l1.beacon")?);
+    let l1 = several::connect(&config.l1.rpc, &config.l1.beacon, cross_check(chain), Some(archive));
+    let l1 = l1.context("keys l1.rpc and l1.beacon")?;
     let registry = chain.addresses.registry;
     ensure!(
         !l1.code(registry, BlockAt::Latest).await?.is_empty(),

@@ -2,17 +2,17 @@
 
 use crate::{
     dev::{check_l1, read_chain},
+    follow::cross_check,
     interrupted, keys,
 };
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, utils::format_ether};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use surety_contracts::ChainFile;
 use surety_l1::{
-    L1,
-    rpc::{RpcConfig, RpcL1},
+    L1, several,
     submit::{SubmitConfig, Submitter},
 };
 use surety_watch::{
@@ -46,9 +46,9 @@ struct Common {
     /// The chain file.
     #[arg(long)]
     chain: Option<PathBuf>,
-    /// RPC endpoint of L1.
+    /// RPC endpoint of L1; may be repeated. One is used, the next when it fails; the others are asked whether they say the same.
     #[arg(long)]
-    l1: Option<String>,
+    l1: Vec<String>,
     /// Everything that lasts: what was heard, cases, the audit log, transactions underway.
     #[arg(long, default_value = "surety-watch")]
     data_dir: PathBuf,
@@ -106,8 +106,8 @@ struct Withdraw {
 impl Common {
     async fn connect(&self) -> Result<(ChainFile, Arc<dyn L1>)> {
         let chain = read_chain(self.chain.as_deref().context("name the chain file with --chain")?)?;
-        let url = self.l1.as_deref().context("name an RPC endpoint of L1 with --l1")?;
-        let l1: Arc<dyn L1> = Arc::new(RpcL1::new(RpcConfig::new(url, Vec::<String>::new()), None)?);
+        ensure!(!self.l1.is_empty(), "name an RPC endpoint of L1 with --l1");
+        let l1 = several::connect(&self.l1, &[], cross_check(&chain), None)?;
         check_l1(&*l1, &chain).await?;
         Ok((chain, l1))
     }

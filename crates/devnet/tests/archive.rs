@@ -1,5 +1,8 @@
-//! The blobs have expired: a follower that comes after has them from one that kept them, and whoever followed that one.
+//! The blobs have expired: a follower that comes after has them from one that kept them, and whoever followed that one; the
+//! last one though two of the three L1 endpoints that it was given are bad.
 
+use axum::{Json, Router, extract::State, routing::post};
+use serde_json::{Value, json};
 use std::{
     path::Path,
     sync::Arc,
@@ -8,10 +11,11 @@ use std::{
 use surety_contracts::ChainFile;
 use surety_devnet::network::{Network, NetworkConfig};
 use surety_l1::{
-    BlockAt, L1,
+    BlockAt,
     blobs::{Archive, ArchiveLimits, ArchiveServer},
     contracts::Contracts,
     rpc::{RpcConfig, RpcL1},
+    several::{self, CrossCheck},
 };
 use surety_node::follower_node::{FollowerNode, FollowerNodeConfig};
 use surety_rpc::Backend as _;
@@ -38,10 +42,10 @@ struct Follower {
 }
 
 impl Follower {
-    async fn start(chain: &ChainFile, directory: &Path, rpc: &str, beacons: &[String]) -> Self {
+    async fn start(chain: &ChainFile, directory: &Path, rpcs: &[String], beacons: &[String]) -> Self {
         let archive = Arc::new(Archive::open(directory.join("blobs"), Archive::ALL).unwrap());
-        let l1: Arc<dyn L1> =
-            Arc::new(RpcL1::new(RpcConfig::new(rpc, beacons.to_vec()), Some(archive.clone())).unwrap());
+        let check = CrossCheck::for_chain(Duration::from_secs(chain.protocol.slot_time), chain.protocol.settled_depth);
+        let l1 = several::connect(rpcs, beacons, check, Some(archive.clone())).unwrap();
         let config = FollowerNodeConfig {
             chain: chain.clone(),
             directory: directory.to_owned(),
@@ -76,8 +80,44 @@ impl Follower {
     }
 }
 
+/// What is wrong with an L1 endpoint.
+#[derive(Clone, Copy)]
+enum Bad {
+    /// Of each answer about logs one is left out.
+    Omits,
+    /// Its head stands at this block.
+    Stuck(u64),
+}
+
+/// An endpoint that passes on what a good one says, but for what is wrong with it.
+async fn bad_endpoint(good: &str, bad: Bad) -> String {
+    async fn answer(State((good, bad)): State<(String, Bad)>, Json(mut request): Json<Value>) -> Json<Value> {
+        if let Bad::Stuck(head) = bad
+            && request["params"][0] == "latest"
+        {
+            request["params"][0] = json!(format!("{head:#x}"));
+        }
+        let sent =
+            reqwest::Client::new().post(good).body(request.to_string()).header("content-type", "application/json");
+        let answer = sent.send().await.unwrap().bytes().await.unwrap();
+        let mut answer: Value = serde_json::from_slice(&answer).unwrap();
+        if let (Bad::Omits, "eth_getLogs", Some(logs)) =
+            (bad, request["method"].as_str().unwrap(), answer["result"].as_array_mut())
+        {
+            logs.pop();
+        }
+        Json(answer)
+    }
+    let app = Router::new().route("/", post(answer)).with_state((good.to_owned(), bad));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // Ends with the test's runtime.
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_follower_syncs_from_genesis_when_no_beacon_node_has_the_blobs_any_more() {
+async fn a_new_follower_syncs_from_genesis_when_the_blobs_have_expired_and_two_of_three_l1_endpoints_are_bad() {
     let directory = tempfile::tempdir().unwrap();
     let folder = |name: &str| directory.path().join(name);
     let mut config = NetworkConfig::new(folder("network"));
@@ -85,8 +125,8 @@ async fn a_new_follower_syncs_from_genesis_when_no_beacon_node_has_the_blobs_any
     let mut network = Network::start(config).await.unwrap();
     let chain = network.chain().clone();
     let (rpc, beacon) = network.l1_urls();
-    let (rpc, beacon) = (rpc.to_owned(), beacon.to_owned());
-    let l1 = RpcL1::new(RpcConfig::new(&rpc, []), None).unwrap();
+    let (rpc, beacon) = (vec![rpc.to_owned()], beacon.to_owned());
+    let l1 = RpcL1::new(RpcConfig::new(&rpc[0], []), None).unwrap();
     let contracts = Contracts::new(&l1, chain.addresses);
     let first = Follower::start(&chain, &folder("first"), &rpc, std::slice::from_ref(&beacon)).await;
     let posted = async || contracts.batch_index(BlockAt::Latest).await.unwrap();
@@ -112,7 +152,9 @@ async fn a_new_follower_syncs_from_genesis_when_no_beacon_node_has_the_blobs_any
     assert!(end.index >= BatchIndex::new(3) && end.last.get() > 0);
     let hashes = first.hashes(end.last.get());
     first.stop().await;
-    let third = Follower::start(&chain, &folder("third"), &rpc, &[second.url()]).await;
+    let [liar, stuck] = [bad_endpoint(&rpc[0], Bad::Omits).await, bad_endpoint(&rpc[0], Bad::Stuck(5)).await];
+    let several = [liar, stuck, rpc[0].clone()];
+    let third = Follower::start(&chain, &folder("third"), &several, &[second.url()]).await;
     third.has(batches).await;
     for follower in [&second, &third] {
         let status = follower.node.status().borrow().clone();

@@ -52,6 +52,14 @@ pub enum L1Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Several endpoints say different things, and which of them is right cannot be told.
+    #[error(
+        "the L1 endpoints contradict each other ({reason}): nothing is believed until they agree; remove the one that is wrong, or add others"
+    )]
+    Disputed {
+        /// Who says what.
+        reason: String,
+    },
     /// Too many results for one request: ask for less.
     #[error("{method}: too much in one answer ({reason}): a smaller range is needed")]
     TooLarge {
@@ -87,9 +95,11 @@ impl L1Error {
     /// What to do.
     pub const fn advice(&self) -> Advice {
         match self {
-            Self::Unavailable { .. } | Self::Invalid { .. } | Self::TooLarge { .. } | Self::BlobMissing { .. } => {
-                Advice::Retry
-            }
+            Self::Unavailable { .. }
+            | Self::Invalid { .. }
+            | Self::Disputed { .. }
+            | Self::TooLarge { .. }
+            | Self::BlobMissing { .. } => Advice::Retry,
             Self::UnknownBlock(_) => Advice::Reset,
             Self::Refused { .. } | Self::Reverted { .. } | Self::Disk { .. } => Advice::GiveUp,
         }

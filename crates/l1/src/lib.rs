@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`chain`] | the seam: [`L1`], what the rest of the house may ask of Ethereum, and its plain types |
 //! | [`rpc`] | [`L1`] over JSON-RPC and the beacon API ([`rpc::RpcL1`]) |
+//! | [`several`] | [`L1`] through several endpoints that are compared: who fails, stands still or lies is set aside |
 //! | [`follow`] | heads, reorgs and the contracts' events as one ordered stream |
 //! | [`blobs`] | blobs from beacon nodes, checked by KZG, and an archive of them on disk |
 //! | [`submit`] | transactions of one key: nonces, fees and their bumps, blobs, a budget |
@@ -22,6 +23,7 @@ pub mod follow;
 mod metrics;
 pub mod records;
 pub mod rpc;
+pub mod several;
 pub mod submit;
 #[cfg(test)]
 mod testing;

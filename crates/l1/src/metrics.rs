@@ -8,6 +8,8 @@
 //! | `surety_l1_reorgs_total` | counter | reorgs seen |
 //! | `surety_l1_reorg_depth_blocks` | histogram | how many blocks each took back |
 //! | `surety_l1_rpc_errors_total` | counter | failed requests, by `method` |
+//! | `surety_l1_endpoint_state` | gauge | of several L1 endpoints, by `endpoint`: 0 good, 1 failing, 2 stuck or behind, 3 on another branch, 4 caught lying |
+//! | `surety_l1_endpoint_disputes_total` | counter | contradictions of L1 endpoints in which none could be shown to be right |
 //! | `surety_l1_blobs_fetched_total` | counter | blobs taken, by `source` (archive, beacon) |
 //! | `surety_l1_blobs_refused_total` | counter | blobs that did not fit their versioned hash |
 //! | `surety_l1_archive_requests_total` | counter | requests to the blob archive that is served, by `outcome` (served, absent, busy, refused) |
@@ -28,6 +30,14 @@ pub(crate) fn reorg(depth: u64) {
 
 pub(crate) fn rpc_error(method: &'static str) {
     metrics::counter!("surety_l1_rpc_errors_total", "method" => method).increment(1);
+}
+
+pub(crate) fn endpoint_state(endpoint: &str, state: u8) {
+    metrics::gauge!("surety_l1_endpoint_state", "endpoint" => endpoint.to_owned()).set(f64::from(state));
+}
+
+pub(crate) fn endpoint_dispute() {
+    metrics::counter!("surety_l1_endpoint_disputes_total").increment(1);
 }
 
 pub(crate) fn blobs_fetched(source: &'static str, count: usize) {

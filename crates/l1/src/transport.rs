@@ -8,10 +8,6 @@ use alloy::{
     transports::{TransportError, TransportErrorKind, TransportFut},
 };
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -46,41 +42,22 @@ pub(crate) async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<
     Ok(body)
 }
 
-/// JSON-RPC over HTTP POST to one of several endpoints: always the same until it fails, then the next one.
+/// JSON-RPC over HTTP POST.
 #[derive(Debug, Clone)]
 pub(crate) struct BoundedHttp {
     client: reqwest::Client,
-    urls: Arc<[reqwest::Url]>,
-    /// The endpoint in use, modulo their number.
-    current: Arc<AtomicUsize>,
+    url: reqwest::Url,
 }
 
 impl BoundedHttp {
-    pub(crate) fn new(client: reqwest::Client, urls: Vec<reqwest::Url>) -> Self {
-        Self { client, urls: urls.into(), current: Arc::default() }
+    pub(crate) const fn new(client: reqwest::Client, url: reqwest::Url) -> Self {
+        Self { client, url }
     }
 
     async fn send(self, request: RequestPacket) -> Result<ResponsePacket, TransportError> {
-        let place = self.current.load(Ordering::Relaxed);
-        let Some(url) = place.checked_rem(self.urls.len()).and_then(|place| self.urls.get(place)) else {
-            return Err(TransportErrorKind::custom_str("no L1 endpoint is configured"));
-        };
-        let outcome = self.send_to(url.clone(), request).await;
-        if self.urls.len() > 1 && matches!(outcome, Err(TransportError::Transport(_))) {
-            // Whoever asks next, asks the next one; of many that fail at once, one moves on.
-            let moved =
-                self.current.compare_exchange(place, place.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
-            if moved.is_ok() {
-                tracing::warn!(host = url.host_str(), "an L1 endpoint does not answer: going on with the next one");
-            }
-        }
-        outcome
-    }
-
-    async fn send_to(&self, url: reqwest::Url, request: RequestPacket) -> Result<ResponsePacket, TransportError> {
         let response = self
             .client
-            .post(url)
+            .post(self.url)
             .json(&request)
             .send()
             .await

@@ -67,7 +67,8 @@ password_file = {password_file}
         format!(
             "
 [l1]
-# JSON-RPC endpoints of L1; when the one in use does not answer, the next is taken. All of one chain, best your own nodes.
+# JSON-RPC endpoints of L1, all of one chain, best your own nodes. One is used, the next when it fails; the others are asked
+# whether they say the same. Who is caught lying is not used any more; if it cannot be told who lies, the node waits.
 rpc = {rpc}
 # Beacon API endpoints, tried in order: a node and, for blobs older than it keeps, archives.
 beacon = {beacon}

@@ -23,6 +23,7 @@ pub(crate) mod withdraw;
 
 use crate::{
     dev::{check_l1, read_chain},
+    follow::cross_check,
     keys,
 };
 use alloy::{signers::local::PrivateKeySigner, sol_types::SolCall};
@@ -40,7 +41,7 @@ use surety_l1::{
     blobs::Archive,
     chain::L1Log,
     contracts::Contracts,
-    rpc::{RpcConfig, RpcL1},
+    several,
     submit::{Included, Outgoing, SubmitConfig, Submitter},
 };
 
@@ -126,9 +127,7 @@ impl Session {
         archive: Option<Arc<Archive>>,
     ) -> Result<Self> {
         let chain = read_chain(&place.chain)?;
-        let (first, more) = place.l1.split_first().context("name an RPC endpoint of L1 with --l1")?;
-        let config = RpcConfig { more_urls: more.to_vec(), ..RpcConfig::new(first, beacons.to_vec()) };
-        let l1: Arc<dyn L1> = Arc::new(RpcL1::new(config, archive)?);
+        let l1 = several::connect(&place.l1, beacons, cross_check(&chain), archive).context("endpoints of L1, --l1")?;
         check_l1(&*l1, &chain).await?;
         let key = account.signer()?;
         Ok(Self { chain, l1, key, data_dir: account.data_dir.clone(), manner, started: Instant::now() })

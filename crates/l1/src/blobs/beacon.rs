@@ -87,8 +87,7 @@ impl BeaconClient {
 
     /// Its host and port, for messages (the rest of a URL may hold a key).
     pub(crate) fn host(&self) -> String {
-        let host = self.url.host_str().unwrap_or_default();
-        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        crate::rpc::host(&self.url)
     }
 
     /// Those of the blobs that the endpoint has, each checked against its versioned hash.

@@ -5,7 +5,7 @@ use crate::{
     chain::{BlockAt, BlockRef, Inclusion, L1Log, L1Transaction},
 };
 use alloy::{
-    consensus::{Signed, Transaction as _, TxEnvelope},
+    consensus::{Signed, Transaction as _, TxEnvelope, proofs::calculate_receipt_root},
     eips::eip2718::Encodable2718,
     network::TransactionResponse,
     rpc::types::{Header, Log, Transaction, TransactionReceipt},
@@ -84,6 +84,22 @@ fn one_log(method: &'static str, log: Log) -> Result<L1Log, L1Error> {
         return Err(L1Error::invalid(method, "a log without its block, transaction or index"));
     };
     Ok(L1Log { block_number: L1Height::new(number), block_hash, transaction, index, log: log.inner })
+}
+
+/// The logs of some addresses in a block's receipts, which must have the root that its header names; with their places.
+pub(super) fn logs_of_receipts(
+    method: &'static str,
+    receipts: Vec<TransactionReceipt>,
+    root: B256,
+    addresses: &[Address],
+) -> Result<Vec<(u64, alloy_primitives::Log)>, L1Error> {
+    let receipts: Vec<_> = receipts.into_iter().map(|receipt| receipt.into_primitives_receipt().inner).collect();
+    let found = calculate_receipt_root(&receipts);
+    if found != root {
+        return Err(L1Error::invalid(method, format!("receipts with root {found}, the block's have {root}")));
+    }
+    let logs = receipts.iter().flat_map(|receipt| receipt.logs().iter().cloned());
+    Ok((0..).zip(logs).filter(|(_, log)| addresses.contains(&log.address)).collect())
 }
 
 /// A transaction must hash to what was asked for.

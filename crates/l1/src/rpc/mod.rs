@@ -34,8 +34,6 @@ use surety_types::L1Height;
 pub struct RpcConfig {
     /// JSON-RPC endpoint of an execution client.
     pub url: String,
-    /// Further endpoints of the same chain, taken in turn when the one in use does not answer.
-    pub more_urls: Vec<String>,
     /// Beacon API endpoints, tried in order: a node and, for blobs older than it keeps, archives.
     pub beacon_urls: Vec<String>,
     /// The longest wait for one answer.
@@ -51,7 +49,6 @@ impl RpcConfig {
     pub fn new(url: impl Into<String>, beacon_urls: impl IntoIterator<Item = String>) -> Self {
         Self {
             url: url.into(),
-            more_urls: Vec::new(),
             beacon_urls: beacon_urls.into_iter().collect(),
             timeout: Duration::from_secs(20),
             attempts: 4,
@@ -70,9 +67,10 @@ pub struct BadUrl {
     pub reason: String,
 }
 
-/// Ethereum behind two endpoints.
+/// Ethereum behind one execution client (and some beacon endpoints).
 #[derive(Debug)]
 pub struct RpcL1 {
+    host: String,
     provider: RootProvider<Ethereum>,
     beacons: Vec<BeaconClient>,
     archive: Option<Arc<Archive>>,
@@ -85,8 +83,7 @@ impl RpcL1 {
     /// # Errors
     /// [`BadUrl`].
     pub fn new(config: RpcConfig, archive: Option<Arc<Archive>>) -> Result<Self, BadUrl> {
-        let urls = std::iter::once(&config.url).chain(&config.more_urls);
-        let urls = urls.map(|url| parse_url(url)).collect::<Result<Vec<_>, _>>()?;
+        let url = parse_url(&config.url)?;
         let client =
             http_client(config.timeout).map_err(|e| BadUrl { url: config.url.clone(), reason: e.to_string() })?;
         let beacons = config
@@ -94,8 +91,14 @@ impl RpcL1 {
             .iter()
             .map(|beacon| Ok(BeaconClient::new(client.clone(), parse_url(beacon)?)))
             .collect::<Result<_, BadUrl>>()?;
-        let transport = BoundedHttp::new(client, urls);
-        Ok(Self { provider: RootProvider::new(RpcClient::new(transport, false)), beacons, archive, config })
+        let host = host(&url);
+        let transport = BoundedHttp::new(client, url);
+        Ok(Self { host, provider: RootProvider::new(RpcClient::new(transport, false)), beacons, archive, config })
+    }
+
+    /// The endpoint's host and port, for messages (the rest of a URL may hold a key).
+    pub fn host(&self) -> String {
+        self.host.clone()
     }
 
     /// The provider, for requests that the seam has no name for (deployments, tests).
@@ -151,6 +154,27 @@ impl RpcL1 {
             other => other?,
         };
         checks::logs(METHOD, logs, from, to, addresses)
+    }
+
+    /// The logs of these addresses in a block, as its receipts have them, with their place among the block's logs. The receipts
+    /// are those that the block's header commits to, and the header that which has the hash: no trust is needed.
+    ///
+    /// # Errors
+    /// The block or its receipts are not there, or are not the block's.
+    pub(crate) async fn proven_logs(
+        &self,
+        block: B256,
+        addresses: &[Address],
+    ) -> Result<Vec<(u64, alloy_primitives::Log)>, L1Error> {
+        const METHOD: &str = "eth_getBlockReceipts";
+        let id = BlockId::hash(block);
+        let gone = || L1Error::UnknownBlock(block.to_string());
+        let found =
+            self.ask("eth_getBlock", || self.provider.get_block(id).kind(BlockTransactionsKind::Hashes)).await?;
+        let header = found.ok_or_else(gone)?.header;
+        checks::block("eth_getBlock", &header, BlockAt::Hash(block))?;
+        let receipts = self.ask(METHOD, || self.provider.get_block_receipts(id)).await?.ok_or_else(gone)?;
+        checks::logs_of_receipts(METHOD, receipts, header.inner.receipts_root, addresses)
     }
 
     async fn read_transaction(&self, hash: B256) -> Result<Option<L1Transaction>, L1Error> {
@@ -255,6 +279,12 @@ fn parse_url(url: &str) -> Result<reqwest::Url, BadUrl> {
         "http" | "https" => Ok(parsed),
         other => Err(bad(format!("the scheme is {other}, not http or https"))),
     }
+}
+
+/// Host and port of a URL.
+pub(crate) fn host(url: &reqwest::Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 const fn block_id(at: BlockAt) -> BlockId {

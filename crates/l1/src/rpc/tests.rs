@@ -73,20 +73,6 @@ async fn a_block_with_a_wrong_hash_or_another_than_asked_for_is_refused() {
 }
 
 #[tokio::test]
-async fn when_an_endpoint_does_not_answer_the_next_one_is_asked_from_then_on() {
-    let good = endpoint([block(header(3)), block(header(4))]).await;
-    // Nobody listens on the first; its port was free a moment ago.
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut config = RpcConfig { backoff: Duration::from_millis(1), ..RpcConfig::new(format!("http://{dead}"), []) };
-    config.more_urls = vec![good.config.url.clone()];
-    let both = RpcL1::new(RpcConfig { attempts: 2, ..config.clone() }, None).unwrap();
-    assert_eq!(both.block(BlockAt::Latest).await.unwrap().unwrap().number.get(), 3);
-    let once = RpcL1::new(RpcConfig { attempts: 1, ..config }, None).unwrap();
-    assert!(once.block(BlockAt::Latest).await.is_err(), "the first try meets the dead one");
-    assert_eq!(once.block(BlockAt::Latest).await.unwrap().unwrap().number.get(), 4, "and the second does not");
-}
-
-#[tokio::test]
 async fn failures_are_tried_again_and_then_told() {
     let busy = || (503, json!({"x": 1}));
     let l1 = endpoint([busy(), busy(), block(header(3)), busy(), busy(), busy()]).await;
