@@ -38,7 +38,7 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Compile `types` and `stf` for RISC-V.
+    /// Compile for RISC-V, and compare what batches decode to there and here.
     Riscv,
 }
 

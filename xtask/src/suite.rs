@@ -1,5 +1,5 @@
-//! The suites of `cargo xtask test`. Those that cargo does not build run beside the others, since their compiler uses one
-//! core; within each of the two rows, the order is that in which a mistake is cheapest to find.
+//! The suites of `cargo xtask test`. Those that cargo does not build for this machine run beside the others, since their
+//! compiler uses one core; within each of the two rows, the order is that in which a mistake is cheapest to find.
 
 use crate::tools::{self, Shell};
 use anyhow::{Context, Result, bail};
@@ -128,16 +128,17 @@ fn docs(shell: &Shell) -> Result<()> {
 
 /// Builds or runs all Rust tests. The tests of `surety` need the program, so this builds it too, with the same features
 /// of its dependencies: nothing is compiled twice.
-fn nextest(shell: &Shell, last: &[&str]) -> Result<()> {
+pub(crate) fn nextest(shell: &Shell, last: &[&str], environment: &[(&str, &OsStr)]) -> Result<()> {
     let path = tools::nextest(shell)?.map(|bin| tools::with_path(&bin));
-    let environment: Vec<(&str, &OsStr)> = path.iter().map(|p| ("PATH", p.as_os_str())).collect();
+    let path = path.iter().map(|p| ("PATH", p.as_os_str()));
+    let environment: Vec<(&str, &OsStr)> = path.chain(environment.iter().copied()).collect();
     let mut arguments = vec!["nextest", "run", "--locked", "--workspace", "--cargo-profile", "ci", "--profile", "ci"];
     arguments.extend_from_slice(last);
     shell.run_with(&shell.root, "cargo", &arguments, &environment)
 }
 
 fn rust(shell: &Shell) -> Result<()> {
-    nextest(shell, &[])?;
+    nextest(shell, &[], &[])?;
     shell.run(&shell.root, "cargo", &["test", "--locked", "--workspace", "--profile", "ci", "--doc"])
 }
 
@@ -148,7 +149,7 @@ fn program(shell: &Shell) -> std::path::PathBuf {
 }
 
 fn end_to_end(shell: &Shell) -> Result<()> {
-    nextest(shell, &["--no-run"])?;
+    nextest(shell, &["--no-run"], &[])?;
     shell.run_with(
         &shell.root.join("e2e"),
         "node",
@@ -167,7 +168,7 @@ const KEEP_MEMORY: &str = "glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:\
 
 /// What takes too long for each run.
 fn nightly(shell: &Shell) -> Result<()> {
-    nextest(shell, &["--no-run"])?;
+    nextest(shell, &["--no-run"], &[])?;
     // Many worlds, in a profile whose code is worth its compiler's time for so many.
     let worlds = std::env::var_os("SURETY_SIM_SEEDS").unwrap_or_else(|| WORLDS.into());
     let build = ["test", "--locked", "--workspace", "--profile", "nightly", "--test", "worlds"];
@@ -175,9 +176,9 @@ fn nightly(shell: &Shell) -> Result<()> {
     let all = ["--", "--nocapture", "--exact", "worlds_by_chance_keep_all_promises"];
     let environment = [("SURETY_SIM_SEEDS", worlds.as_os_str()), ("GLIBC_TUNABLES", OsStr::new(KEEP_MEMORY))];
     shell.run_with(&shell.root, "cargo", &[&build[..], &all].concat(), &environment)?;
-    nextest(shell, &["--run-ignored", "only", "-E", "package(surety-devnet) and binary(hard_times)"])?;
-    nextest(shell, &["--run-ignored", "only", "-E", "package(surety) and binary(users)"])?;
-    nextest(shell, &["--run-ignored", "only", "--test-threads", "1", "-E", "binary(committees)"])?;
+    nextest(shell, &["--run-ignored", "only", "-E", "package(surety-devnet) and binary(hard_times)"], &[])?;
+    nextest(shell, &["--run-ignored", "only", "-E", "package(surety) and binary(users)"], &[])?;
+    nextest(shell, &["--run-ignored", "only", "--test-threads", "1", "-E", "binary(committees)"], &[])?;
     let program = program(shell);
     let network = [("SURETY", program.as_os_str())];
     shell.run_with(&shell.root.join("sdk"), "npm", &["run", "test:network"], &network)?;

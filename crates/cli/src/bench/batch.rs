@@ -4,6 +4,7 @@
 //! transactions' hashes must be the same. Payloads are measured before they are packed into blobs. Brotli at its highest
 //! quality (window 2^24) gets the same transactions as EIP-2718 bytes, one after the other, without the blocks' own data.
 
+mod guest;
 mod mixed;
 
 use alloy::eips::{Decodable2718 as _, Encodable2718 as _};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use surety_stf::batch::{BatchBlock, BodyWriter, EncodeError, decode_payload, encode_payload, pack_blobs, shares};
@@ -40,6 +41,9 @@ pub(crate) struct Arguments {
     /// `transactions` as hexadecimal EIP-2718 bytes; `posted_bytes`, if it is there, is shown beside.
     #[arg(long, value_name = "FILE")]
     blocks: Option<PathBuf>,
+    /// The decoder for RISC-V, as `cargo xtask riscv` compiles it, to measure it in `qemu-riscv64`, that is emulated.
+    #[arg(long, value_name = "FILE")]
+    guest: Option<PathBuf>,
     /// Only the JSON.
     #[arg(long)]
     json: bool,
@@ -124,7 +128,7 @@ fn megabytes_per_second(bytes: usize, time: Duration) -> f64 {
     bytes as f64 / 1e6 / time.as_secs_f64()
 }
 
-fn measure(load: &Load) -> Result<Value> {
+fn measure(load: &Load, guest: Option<&Path>) -> Result<Value> {
     let raw: Vec<u8> = load.blocks.iter().flatten().flat_map(|transaction| transaction.encoded_2718()).collect();
     let sent = hashes(load.blocks.iter().flatten());
     ensure!(!sent.is_empty(), "no transaction to measure");
@@ -138,6 +142,7 @@ fn measure(load: &Load) -> Result<Value> {
     let blocks = || read.iter().flat_map(|body| &body.blocks);
     ensure!(blocks().cloned().eq(rows(load)), "what was read is not what was written");
     ensure!(hashes(blocks().flat_map(|block| &block.transactions)) == sent, "a transaction's hash changed");
+    let emulated = guest.map(|program| guest::time(program, load.rollup, &payloads)).transpose()?;
     let mut columns: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
     for share in bodies.iter().map(|body| shares(body)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
         let column = columns.entry(share.name).or_default();
@@ -165,6 +170,7 @@ fn measure(load: &Load) -> Result<Value> {
         // Of the transactions' own bytes, so that other encodings can be compared.
         "encode_mb_per_second": megabytes_per_second(raw.len(), encoding),
         "decode_mb_per_second": megabytes_per_second(raw.len(), decoding),
+        "emulated_guest_decode_mb_per_second": emulated.map(|time| megabytes_per_second(raw.len(), time)),
         "columns": columns,
     }))
 }
@@ -195,6 +201,10 @@ fn print(figures: &Value) {
         number("/encode_mb_per_second"),
         number("/decode_mb_per_second")
     );
+    let emulated = number("/emulated_guest_decode_mb_per_second");
+    if emulated.is_finite() {
+        say!("  decoded at {emulated:.2} MB/s of raw bytes on RISC-V, emulated");
+    }
     say!("  {:<24} {:>8} {:>8}", "column", "payload", "body");
     for column in figures["columns"].as_array().into_iter().flatten() {
         let bytes = |name: &str| column[name].as_f64().unwrap_or(f64::NAN);
@@ -211,7 +221,7 @@ fn measure_all(arguments: &Arguments) -> Result<Value> {
     loads.extend(arguments.blocks.as_ref().map(read).transpose()?);
     let mut figures = Vec::new();
     for load in &loads {
-        let measured = measure(load)?;
+        let measured = measure(load, arguments.guest.as_deref())?;
         if !arguments.json {
             print(&measured);
         }
@@ -240,7 +250,8 @@ mod tests {
         let again = mixed::load(200, 10).unwrap().1;
         assert_eq!(hashes(blocks.iter().flatten()), hashes(again.iter().flatten()));
         assert_eq!((blocks.len(), blocks.iter().flatten().count()), (20, 200));
-        let figures = measure(&Load { name: "mixed", rollup, blocks, posted: None }).unwrap();
+        let figures = measure(&Load { name: "mixed", rollup, blocks, posted: None }, None).unwrap();
+        assert!(figures["emulated_guest_decode_mb_per_second"].is_null(), "{figures}");
         let bytes = |name: &str| figures["bytes_per_transaction"][name].as_f64().unwrap();
         assert!(bytes("payload") < bytes("raw_brotli_11"), "{figures}");
         assert!(bytes("raw_brotli_11") < bytes("raw"), "{figures}");
@@ -262,7 +273,7 @@ mod tests {
             .unwrap();
         let load = read(&path).unwrap();
         assert_eq!(hashes(load.blocks.iter().flatten()), hashes(blocks.iter().flatten()));
-        assert_eq!(measure(&load).unwrap()["bytes_per_transaction"]["posted"].as_f64(), Some(200.0));
+        assert_eq!(measure(&load, None).unwrap()["bytes_per_transaction"]["posted"].as_f64(), Some(200.0));
         std::fs::write(&path, "{}").unwrap();
         assert!(read(&path).is_err());
     }

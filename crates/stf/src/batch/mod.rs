@@ -97,7 +97,8 @@ pub use body::{BatchBlock, Body, BodyWriter, DecodeError, EncodeError};
 #[cfg(feature = "std")]
 pub use shares::{Share, shares};
 
-use alloc::vec::Vec;
+use alloc::{string::ToString as _, vec::Vec};
+use alloy_primitives::{B256, Keccak256};
 use body::{block_count, walk_rows};
 use model::{Decoder, Encoder};
 use port::{Coded, Coding, Plain};
@@ -145,6 +146,30 @@ pub fn decode_payload(rollup: RollupId, payload: &[u8]) -> Result<Body, PayloadE
         }
         _ => Err(PayloadError::Version),
     }
+}
+
+/// What reading a payload gave, in 32 bytes, so that machines can be compared: the Keccak-256 of 0, the body's encoding and
+/// its transactions' hashes, or of 1 and the error's text.
+pub fn decode_digest(rollup: RollupId, payload: &[u8]) -> B256 {
+    let mut digest = Keccak256::new();
+    let written = decode_payload(rollup, payload).map_err(|error| error.to_string()).and_then(|body| {
+        let bytes = body.encode(rollup).map_err(|error| error.to_string())?;
+        Ok((body, bytes))
+    });
+    match written {
+        Ok((body, bytes)) => {
+            digest.update([0]);
+            digest.update(bytes);
+            for transaction in body.blocks.iter().flat_map(|block| &block.transactions) {
+                digest.update(transaction.hash());
+            }
+        }
+        Err(text) => {
+            digest.update([1]);
+            digest.update(text);
+        }
+    }
+    digest.finalize()
 }
 
 /// Writes the payload of a canonical body ([`BodyWriter::finish`]). Other bytes are stored as they are.
