@@ -19,7 +19,10 @@ const SUITES: &[Suite] = &[
         name: "format",
         nightly: false,
         beside: false,
-        run: |shell| shell.run(&shell.root, "cargo", &["fmt", "--all", "--check"]),
+        run: |shell| {
+            shell.run(&shell.root, "cargo", &["fmt", "--all", "--check"])?;
+            shell.run(&shell.root, "cargo", &["fmt", "--check", "--manifest-path", "guest/Cargo.toml"])
+        },
     },
     Suite { name: "artifacts", nightly: false, beside: true, run: |shell| artifacts(shell, true) },
     Suite {
