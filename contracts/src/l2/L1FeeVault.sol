@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 
 import {FeeVault} from "./FeeVault.sol";
-import {IL1FeeVault} from "./IFeeVault.sol";
+import {IFeeVault, IL1FeeVault} from "./IFeeVault.sol";
 import {Predeploys} from "./Predeploys.sol";
 
 /// @notice See `IL1FeeVault` in IFeeVault.sol.
@@ -14,6 +14,11 @@ contract L1FeeVault is FeeVault, IL1FeeVault {
 
     /// @inheritdoc IL1FeeVault
     uint256 public totalProcessed;
+
+    /// @inheritdoc IFeeVault
+    function reserve() public pure override(FeeVault, IFeeVault) returns (uint256) {
+        return 5 ether;
+    }
 
     /// @inheritdoc IL1FeeVault
     function reimburse(uint64 number, uint64, bytes32, bytes32, uint256, uint256, address recipient, uint256 amount)

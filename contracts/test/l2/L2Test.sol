@@ -18,6 +18,7 @@ import {Test, Vm} from "../lib/Test.sol";
 abstract contract L2Test is Test {
     address internal constant L1_MESSENGER = address(0x11111111111111111111111111111111111111A1);
     address internal constant L1_BRIDGE = address(0x11111111111111111111111111111111111111b1);
+    address internal constant FEE_SPLIT = address(0x11111111111111111111111111111111111111C1);
     address internal constant ALICE = address(0xA11CE);
     address internal constant BOB = address(0xB0B);
 
@@ -45,6 +46,7 @@ abstract contract L2Test is Test {
         vm.etch(Predeploys.L1_FEE_VAULT, address(new L1FeeVault()).code);
         vm.etch(Predeploys.OPERATOR_FEE_VAULT, address(new FeeVault()).code);
         setCounterparts(L1_MESSENGER, L1_BRIDGE);
+        setFeeSplit(FEE_SPLIT);
         vm.deal(ALICE, 100 ether);
     }
 
@@ -52,6 +54,19 @@ abstract contract L2Test is Test {
     function setCounterparts(address l1Messenger, address l1Bridge) internal {
         vm.store(address(messenger), 0, bytes32(uint256(uint160(l1Messenger))));
         vm.store(address(bridge), 0, bytes32(uint256(uint160(l1Bridge))));
+    }
+
+    /// Slot 0 of all vaults, as the genesis writes it.
+    function setFeeSplit(address feeSplit) internal {
+        address[4] memory vaults = [
+            Predeploys.SEQUENCER_FEE_VAULT,
+            Predeploys.BASE_FEE_VAULT,
+            Predeploys.L1_FEE_VAULT,
+            Predeploys.OPERATOR_FEE_VAULT
+        ];
+        for (uint256 i; i < vaults.length; ++i) {
+            vm.store(vaults[i], 0, bytes32(uint256(uint160(feeSplit))));
+        }
     }
 
     /// The withdrawal that the passer's last logged event describes.

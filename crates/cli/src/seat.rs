@@ -16,13 +16,19 @@ use anyhow::{Context, Result, bail, ensure};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use surety_contracts::{
     ChainFile, Registration,
-    bindings::SequencerRegistry::{registerCall, requestExitCall, rotateKeysCall, topUpCall, withdrawCall},
+    bindings::{
+        FeeSplit::{collectCall, shareOfCall, splitCall, undividedCall},
+        SequencerRegistry::{registerCall, requestExitCall, rotateKeysCall, suspensionCall, topUpCall, withdrawCall},
+    },
 };
 use surety_l1::{
     BlockAt, L1,
     contracts::Contracts,
     submit::{Included, Outgoing, SubmitConfig, Submitter},
 };
+
+/// Most seats of a chain: so much, in wei, can be divided for sure.
+const MAX_SEATS: u64 = 64;
 
 /// What every command needs to know.
 #[derive(clap::Args)]
@@ -80,6 +86,16 @@ pub(crate) enum Command {
         #[arg(long)]
         to: Option<Address>,
     },
+    /// Divide the fees that have arrived on L1 among the seats, and take this seat's share.
+    Fees {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        owner: Owner,
+        /// Who gets it; the owner by default.
+        #[arg(long)]
+        to: Option<Address>,
+    },
     /// Make new vote and peer keys and register them; the running sequencer takes them into use when their first term begins.
     RotateKey {
         #[command(flatten)]
@@ -111,6 +127,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::TopUp { common, owner, ether } => open(common).await?.top_up(&owner, ether.as_deref()).await,
         Command::Exit { common, owner } => open(common).await?.exit(&owner).await,
         Command::Withdraw { common, owner, to } => open(common).await?.withdraw(&owner, to).await,
+        Command::Fees { common, owner, to } => open(common).await?.fees(&owner, to).await,
         Command::RotateKey { common, owner } => open(common).await?.rotate(&owner).await,
         Command::Status { common, json } => {
             let Seat { config, chain, l1, registration } = open(common).await?;
@@ -154,6 +171,10 @@ impl Seat {
 
     /// Sends one transaction of the owner to the registry, and waits for it.
     async fn send(&self, owner: &Owner, call: impl SolCall, value: U256) -> Result<Included> {
+        self.send_to(self.chain.addresses.registry, owner, call, value).await
+    }
+
+    async fn send_to(&self, to: Address, owner: &Owner, call: impl SolCall, value: U256) -> Result<Included> {
         let path = owner.owner_keystore.clone().unwrap_or_else(|| self.config.keystore("owner.json"));
         ensure!(
             path.exists(),
@@ -176,7 +197,7 @@ impl Seat {
         let signer = PrivateKeySigner::from_signing_key(key);
         let submitter = Submitter::open(self.l1.clone(), Arc::new(signer), settings).await?;
         let outgoing = Outgoing {
-            to: TxKind::Call(self.chain.addresses.registry),
+            to: TxKind::Call(to),
             value,
             input: Bytes::from(call.abi_encode()),
             ..Default::default()
@@ -263,6 +284,35 @@ impl Seat {
             );
         }
         println!("{} ETH of the bond of seat {id} were paid to {to}", format_ether(bond.saturating_sub(owed)));
+        Ok(())
+    }
+
+    async fn fees(&self, owner: &Owner, to: Option<Address>) -> Result<()> {
+        let id = self.id().await?;
+        let to = to.unwrap_or(self.registration.owner);
+        let split = self.chain.genesis.l1_fee_split;
+        ensure!(!split.is_zero(), "this chain has no fee split on L1: its genesis names none");
+        let contracts = self.contracts();
+        let undivided = contracts.read(split, &undividedCall {}, BlockAt::Latest).await?;
+        let seat = contracts.seat(id, BlockAt::Latest).await?;
+        let suspension = suspensionCall { id };
+        let suspended =
+            contracts.read(self.chain.addresses.registry, &suspension, BlockAt::Latest).await?.suspended;
+        // Who has no part in what has arrived leaves it to those who have.
+        let shares = seat.frozenAt == 0 && seat.withdrawableAt == 0 && !suspended;
+        if shares && undivided >= U256::from(MAX_SEATS) {
+            println!("{} ETH have arrived: they are divided among the seats", format_ether(undivided));
+            self.send_to(split, owner, splitCall {}, U256::ZERO).await?;
+        }
+        let share = contracts.read(split, &shareOfCall { seat: id }, BlockAt::Latest).await?;
+        ensure!(
+            !share.is_zero(),
+            "nothing is there for seat {id}{}. Fees come to L1 when someone calls `withdraw()` of the vaults on L2 (0x4200…0011, \
+             …0019, …001A, …001B), and then `surety withdraw --prove` with that transaction",
+            if shares { "" } else { ", which has no part in fees while it is suspended, frozen or leaving" }
+        );
+        self.send_to(split, owner, collectCall { seat: id, to }, U256::ZERO).await?;
+        println!("{} ETH of fees were paid to {to}", format_ether(share));
         Ok(())
     }
 

@@ -41,6 +41,17 @@ fn seats_of_processes_rotate_keys_answer_for_old_ones_and_leave_with_what_is_lef
     let watch = world.watch();
     refused(&world, 1, &["withdraw"], "`surety seat exit` comes first");
 
+    // Fees that have come to L1 are shared by all, and each takes its own.
+    refused(&world, 1, &["fees"], "nothing is there for seat");
+    world.give(world.chain().genesis.l1_fee_split, U256::from(7_000_000_000_000_000_000u64));
+    let before = world.owner_balance(2);
+    let said = world.owner(2, &["fees"]);
+    assert!(said.contains("7.000000000000000000 ETH have arrived") && said.contains("of fees were paid to"), "{said}");
+    let gained = world.owner_balance(2) - before;
+    assert!((0.9..1.5).contains(&gained), "a seventh, more if seats were suspended, less gas: {gained}");
+    assert!(!world.owner(1, &["fees"]).contains("have arrived"), "they were divided before");
+    refused(&world, 1, &["fees"], "nothing is there for seat");
+
     // Four at once, so that neither the old keys nor the new ones alone would do: nobody may drop the old ones too early.
     let rotating = [0, 1, 2, 3];
     let keys: Vec<_> = rotating.iter().map(|seat| world.rotate(*seat, 7)).collect();

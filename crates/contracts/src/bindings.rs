@@ -15,6 +15,7 @@
 //! | [`Slasher`] | reports of faults, penalties, rewards (protocol §9) |
 //! | [`Equivocation`] | judges two contradicting statements of one key (protocol §9) |
 //! | [`Idle`] | judges duty that was not done; takes attendance (protocol §9) |
+//! | [`FeeSplit`] | divides the chain's fees among the seats (protocol §6) |
 #![allow(missing_docs, clippy::too_many_arguments)]
 
 use alloy_sol_types::sol;
@@ -64,6 +65,11 @@ sol!(
     #[sol(all_derives)]
     Idle,
     "../../contracts/artifacts/Idle.json"
+);
+sol!(
+    #[sol(all_derives)]
+    FeeSplit,
+    "../../contracts/artifacts/FeeSplit.json"
 );
 
 /// Solidity's structs have one binding for each contract that speaks of them, and some are ours as well: the same fields.

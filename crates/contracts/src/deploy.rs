@@ -2,13 +2,13 @@
 //!
 //! The contracts name each other in their constructors and can be changed by nobody afterwards, so their addresses are
 //! computed first (`CREATE`: deployer and nonce). The order is registry, claims, inbox, bridge, equivocation, idle, slasher,
-//! messenger, token bridge (which the L2 genesis names: [`Counterparts`]), then
+//! messenger, token bridge, fee split (which the L2 genesis names: [`Counterparts`]), then
 //! one registration for each founding seat, then `open()`, which fixes the first committee and starts the terms. All come from one account with
 //! consecutive nonces.
 
 use crate::{
     bindings::{
-        Bridge, Claims, Equivocation, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, SequencerRegistry, Slasher,
+        Bridge, Claims, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, SequencerRegistry, Slasher,
     },
     parameters::{ParameterError, Parameters},
 };
@@ -61,13 +61,15 @@ pub struct Counterparts {
     pub messenger: Address,
     /// `L1StandardBridge`: `L2Genesis::l1_standard_bridge`.
     pub standard_bridge: Address,
+    /// `FeeSplit`: `L2Genesis::l1_fee_split`.
+    pub fee_split: Address,
 }
 
 impl Counterparts {
     /// Where they will be if `deployer` sends a [`DeployPlan`] from `nonce` on.
     pub fn predict(deployer: Address, nonce: u64) -> Self {
         let at = |place: u64| deployer.create(nonce.saturating_add(place));
-        Self { messenger: at(7), standard_bridge: at(8) }
+        Self { messenger: at(7), standard_bridge: at(8), fee_split: at(9) }
     }
 }
 
@@ -187,7 +189,7 @@ impl DeployPlan {
         check_seats(Domain::new(deployment.l1_chain_id, addresses.registry), seats)?;
 
         let counterparts = Counterparts::predict(deployer, nonce);
-        let mut steps = Vec::with_capacity(seats.len().saturating_add(10));
+        let mut steps = Vec::with_capacity(seats.len().saturating_add(11));
         let mut push = |what: String, to, value, input: Vec<u8>| {
             let nonce = nonce.saturating_add(steps.len() as u64);
             steps.push(DeployStep { what, nonce, to, value, input: input.into() });
@@ -263,6 +265,10 @@ impl DeployPlan {
                     &L1StandardBridge::BYTECODE,
                     &L1StandardBridge::constructorCall { messenger_: counterparts.messenger },
                 ),
+            ),
+            (
+                "create FeeSplit",
+                create(&FeeSplit::BYTECODE, &FeeSplit::constructorCall { registry_: addresses.registry }),
             ),
         ];
         for (what, code) in creations {

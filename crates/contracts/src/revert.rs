@@ -1,7 +1,7 @@
 //! What a contract's refusal means, in words.
 
 use crate::bindings::{
-    Bridge, Claims, Equivocation, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, SequencerRegistry, Slasher,
+    Bridge, Claims, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, SequencerRegistry, Slasher,
 };
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
 
@@ -43,6 +43,10 @@ pub fn describe_revert(data: &[u8]) -> String {
         .or_else(|_| {
             L1CrossDomainMessenger::L1CrossDomainMessengerErrors::abi_decode_validate(data)
                 .map(|error| format!("messenger: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            FeeSplit::FeeSplitErrors::abi_decode_validate(data)
+                .map(|error| format!("fee split: {}", variant(&format!("{error:?}"))))
         });
     match named {
         Ok(text) => match advice(&text) {

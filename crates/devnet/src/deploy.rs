@@ -114,6 +114,7 @@ pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile
     let Prediction { l1_chain_id, nonce, .. } = predict(&*l1, deployer.address()).await?;
     let counterparts = Counterparts::predict(deployer.address(), nonce);
     (accounts.l1_messenger, accounts.l1_standard_bridge) = (counterparts.messenger, counterparts.standard_bridge);
+    accounts.l1_fee_split = counterparts.fee_split;
     parameters.genesis_hash = genesis::make(&parameters, &accounts)?.header.hash_slow();
     let plan = DeployPlan::new(&Deployment {
         deployer: deployer.address(),
@@ -140,8 +141,8 @@ pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile
     let l1_start = run(&submitter, &plan.steps).await?;
     let addresses = plan.addresses;
     let Addresses { registry, claims, inbox, bridge, equivocation, idle, slasher } = addresses;
-    let Counterparts { messenger, standard_bridge } = plan.counterparts;
-    for address in [registry, claims, inbox, bridge, equivocation, idle, slasher, messenger, standard_bridge] {
+    let Counterparts { messenger, standard_bridge, fee_split } = plan.counterparts;
+    for address in [registry, claims, inbox, bridge, equivocation, idle, slasher, messenger, standard_bridge, fee_split] {
         if l1.code(address, BlockAt::Latest).await?.is_empty() {
             return Err(DeployError::Missing(address));
         }

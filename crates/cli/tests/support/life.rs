@@ -1,7 +1,12 @@
 //! What becomes of a seat: other keys, evidence against it, a watchtower that reports it.
 
 use super::{World, surety};
-use alloy::primitives::Address;
+use alloy::{
+    network::{EthereumWallet, TransactionBuilder as _},
+    primitives::{Address, U256},
+    providers::{Provider as _, ProviderBuilder},
+    rpc::types::TransactionRequest,
+};
 use k256::ecdsa::SigningKey;
 use serde_json::Value;
 use std::{
@@ -11,6 +16,7 @@ use std::{
     process::{Child, Stdio},
 };
 use surety_contracts::ChainFile;
+use surety_devnet::l1::dev_accounts;
 use surety_types::{
     evidence::{Equivocation, SignedStatement},
     signing::{Domain, Notarize, Signature, Statement},
@@ -29,6 +35,19 @@ impl World {
 
     fn chain_file(&self) -> PathBuf {
         self.folder(0).join("chain.json")
+    }
+
+    pub(crate) fn chain(&self) -> ChainFile {
+        ChainFile::read(&self.chain_file()).unwrap()
+    }
+
+    /// Some stranger's ether, on L1.
+    pub(crate) fn give(&self, to: Address, value: U256) {
+        let wallet = EthereumWallet::from(dev_accounts().unwrap().remove(9));
+        let request = TransactionRequest::default().with_to(to).with_value(value);
+        let l1 = ProviderBuilder::new().wallet(wallet).connect_http(self.l1.0.parse().unwrap());
+        let receipt = self.runtime.block_on(async { l1.send_transaction(request).await.unwrap().get_receipt().await });
+        assert!(receipt.unwrap().status());
     }
 
     fn password(&self, seat: usize) -> PathBuf {
@@ -60,7 +79,7 @@ impl World {
         let password = fs::read_to_string(self.password(seat)).unwrap();
         let secret = eth_keystore::decrypt_key(self.folder(seat).join(keystore), password.trim()).unwrap();
         let key = SigningKey::from_slice(&secret).unwrap();
-        let chain = ChainFile::read(&self.chain_file()).unwrap();
+        let chain = self.chain();
         let domain = Domain::new(chain.l1_chain_id, chain.addresses.registry);
         let signed = |block: u8| {
             let statement = Statement::from(Notarize {

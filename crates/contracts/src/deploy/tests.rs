@@ -53,6 +53,9 @@ fn a_plan_creates_registers_and_opens_in_order() {
     let token_bridge = &plan.steps[8].input;
     assert_eq!(token_bridge[token_bridge.len() - 20..], plan.counterparts.messenger[..]);
     assert_eq!(plan.counterparts.standard_bridge, DEPLOYER.create(15));
+    let fee_split = &plan.steps[9].input;
+    assert_eq!(fee_split[fee_split.len() - 20..], plan.addresses.registry[..]);
+    assert_eq!(plan.counterparts.fee_split, DEPLOYER.create(16));
     // EIP-3860's limit on creation code.
     assert!(plan.steps.iter().all(|step| step.input.len() <= 49_152));
 }

@@ -15,23 +15,24 @@
 //! | `0x4200…0007` | `L2CrossDomainMessenger`: calls between the chains, with retries | slot 0: [`L2Genesis::l1_messenger`] |
 //! | `0x4200…000F` | `GasPriceOracle`: what a transaction will cost besides gas | – |
 //! | `0x4200…0010` | `L2StandardBridge`: ether and tokens to L1 and back | slot 0: [`L2Genesis::l1_standard_bridge`] |
-//! | `0x4200…0011` | `FeeVault` as SequencerFeeVault | – |
+//! | `0x4200…0011` | `FeeVault` as SequencerFeeVault | slot 0: [`L2Genesis::l1_fee_split`] |
 //! | `0x4200…0012` | `OptimismMintableERC20Factory`: makes L2 tokens for L1 ones | – |
 //! | `0x4200…0015` | `L1Block`: L1's attributes and the consumed position; written by each block's system transaction | – |
 //! | `0x4200…0016` | `L2ToL1MessagePasser`: withdrawals; its storage root is the header's `withdrawalsRoot` | – |
-//! | `0x4200…0019` | `FeeVault` as BaseFeeVault | – |
-//! | `0x4200…001A` | `L1FeeVault`: L1 data fees, from which `L1Info` messages repay posting costs | – |
-//! | `0x4200…001B` | `FeeVault` as OperatorFeeVault | – |
+//! | `0x4200…0019` | `FeeVault` as BaseFeeVault | slot 0: the same |
+//! | `0x4200…001A` | `L1FeeVault`: L1 data fees, from which `L1Info` messages repay posting costs | slot 0: the same |
+//! | `0x4200…001B` | `FeeVault` as OperatorFeeVault | slot 0: the same |
 //!
 //! Not there, though an OP chain has them: proxies and ProxyAdmin (`…18`), the ERC-721 bridge and factory (`…14`, `…17`),
 //! GovernanceToken (`…42`), EAS (`…20`, `…21`), the legacy contracts (`…00` to `…02`, `…13`) and interop.
 //!
-//! **Fees.** Priority fees go straight to the leader. Base, L1-data and operator fees gather in the vaults. The only way
-//! out of a vault is `L1FeeVault.reimburse`, called by `L1Info` messages alone. The protocol's share for the seats is not
-//! built yet, and as nothing here can be upgraded, a chain born with this genesis keeps its base fees where they are.
+//! **Fees.** Priority fees go straight to the leader. Base, L1-data and operator fees gather in the vaults. Posting costs are
+//! repaid from `L1FeeVault.reimburse`, called by `L1Info` messages alone. All else, but for that vault's reserve, anyone may send
+//! to `FeeSplit` on L1, which divides it among the seats that are not suspended.
 //!
 //! **Counterparts on L1.** Ether leaves by the message passer and needs only the L1 bridge. `sendMessage` and tokens need
-//! a messenger and a token bridge on L1; where the genesis names none (zero), they revert with `NoCounterpart`.
+//! a messenger and a token bridge on L1; where the genesis names none (zero), they revert with `NoCounterpart`, and vaults without
+//! a fee split with `NoRecipient`.
 //!
 //! # System contracts
 //!
@@ -62,7 +63,7 @@ mod tests;
 
 use preinstalls::PreinstallError;
 
-/// Slot of `otherMessenger` in `L2CrossDomainMessenger` and of `otherBridge` in `L2StandardBridge`.
+/// Slot of `otherMessenger` in `L2CrossDomainMessenger`, of `otherBridge` in `L2StandardBridge` and of `recipient` in the vaults.
 const COUNTERPART_SLOT: B256 = B256::ZERO;
 
 /// What the accounts of a genesis depend on.
@@ -77,12 +78,15 @@ pub struct L2Genesis {
     /// The token bridge on L1, or zero where there is none.
     #[serde(default)]
     pub l1_standard_bridge: Address,
+    /// Who divides fees on L1, or zero where nobody does.
+    #[serde(default)]
+    pub l1_fee_split: Address,
 }
 
 impl L2Genesis {
-    /// The genesis of a chain without messenger and token bridge on L1.
+    /// The genesis of a chain without messenger, token bridge and fee split on L1.
     pub const fn new(chain_id: u64) -> Self {
-        Self { chain_id, l1_messenger: Address::ZERO, l1_standard_bridge: Address::ZERO }
+        Self { chain_id, l1_messenger: Address::ZERO, l1_standard_bridge: Address::ZERO, l1_fee_split: Address::ZERO }
     }
 
     /// Every account of the genesis, by address. No account has a balance; each has code and a nonce of at least 1.
@@ -98,6 +102,10 @@ impl L2Genesis {
         for (address, counterpart) in [
             (predeploys::L2_CROSS_DOMAIN_MESSENGER, self.l1_messenger),
             (predeploys::L2_STANDARD_BRIDGE, self.l1_standard_bridge),
+            (predeploys::SEQUENCER_FEE_VAULT, self.l1_fee_split),
+            (predeploys::BASE_FEE_VAULT, self.l1_fee_split),
+            (predeploys::L1_FEE_VAULT, self.l1_fee_split),
+            (predeploys::OPERATOR_FEE_VAULT, self.l1_fee_split),
         ] {
             // A slot of value zero does not exist in the trie.
             if let Some(account) = alloc.get_mut(&address)

@@ -81,8 +81,8 @@ fn every_account_has_code_and_a_nonce_that_keeps_it_from_being_created_again() {
 
 #[test]
 fn counterparts_are_the_only_difference_that_they_make() {
-    let (messenger, bridge) = (Address::repeat_byte(0xaa), Address::repeat_byte(0xbb));
-    let with = L2Genesis { l1_messenger: messenger, l1_standard_bridge: bridge, ..DEV }.alloc().unwrap();
+    let [messenger, bridge, split] = [0xaa, 0xbb, 0xcc].map(Address::repeat_byte);
+    let with = L2Genesis { l1_messenger: messenger, l1_standard_bridge: bridge, l1_fee_split: split, ..DEV }.alloc().unwrap();
     let without = DEV.alloc().unwrap();
     for (address, account) in &with {
         let mut expected = without[address].clone();
@@ -92,6 +92,12 @@ fn counterparts_are_the_only_difference_that_they_make() {
             }
             predeploys::L2_STANDARD_BRIDGE => {
                 expected.storage = Some(BTreeMap::from([(B256::ZERO, bridge.into_word())]));
+            }
+            predeploys::SEQUENCER_FEE_VAULT
+            | predeploys::BASE_FEE_VAULT
+            | predeploys::L1_FEE_VAULT
+            | predeploys::OPERATOR_FEE_VAULT => {
+                expected.storage = Some(BTreeMap::from([(B256::ZERO, split.into_word())]));
             }
             _ => {}
         }
