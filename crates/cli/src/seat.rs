@@ -196,12 +196,8 @@ impl Seat {
         let settings = settings.for_slot_time(Duration::from_secs(self.chain.protocol.slot_time));
         let signer = PrivateKeySigner::from_signing_key(key);
         let submitter = Submitter::open(self.l1.clone(), Arc::new(signer), settings).await?;
-        let outgoing = Outgoing {
-            to: TxKind::Call(to),
-            value,
-            input: Bytes::from(call.abi_encode()),
-            ..Default::default()
-        };
+        let outgoing =
+            Outgoing { to: TxKind::Call(to), value, input: Bytes::from(call.abi_encode()), ..Default::default() };
         let included = submitter.submit(outgoing).await?;
         if !included.inclusion.success {
             bail!("transaction {} failed on L1: look at its trace, then try again", included.transaction);
@@ -296,8 +292,7 @@ impl Seat {
         let undivided = contracts.read(split, &undividedCall {}, BlockAt::Latest).await?;
         let seat = contracts.seat(id, BlockAt::Latest).await?;
         let suspension = suspensionCall { id };
-        let suspended =
-            contracts.read(self.chain.addresses.registry, &suspension, BlockAt::Latest).await?.suspended;
+        let suspended = contracts.read(self.chain.addresses.registry, &suspension, BlockAt::Latest).await?._0;
         // Who has no part in what has arrived leaves it to those who have.
         let shares = seat.frozenAt == 0 && seat.withdrawableAt == 0 && !suspended;
         if shares && undivided >= U256::from(MAX_SEATS) {

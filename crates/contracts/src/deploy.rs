@@ -8,7 +8,8 @@
 
 use crate::{
     bindings::{
-        Bridge, Claims, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, SequencerRegistry, Slasher,
+        Bridge, Claims, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge,
+        SequencerRegistry, Slasher,
     },
     parameters::{ParameterError, Parameters},
 };

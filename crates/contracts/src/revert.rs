@@ -1,7 +1,8 @@
 //! What a contract's refusal means, in words.
 
 use crate::bindings::{
-    Bridge, Claims, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, SequencerRegistry, Slasher,
+    Bridge, Claims, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, SequencerRegistry,
+    Slasher,
 };
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
 

@@ -33,10 +33,10 @@ fn a_plan_creates_registers_and_opens_in_order() {
     let registry = Addresses::predict(DEPLOYER, 7).registry;
     let seats = seats(4, registry);
     let plan = DeployPlan::new(&deployment(&parameters, &seats)).unwrap();
-    assert_eq!(plan.steps.len(), 9 + 4 + 1);
+    assert_eq!(plan.steps.len(), 10 + 4 + 1);
     assert!(plan.steps.iter().enumerate().all(|(i, step)| step.nonce == 7 + i as u64));
-    assert!(plan.steps[..9].iter().all(|step| step.to == TxKind::Create && step.value.is_zero()));
-    assert!(plan.steps[9..].iter().all(|step| step.to == TxKind::Call(registry)));
+    assert!(plan.steps[..10].iter().all(|step| step.to == TxKind::Create && step.value.is_zero()));
+    assert!(plan.steps[10..].iter().all(|step| step.to == TxKind::Call(registry)));
     assert_eq!(plan.value(), parameters.bond * U256::from(4));
     // The constructors name the predicted addresses.
     let inbox = &plan.steps[2].input;

@@ -82,7 +82,8 @@ fn every_account_has_code_and_a_nonce_that_keeps_it_from_being_created_again() {
 #[test]
 fn counterparts_are_the_only_difference_that_they_make() {
     let [messenger, bridge, split] = [0xaa, 0xbb, 0xcc].map(Address::repeat_byte);
-    let with = L2Genesis { l1_messenger: messenger, l1_standard_bridge: bridge, l1_fee_split: split, ..DEV }.alloc().unwrap();
+    let with =
+        L2Genesis { l1_messenger: messenger, l1_standard_bridge: bridge, l1_fee_split: split, ..DEV }.alloc().unwrap();
     let without = DEV.alloc().unwrap();
     for (address, account) in &with {
         let mut expected = without[address].clone();
