@@ -4,9 +4,11 @@
 //! transactions' hashes must be the same. Payloads are measured before they are packed into blobs. Brotli at its highest
 //! quality (window 2^24) gets the same transactions as EIP-2718 bytes, one after the other, without the blocks' own data.
 
+mod gas;
 mod guest;
 mod mixed;
 
+use crate::dev::Directory;
 use alloy::eips::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes};
 use anyhow::{Context as _, Result, ensure};
@@ -28,6 +30,9 @@ const START: u64 = 1_750_000_000_000;
 /// How many seats take turns.
 const SEATS: u64 = 4;
 
+/// The committees that post.
+const COMMITTEES: [usize; 2] = [4, 64];
+
 /// Options of `surety bench batch`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -44,6 +49,9 @@ pub(crate) struct Arguments {
     /// The decoder for RISC-V, as `cargo xtask riscv` compiles it, to measure it in `qemu-riscv64`, that is emulated.
     #[arg(long, value_name = "FILE")]
     guest: Option<PathBuf>,
+    /// Leave out what a batch costs on L1, which takes most of the time.
+    #[arg(long)]
+    without_l1: bool,
     /// Only the JSON.
     #[arg(long)]
     json: bool,
@@ -128,7 +136,13 @@ fn megabytes_per_second(bytes: usize, time: Duration) -> f64 {
     bytes as f64 / 1e6 / time.as_secs_f64()
 }
 
-fn measure(load: &Load, guest: Option<&Path>) -> Result<Value> {
+/// What is found of a load, and its first batch.
+struct Measured {
+    figures: Value,
+    first: gas::Batch,
+}
+
+fn measure(load: &Load, guest: Option<&Path>) -> Result<Measured> {
     let raw: Vec<u8> = load.blocks.iter().flatten().flat_map(|transaction| transaction.encoded_2718()).collect();
     let sent = hashes(load.blocks.iter().flatten());
     ensure!(!sent.is_empty(), "no transaction to measure");
@@ -158,7 +172,13 @@ fn measure(load: &Load, guest: Option<&Path>) -> Result<Value> {
     let payload_bytes: usize = payloads.iter().map(Vec::len).sum();
     let blobs = payloads.iter().map(|payload| pack_blobs(payload)).collect::<Result<Vec<_>, _>>()?;
     let body_bytes: usize = bodies.iter().map(Vec::len).sum();
-    Ok(json!({
+    let first = read.first().map(|body| &body.blocks[..]).unwrap_or_default();
+    let first = gas::Batch {
+        blocks: first.len(),
+        transactions: first.iter().map(|block| block.transactions.len()).sum(),
+        payload: payloads.into_iter().next().unwrap_or_default(),
+    };
+    let figures = json!({
         "load": load.name, "chain_id": load.rollup.get(), "blocks": load.blocks.len(), "transactions": sent.len(),
         "batches": bodies.len(), "blobs": blobs.iter().map(Vec::len).sum::<usize>(),
         "raw_bytes": raw.len(), "body_bytes": body_bytes, "payload_bytes": payload_bytes,
@@ -172,7 +192,8 @@ fn measure(load: &Load, guest: Option<&Path>) -> Result<Value> {
         "decode_mb_per_second": megabytes_per_second(raw.len(), decoding),
         "emulated_guest_decode_mb_per_second": emulated.map(|time| megabytes_per_second(raw.len(), time)),
         "columns": columns,
-    }))
+    });
+    Ok(Measured { figures, first })
 }
 
 fn print(figures: &Value) {
@@ -212,31 +233,63 @@ fn print(figures: &Value) {
     }
 }
 
-fn measure_all(arguments: &Arguments) -> Result<Value> {
+fn measure_all(arguments: &Arguments) -> Result<Vec<Measured>> {
     let mut loads = Vec::new();
     if arguments.transactions > 0 {
         let (rollup, blocks) = mixed::load(arguments.transactions, arguments.block as usize)?;
         loads.push(Load { name: "mixed", rollup, blocks, posted: None });
     }
     loads.extend(arguments.blocks.as_ref().map(read).transpose()?);
-    let mut figures = Vec::new();
+    let mut found = Vec::new();
     for load in &loads {
         let measured = measure(load, arguments.guest.as_deref())?;
         if !arguments.json {
-            print(&measured);
+            print(&measured.figures);
         }
-        figures.push(measured);
+        found.push(measured);
     }
-    Ok(json!({ "bench": "batch", "loads": figures }))
+    Ok(found)
+}
+
+/// Adds to each load's figures what its first batch costs on L1.
+async fn measure_gas(found: Vec<Measured>, quiet: bool) -> Result<Vec<Value>> {
+    let directory = Directory::new("batch", None)?;
+    let (mut figures, first): (Vec<_>, Vec<_>) = found.into_iter().map(|one| (one.figures, one.first)).unzip();
+    for seats in COMMITTEES {
+        let used = gas::of(seats, &first, &directory.path().join(seats.to_string())).await?;
+        for ((figures, batch), used) in figures.iter_mut().zip(&first).zip(used) {
+            let each = used as f64 / batch.transactions as f64;
+            if !quiet {
+                say!(
+                    "{}: L1 gas with {seats} seats: {used} a batch of {} transactions, {each:.1} each",
+                    figures["load"].as_str().unwrap_or_default(),
+                    batch.transactions
+                );
+            }
+            figures["l1_gas"][format!("seats_{seats}")] = json!({ "batch": used, "transaction": each });
+        }
+    }
+    for (figures, batch) in figures.iter_mut().zip(&first) {
+        figures["l1_gas"]["transactions"] = json!(batch.transactions);
+    }
+    Ok(figures)
+}
+
+async fn work(arguments: Arguments) -> Result<Vec<Value>> {
+    let (quiet, without_l1) = (arguments.json, arguments.without_l1);
+    let found = tokio::task::spawn_blocking(move || measure_all(&arguments)).await??;
+    if without_l1 {
+        return Ok(found.into_iter().map(|one| one.figures).collect());
+    }
+    measure_gas(found, quiet).await
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let work = tokio::task::spawn_blocking(move || measure_all(&arguments));
-    let figures = tokio::select! {
-        figures = work => figures??,
+    let loads = tokio::select! {
+        loads = work(arguments) => loads?,
         interrupt = crate::interrupted() => { interrupt?; return Ok(()); }
     };
-    println!("{figures}");
+    println!("{}", json!({ "bench": "batch", "loads": loads }));
     Ok(())
 }
 
@@ -250,7 +303,7 @@ mod tests {
         let again = mixed::load(200, 10).unwrap().1;
         assert_eq!(hashes(blocks.iter().flatten()), hashes(again.iter().flatten()));
         assert_eq!((blocks.len(), blocks.iter().flatten().count()), (20, 200));
-        let figures = measure(&Load { name: "mixed", rollup, blocks, posted: None }, None).unwrap();
+        let figures = measure(&Load { name: "mixed", rollup, blocks, posted: None }, None).unwrap().figures;
         assert!(figures["emulated_guest_decode_mb_per_second"].is_null(), "{figures}");
         let bytes = |name: &str| figures["bytes_per_transaction"][name].as_f64().unwrap();
         assert!(bytes("payload") < bytes("raw_brotli_11"), "{figures}");
@@ -273,7 +326,7 @@ mod tests {
             .unwrap();
         let load = read(&path).unwrap();
         assert_eq!(hashes(load.blocks.iter().flatten()), hashes(blocks.iter().flatten()));
-        assert_eq!(measure(&load, None).unwrap()["bytes_per_transaction"]["posted"].as_f64(), Some(200.0));
+        assert_eq!(measure(&load, None).unwrap().figures["bytes_per_transaction"]["posted"].as_f64(), Some(200.0));
         std::fs::write(&path, "{}").unwrap();
         assert!(read(&path).is_err());
     }
