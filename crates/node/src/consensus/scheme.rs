@@ -16,7 +16,7 @@ mod right;
 pub(super) use right::checks;
 
 use super::committee::Committee;
-use crate::signer::Guard;
+use crate::signer::{Guard, Refusal, SignError};
 use alloy_primitives::{Address, B256, FixedBytes};
 use bytes::BufMut;
 use commonware_codec::{
@@ -314,6 +314,11 @@ impl certificate::Scheme for Scheme {
         };
         match signed {
             Ok(signature) => Some(Attestation { signer: *signer, signature: Signature(signature).into() }),
+            // Every start begins so.
+            Err(SignError::Refused(Refusal::Listening)) => {
+                tracing::debug!(view = subject.view().get(), "vote not signed: this node has just started and listens");
+                None
+            }
             Err(error) => {
                 tracing::warn!(view = subject.view().get(), %error, "vote not signed");
                 None
