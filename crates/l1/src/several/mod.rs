@@ -287,7 +287,8 @@ impl Inner {
     /// The lower one of what two endpoints say is final or safe.
     async fn behind_the_head(self: &Arc<Self>, at: BlockAt) -> Result<Option<BlockRef>, L1Error> {
         let (place, first) = self.ask_at(|l1| l1.block(at)).await;
-        let (Some(first), Some(witness)) = (first?, self.witness(place)) else { return Ok(None) };
+        let Some(first) = first? else { return Ok(None) };
+        let Some(witness) = self.witness(place) else { return Ok(Some(first)) };
         let second = soon(witness.block(at)).await.unwrap_or(Some(first));
         Ok(second.map(|second| if second.number < first.number { second } else { first }))
     }

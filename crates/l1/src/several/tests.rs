@@ -358,6 +358,15 @@ async fn what_one_alone_calls_final_is_not() {
 }
 
 #[tokio::test]
+async fn with_one_left_what_it_calls_final_is_believed() {
+    use judge::Standing::{Failing, Good};
+    let (l1, [_, second]) = several([good(), good()]).await;
+    second.is.lock().down = true;
+    until(&l1, BlockAt::Latest, |_| (standings(&l1) == [Good, Failing]).then_some(())).await;
+    assert_eq!(l1.block(BlockAt::Finalized).await.unwrap().map(|block| block.number.get()), Some(10));
+}
+
+#[tokio::test]
 async fn a_transaction_is_handed_to_all() {
     let (l1, endpoints) = several([good(), good(), good()]).await;
     l1.send_raw(&[2, 1]).await.unwrap();
