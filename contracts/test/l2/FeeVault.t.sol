@@ -8,12 +8,7 @@ import {L2Test} from "./L2Test.sol";
 
 contract FeeVaultTest is L2Test {
     function testFuzz_anyone_sends_all_but_the_reserve_to_the_split(uint96 balance, address caller) public {
-        address payable[4] memory vaults = [
-            payable(Predeploys.SEQUENCER_FEE_VAULT),
-            payable(Predeploys.BASE_FEE_VAULT),
-            payable(Predeploys.L1_FEE_VAULT),
-            payable(Predeploys.OPERATOR_FEE_VAULT)
-        ];
+        address payable[4] memory vaults = feeVaults();
         for (uint256 i; i < vaults.length; ++i) {
             FeeVault vault = FeeVault(vaults[i]);
             uint256 kept = vault.reserve();

@@ -56,14 +56,18 @@ abstract contract L2Test is Test {
         vm.store(address(bridge), 0, bytes32(uint256(uint160(l1Bridge))));
     }
 
+    function feeVaults() internal pure returns (address payable[4] memory) {
+        return [
+            payable(Predeploys.SEQUENCER_FEE_VAULT),
+            payable(Predeploys.BASE_FEE_VAULT),
+            payable(Predeploys.L1_FEE_VAULT),
+            payable(Predeploys.OPERATOR_FEE_VAULT)
+        ];
+    }
+
     /// Slot 0 of all vaults, as the genesis writes it.
     function setFeeSplit(address feeSplit) internal {
-        address[4] memory vaults = [
-            Predeploys.SEQUENCER_FEE_VAULT,
-            Predeploys.BASE_FEE_VAULT,
-            Predeploys.L1_FEE_VAULT,
-            Predeploys.OPERATOR_FEE_VAULT
-        ];
+        address payable[4] memory vaults = feeVaults();
         for (uint256 i; i < vaults.length; ++i) {
             vm.store(vaults[i], 0, bytes32(uint256(uint160(feeSplit))));
         }

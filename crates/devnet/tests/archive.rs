@@ -1,13 +1,12 @@
 //! The blobs have expired: a follower that comes after has them from one that kept them, and whoever followed that one; the
 //! last one though two of the three L1 endpoints that it was given are bad.
 
+mod support;
+
 use axum::{Json, Router, extract::State, routing::post};
 use serde_json::{Value, json};
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::Arc, time::Duration};
+use support::{PATIENCE, until};
 use surety_contracts::ChainFile;
 use surety_devnet::network::{Network, NetworkConfig};
 use surety_l1::{
@@ -20,20 +19,6 @@ use surety_l1::{
 use surety_node::follower_node::{FollowerNode, FollowerNodeConfig};
 use surety_rpc::Backend as _;
 use surety_types::BatchIndex;
-
-/// What may take long on a machine with other work.
-const PATIENCE: Duration = Duration::from_secs(240);
-
-async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
 
 /// What `surety follow --archive-port` is: a follower, and the server over the blobs that it keeps.
 struct Follower {

@@ -2,6 +2,8 @@
 //! what L1 has (protocol §6, §9).
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod support;
+
 use alloy::{
     network::{EthereumWallet, TransactionBuilder as _},
     providers::{Provider as _, ProviderBuilder},
@@ -9,10 +11,8 @@ use alloy::{
     sol_types::SolCall as _,
 };
 use alloy_primitives::{Address, Bytes, U256};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
+use support::until;
 use surety_contracts::bindings::{Idle, Inbox};
 use surety_devnet::{
     l1::dev_accounts,
@@ -24,20 +24,6 @@ use surety_l1::{
     rpc::{RpcConfig, RpcL1},
 };
 use surety_rpc::Backend;
-
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(240);
-
-async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(Instant::now() < end, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
 
 fn height(backend: &impl Backend) -> u64 {
     backend.tags().latest.number

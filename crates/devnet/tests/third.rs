@@ -1,5 +1,7 @@
 //! A third of the seats is frozen at once: L1 starts a term without them, and the chain goes on from what L1 has.
 
+mod support;
+
 use alloy::{
     network::{EthereumWallet, TransactionBuilder},
     providers::{Provider, ProviderBuilder},
@@ -7,11 +9,8 @@ use alloy::{
 };
 use alloy_primitives::{Address, B256, U256, keccak256};
 use k256::ecdsa::SigningKey;
-use std::{
-    io::Write as _,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io::Write as _, sync::Arc, time::Duration};
+use support::until;
 use surety_devnet::{
     l1::dev_accounts,
     network::{EVIDENCE, Network, NetworkConfig},
@@ -31,20 +30,6 @@ use surety_types::{
     evidence::SignedStatement,
     signing::{Domain, Finalize, Nullify, Signature, Statement},
 };
-
-/// What may take long on a machine with other work.
-const PATIENCE: Duration = Duration::from_secs(240);
-
-async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
 
 /// Two votes of a dev seat's key that contradict each other, as a file of evidence has them.
 fn evidence(place: usize, network: &Network, term: Term) -> Vec<u8> {

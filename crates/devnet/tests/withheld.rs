@@ -2,6 +2,8 @@
 //! and the votes that made the last block final (protocol §6).
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod support;
+
 use alloy::{
     network::{EthereumWallet, TransactionBuilder as _},
     providers::{Provider, ProviderBuilder},
@@ -9,7 +11,7 @@ use alloy::{
     sol_types::{SolCall, SolEvent as _},
 };
 use alloy_primitives::{Address, U256};
-use std::time::{Duration, Instant};
+use support::until;
 use surety_contracts::bindings::{Inbox, SequencerRegistry};
 use surety_devnet::{
     l1::dev_accounts,
@@ -17,20 +19,6 @@ use surety_devnet::{
 };
 use surety_node::consensus::byzantine::Sin;
 use surety_rpc::Backend as _;
-
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(240);
-
-async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(Instant::now() < end, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
 
 async fn ask<C: SolCall>(l1: &impl Provider, of: Address, call: C) -> C::Return {
     let request = TransactionRequest::default().with_to(of).with_input(call.abi_encode());

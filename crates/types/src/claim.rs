@@ -82,6 +82,13 @@ impl BlockHashTree {
         }
         path
     }
+
+    /// The siblings to the left on the last leaf's path, from the leaf up: those that L1 cannot know.
+    pub fn left_siblings(&self) -> Vec<B256> {
+        let last = self.levels.first().map_or(0, Vec::len).saturating_sub(1);
+        let path = self.path(last).into_iter().enumerate();
+        path.filter(|(depth, _)| (last >> depth) & 1 == 1).map(|(_, sibling)| sibling).collect()
+    }
 }
 
 /// The root that a leaf and its path lead to.
@@ -216,6 +223,28 @@ mod tests {
             let i = at.index(hashes.len());
             prop_assert_eq!(root_from_path(hashes[i], i, &tree.path(i)), tree.root());
             prop_assert_ne!(root_from_path(hashes[i], i ^ 1, &tree.path(i)), tree.root());
+        }
+    }
+
+    #[test]
+    fn l1_finds_the_root_from_the_siblings_to_the_left() {
+        for count in [1u8, 2, 3, 5, 8, 21] {
+            let hashes: Vec<_> = (1..=count).map(B256::repeat_byte).collect();
+            let tree = BlockHashTree::new(&hashes).unwrap();
+            let mut siblings = tree.left_siblings().into_iter();
+            let index = hashes.len() - 1;
+            // As `Commitments.rootOfLastLeaf` has it.
+            let (mut root, mut padding) = (leaf_hash(hashes[index].as_slice()), leaf_hash(&[0; 32]));
+            for level in 0..BLOCK_TREE_DEPTH {
+                root = if (index >> level) & 1 == 1 {
+                    node_hash(siblings.next().unwrap(), root)
+                } else {
+                    node_hash(root, padding)
+                };
+                padding = node_hash(padding, padding);
+            }
+            assert_eq!(siblings.next(), None);
+            assert_eq!(root, tree.root());
         }
     }
 

@@ -365,7 +365,7 @@ fn outgoing(config: &Config, chain: &Chain, signed: &Signed, ancestry: &[Claim])
         let hash = chain.store().canonical_hash(height).map_err(ApplyError::from)?;
         hashes.push(hash.unwrap_or_default());
     }
-    let left_siblings = left_siblings(&hashes);
+    let left_siblings = BlockHashTree::new(&hashes).map(|tree| tree.left_siblings()).unwrap_or_default();
     let (signers, signatures) = (signed.gathered.signatures.signers, signed.gathered.signatures.to_bytes());
     let (data, blobs) = match signed.proposal.form {
         Form::Calldata => (signed.proposal.payload.clone(), Vec::new()),
@@ -403,14 +403,6 @@ fn finalization_call(finalization: Option<&Finalization>) -> Inbox::Finalization
         },
         None => Inbox::Finalization { view_: 0, parentView: 0, signers: 0, signatures: Bytes::new() },
     }
-}
-
-/// The siblings to the left on the last leaf's path, from the leaf up: those that L1 cannot know.
-pub(super) fn left_siblings(hashes: &[alloy_primitives::B256]) -> Vec<alloy_primitives::B256> {
-    let Some(tree) = BlockHashTree::new(hashes) else { return Vec::new() };
-    let index = hashes.len().saturating_sub(1);
-    let path = tree.path(index);
-    path.iter().enumerate().filter(|(level, _)| (index >> level) & 1 == 1).map(|(_, sibling)| *sibling).collect()
 }
 
 /// Time since a block; none while a clock that is behind says that it is yet to come.

@@ -11,7 +11,7 @@
 
 use super::{
     Form, ProposalError, TermNow,
-    actor::{Work, left_siblings},
+    actor::Work,
     boundary::{Cut, batch_block},
     proposal::{blobs, data_hash, expected},
     terms,
@@ -35,7 +35,7 @@ use surety_state::StoredBlock;
 use surety_stf::batch::{BodyWriter, EncodeError, encode_payload};
 use surety_types::{
     BatchIndex, ConsensusContext, Milliseconds, Seconds, Term, View,
-    claim::{Claim, MAX_CALLDATA},
+    claim::{BlockHashTree, Claim, MAX_CALLDATA},
     signing::{Batch, Signature},
 };
 use tokio::sync::watch;
@@ -351,7 +351,7 @@ fn outgoing(
     let input = Idle::attendCall {
         statement: attendance.statement.into(),
         ancestry: call.ancestry.iter().map(Into::into).collect(),
-        leftSiblings: left_siblings(&attendance.hashes),
+        leftSiblings: BlockHashTree::new(&attendance.hashes).map(|tree| tree.left_siblings()).unwrap_or_default(),
         place: U256::from(call.place),
         signature: Bytes::copy_from_slice(signature.0.as_slice()),
         data,

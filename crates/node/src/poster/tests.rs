@@ -1,5 +1,5 @@
 use super::{
-    actor::{Work, left_siblings},
+    actor::Work,
     journal::{Journal, Signed},
     *,
 };
@@ -14,7 +14,6 @@ use crate::{
 use alloy_primitives::{B256, Bytes};
 use surety_types::{
     L2Height, Milliseconds,
-    claim::{BLOCK_TREE_DEPTH, BlockHashTree, leaf_hash, node_hash},
     signing::{Batch, Finalize, Signature, SignatureSet},
 };
 
@@ -156,27 +155,6 @@ fn a_second_batch_stands_on_the_first() {
     assert_eq!(second.statement.firstHeight, first.statement.lastHeight + 1);
     assert_eq!(second.statement.prevHash, first.statement.lastHash);
     assert_eq!((second.statement.parentClaim, second.statement.inboxTip), (posted.claim.id(), l1.tip().0));
-}
-
-#[test]
-fn l1_finds_the_root_from_the_siblings_to_the_left() {
-    for count in [1u8, 2, 3, 5, 8, 21] {
-        let hashes: Vec<_> = (1..=count).map(B256::repeat_byte).collect();
-        let mut siblings = left_siblings(&hashes).into_iter();
-        let index = hashes.len() - 1;
-        // As `Commitments.rootOfLastLeaf` has it.
-        let (mut root, mut padding) = (leaf_hash(hashes[index].as_slice()), leaf_hash(&[0; 32]));
-        for level in 0..BLOCK_TREE_DEPTH {
-            root = if (index >> level) & 1 == 1 {
-                node_hash(siblings.next().unwrap(), root)
-            } else {
-                node_hash(root, padding)
-            };
-            padding = node_hash(padding, padding);
-        }
-        assert_eq!(siblings.next(), None);
-        assert_eq!(root, BlockHashTree::new(&hashes).unwrap().root());
-    }
 }
 
 #[test]

@@ -143,9 +143,6 @@ impl Chain {
         let (first, last) = (inbox.last_height.get() + 1, inbox.last_height.get() + batch.blocks as u64);
         let hashes: Vec<B256> = (first..=last).map(|height| keccak256(height.to_be_bytes())).collect();
         let tree = BlockHashTree::new(&hashes).context("a batch has 1 to 2^15 blocks")?;
-        let index = batch.blocks.checked_sub(1).context("a batch has blocks")?;
-        let path = tree.path(index);
-        let left = path.iter().enumerate().filter(|(level, _)| (index >> level) & 1 == 1).map(|(_, sibling)| *sibling);
         let blobs = pack_blobs(&batch.payload)?
             .into_iter()
             .map(|blob| Ok(Blob::from(<[u8; 131_072]>::try_from(blob).ok().context("a blob has another size")?)))
@@ -174,7 +171,7 @@ impl Chain {
         let call = postBatchCall {
             statement: statement.clone().into(),
             parent: (&self.head).into(),
-            leftSiblings: left.collect(),
+            leftSiblings: tree.left_siblings(),
             signers: signatures.signers,
             signatures: signatures.to_bytes(),
             data: Bytes::new(),

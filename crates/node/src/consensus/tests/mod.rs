@@ -403,26 +403,31 @@ fn a_transaction_sent_to_one_seat_is_in_a_block_within_a_turn_and_has_a_receipt(
     });
 }
 
+/// A statement about blocks 1 to 5 that seat 3 finds wrong, and as many more as are `refusing`.
+fn first_batch(hashes: &[B256], last_hash: B256, refusing: u8) -> signing::Batch {
+    signing::Batch {
+        rollup: ROLLUP.get(),
+        term: 1,
+        genesis: hashes[0],
+        firstHeight: 1,
+        lastHeight: 5,
+        parentClaim: B256::ZERO,
+        prevHash: hashes[0],
+        lastHash: last_hash,
+        blockHashRoot: B256::repeat_byte(5),
+        lastBlockTime: Seconds::ZERO.get(),
+        messageCount: 3,
+        messageAcc: B256::ZERO,
+        inboxTip: B256::repeat_byte(refusing),
+        dataHash: B256::ZERO,
+    }
+}
+
 #[test]
 fn seats_sign_the_statement_that_they_verified_and_no_other_seat_signs() {
     run(Conditions { arrive: 95, ..CALM }, |world| async move {
         let hashes = world.reach(6, Duration::from_secs(30)).await;
-        let statement = |last_hash| signing::Batch {
-            rollup: ROLLUP.get(),
-            term: 1,
-            genesis: hashes[0],
-            firstHeight: 1,
-            lastHeight: 5,
-            parentClaim: B256::ZERO,
-            prevHash: hashes[0],
-            lastHash: last_hash,
-            blockHashRoot: B256::repeat_byte(5),
-            lastBlockTime: Seconds::ZERO.get(),
-            messageCount: 3,
-            messageAcc: B256::ZERO,
-            inboxTip: B256::ZERO,
-            dataHash: B256::ZERO,
-        };
+        let statement = |last_hash| first_batch(&hashes, last_hash, 0);
         let batches = world.seat(0).batches.clone();
         let data = Bytes::from(vec![7; 100_000]);
         let set = batches.gather(statement(hashes[5]), data.clone(), Duration::from_secs(20)).await.unwrap();
@@ -440,22 +445,7 @@ fn seats_sign_the_statement_that_they_verified_and_no_other_seat_signs() {
 fn signatures_of_a_third_come_with_the_votes_that_made_the_last_block_final() {
     run(Conditions { arrive: 95, ..CALM }, |world| async move {
         let hashes = world.reach(6, Duration::from_secs(30)).await;
-        let statement = |hash: B256, refusing: u8| signing::Batch {
-            rollup: ROLLUP.get(),
-            term: 1,
-            genesis: hashes[0],
-            firstHeight: 1,
-            lastHeight: 5,
-            parentClaim: B256::ZERO,
-            prevHash: hashes[0],
-            lastHash: hash,
-            blockHashRoot: B256::repeat_byte(5),
-            lastBlockTime: Seconds::ZERO.get(),
-            messageCount: 3,
-            messageAcc: B256::ZERO,
-            inboxTip: B256::repeat_byte(refusing),
-            dataHash: B256::ZERO,
-        };
+        let statement = |hash, refusing| first_batch(&hashes, hash, refusing);
         let votes = world.schedule.committee(Term::new(1)).unwrap().votes();
         let soon = Duration::from_secs(3);
         let batches = world.seat(0).batches.clone();
