@@ -19,8 +19,9 @@ uint64 constant BLOB_ELEMENTS = 4096;
 /// Anyone may load parts; what the key does not commit to is refused, so a part is the same for all and for ever. To load one
 /// again changes nothing. Once anything of a value is loaded, all parts beyond its end are known: they are zeros.
 ///
-/// A value that does not fit one transaction is stored first, as the code of small contracts (`store`), then loaded from
-/// there (`loadKeccakStored`). A program must not read longer values than `MAX_VALUE`: nobody could show the step.
+/// What of a value does not fit one transaction is stored first, as the code of small contracts (`store`). A stored byte
+/// costs five times as much as one in the call that loads, so store no more than need be: L1's nodes pass on transactions of
+/// up to 128 KiB. A program must not read longer values than `MAX_VALUE`: nobody could show the step.
 interface IPreimages {
     /// A part can be read now.
     event PartLoaded(uint64 indexed kind, bytes32 indexed key, uint64 index, uint64 length, bytes32 pageRoot);
@@ -44,21 +45,18 @@ interface IPreimages {
         view
         returns (bool known, uint64 length, bytes32 pageRoot);
 
-    /// @notice Loads parts of kind 1.
-    /// @param value The whole value, at most `MAX_VALUE` bytes.
-    /// @param indices Which parts.
-    /// @return key Its keccak256.
-    function loadKeccak(bytes calldata value, uint64[] calldata indices) external returns (bytes32 key);
-
-    /// @notice Stores 1 to 24,575 bytes as the code of a contract whose address depends on nothing else, for
-    /// `loadKeccakStored`. If they are there already, it only returns the address.
+    /// @notice Stores 1 to 24,575 bytes as the code of a contract whose address depends on nothing else, for `loadKeccak`. If
+    /// they are there already, it only returns the address.
     function store(bytes calldata chunk) external returns (address pointer);
 
-    /// @notice `loadKeccak` of the stored chunks, one after the other.
-    /// @param pointers Where they are, in order.
+    /// @notice Loads parts of kind 1. The value, at most `MAX_VALUE` bytes, is what is stored and the rest.
+    /// @param pointers Where its first chunks are stored, in order.
+    /// @param rest What follows; all of it, if nothing is stored.
     /// @param indices Which parts.
-    /// @return key keccak256 of the whole value.
-    function loadKeccakStored(address[] calldata pointers, uint64[] calldata indices) external returns (bytes32 key);
+    /// @return key keccak256 of the value.
+    function loadKeccak(address[] calldata pointers, bytes calldata rest, uint64[] calldata indices)
+        external
+        returns (bytes32 key);
 
     /// @notice Loads a part of kind 2.
     /// @param versionedHash The blob's.

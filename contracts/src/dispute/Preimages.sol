@@ -47,40 +47,32 @@ contract Preimages is IPreimages {
     }
 
     /// @inheritdoc IPreimages
-    function loadKeccak(bytes calldata value, uint64[] calldata indices) external returns (bytes32 key) {
-        require(value.length <= MAX_VALUE, ValueTooLong(value.length, MAX_VALUE));
-        return _load(value, indices);
-    }
-
-    /// @inheritdoc IPreimages
     function store(bytes calldata chunk) external returns (address pointer) {
         require(chunk.length != 0 && chunk.length <= MAX_CHUNK, ChunkLengthWrong(chunk.length, MAX_CHUNK));
-        pointer = SSTORE2.predictCounterfactualAddress(chunk, 0);
+        bytes memory data = chunk;
+        pointer = SSTORE2.predictCounterfactualAddress(data, 0);
         if (pointer.code.length != 0) return pointer;
-        SSTORE2.writeCounterfactual(chunk, 0);
-        emit ChunkStored(pointer, chunk.length);
+        SSTORE2.writeCounterfactual(data, 0);
+        emit ChunkStored(pointer, data.length);
     }
 
     /// @inheritdoc IPreimages
-    function loadKeccakStored(address[] calldata pointers, uint64[] calldata indices) external returns (bytes32 key) {
-        uint256 length;
-        for (uint256 i; i < pointers.length; ++i) {
-            uint256 size = pointers[i].code.length;
-            require(size != 0, ChunkNotStored(pointers[i]));
-            length += size - 1;
+    function loadKeccak(address[] calldata pointers, bytes calldata rest, uint64[] calldata indices)
+        external
+        returns (bytes32 key)
+    {
+        bytes memory value = _joined(pointers, rest);
+        key = keccak256(value);
+        uint64 length = uint64(value.length);
+        if (!_values[key].known) _values[key] = Value(true, length);
+        for (uint256 i; i < indices.length; ++i) {
+            uint64 index = indices[i];
+            // Beyond the end there is nothing to keep.
+            if (index >= _pagesOf(length) || _pages[key][index] != 0) continue;
+            bytes32 pageRoot = MemoryTree.pageRoot(value, index * MemoryTree.PAGE);
+            _pages[key][index] = pageRoot;
+            emit PartLoaded(KIND_KECCAK, key, index, length, pageRoot);
         }
-        require(length <= MAX_VALUE, ValueTooLong(length, MAX_VALUE));
-        bytes memory value = new bytes(length);
-        uint256 end;
-        for (uint256 i; i < pointers.length; ++i) {
-            address pointer = pointers[i];
-            assembly ("memory-safe") {
-                let size := sub(extcodesize(pointer), 1)
-                extcodecopy(pointer, add(add(value, 32), end), 1, size)
-                end := add(end, size)
-            }
-        }
-        return _load(value, indices);
     }
 
     /// @inheritdoc IPreimages
@@ -103,18 +95,30 @@ contract Preimages is IPreimages {
         emit PartLoaded(KIND_BLOB, versionedHash, index, ELEMENT_LENGTH, pageRoot);
     }
 
-    /// @dev Takes the pages of a value.
-    function _load(bytes memory value, uint64[] calldata indices) private returns (bytes32 key) {
-        key = keccak256(value);
-        uint64 length = uint64(value.length);
-        if (!_values[key].known) _values[key] = Value(true, length);
-        for (uint256 i; i < indices.length; ++i) {
-            uint64 index = indices[i];
-            // Beyond the end there is nothing to keep.
-            if (index >= _pagesOf(length) || _pages[key][index] != 0) continue;
-            bytes32 pageRoot = MemoryTree.pageRoot(value, index * MemoryTree.PAGE);
-            _pages[key][index] = pageRoot;
-            emit PartLoaded(KIND_KECCAK, key, index, length, pageRoot);
+    /// @dev What is stored, chunk by chunk, and the rest.
+    function _joined(address[] calldata pointers, bytes calldata rest) private view returns (bytes memory value) {
+        uint256 length = rest.length;
+        for (uint256 i; i < pointers.length; ++i) {
+            uint256 size = pointers[i].code.length;
+            require(size != 0, ChunkNotStored(pointers[i]));
+            length += size - 1;
+        }
+        require(length <= MAX_VALUE, ValueTooLong(length, MAX_VALUE));
+        value = new bytes(length);
+        uint256 end;
+        assembly ("memory-safe") {
+            end := add(value, 32)
+        }
+        for (uint256 i; i < pointers.length; ++i) {
+            address pointer = pointers[i];
+            assembly ("memory-safe") {
+                let size := sub(extcodesize(pointer), 1)
+                extcodecopy(pointer, end, 1, size)
+                end := add(end, size)
+            }
+        }
+        assembly ("memory-safe") {
+            calldatacopy(end, rest.offset, rest.length)
         }
     }
 
