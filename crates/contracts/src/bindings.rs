@@ -16,6 +16,8 @@
 //! | [`Equivocation`] | judges two contradicting statements of one key (protocol §9) |
 //! | [`Idle`] | judges duty that was not done; takes attendance (protocol §9) |
 //! | [`FeeSplit`] | divides the chain's fees among the seats (protocol §6) |
+//! | [`RiscV`] | decides one step of the program's machine (protocol §8) |
+//! | [`Preimages`] | keeps what the program reads (protocol §8) |
 #![allow(missing_docs, clippy::too_many_arguments)]
 
 use alloy_sol_types::sol;
@@ -70,6 +72,16 @@ sol!(
     #[sol(all_derives)]
     FeeSplit,
     "../../contracts/artifacts/FeeSplit.json"
+);
+sol!(
+    #[sol(all_derives)]
+    RiscV,
+    "../../contracts/artifacts/RiscV.json"
+);
+sol!(
+    #[sol(all_derives)]
+    Preimages,
+    "../../contracts/artifacts/Preimages.json"
 );
 
 /// Solidity's structs have one binding for each contract that speaks of them, and some are ours as well: the same fields.

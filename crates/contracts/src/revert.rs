@@ -1,8 +1,8 @@
 //! What a contract's refusal means, in words.
 
 use crate::bindings::{
-    Bridge, Claims, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, SequencerRegistry,
-    Slasher,
+    Bridge, Claims, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, Preimages, RiscV,
+    SequencerRegistry, Slasher,
 };
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
 
@@ -48,6 +48,14 @@ pub fn describe_revert(data: &[u8]) -> String {
         .or_else(|_| {
             FeeSplit::FeeSplitErrors::abi_decode_validate(data)
                 .map(|error| format!("fee split: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            RiscV::RiscVErrors::abi_decode_validate(data)
+                .map(|error| format!("machine: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            Preimages::PreimagesErrors::abi_decode_validate(data)
+                .map(|error| format!("pre-images: {}", variant(&format!("{error:?}"))))
         });
     match named {
         Ok(text) => match advice(&text) {
@@ -114,6 +122,9 @@ fn advice(text: &str) -> Option<&'static str> {
         "TokenNotProven" => "call proveToken() first",
         "NotEntitled" => "the account itself must call, or sign",
         "StillUnbonding" => "wait until the given time",
+        "PartNotLoaded" => "load this part into the contract of pre-images first",
+        "ProofWrong" => "prove what stands in memory before the step, at the address that it looks at",
+        "ChunkNotStored" => "store this chunk first",
         _ => return None,
     })
 }
@@ -132,6 +143,10 @@ mod tests {
         assert_eq!(describe_revert(&data), "registry: NotOpen");
         let data = Claims::ParentNotLive { parentId: [0; 32].into() }.abi_encode();
         assert!(describe_revert(&data).starts_with("claims: ParentNotLive"));
+        let data = RiscV::PartNotLoaded { kind: 1, key: [0; 32].into(), index: 3 }.abi_encode();
+        assert!(describe_revert(&data).ends_with("index: 3 }: load this part into the contract of pre-images first"));
+        let data = Preimages::ValueTooLong { length: Default::default(), most: Default::default() }.abi_encode();
+        assert!(describe_revert(&data).starts_with("pre-images: ValueTooLong"));
     }
 
     #[test]
