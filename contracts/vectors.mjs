@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-// Writes vectors/eip712.json, vectors/messages.json, vectors/claims.json and vectors/equivocation.json: the wire formats'
-// golden vectors, which Rust and Solidity both read. It shares no code with either: hashing is js-sha3's, signatures and (once more) EIP-712 digests
+// Writes vectors/eip712.json, vectors/messages.json, vectors/claims.json, vectors/program.json and vectors/equivocation.json:
+// the wire formats' golden vectors, which Rust and Solidity both read. It shares no code with either: hashing is js-sha3's, signatures and (once more) EIP-712 digests
 // are cast's. With --check it writes nothing and exits 1 on a difference.
 //
 // Numbers above 2^53 are hex strings. Byte i of patterned data is (7 i + 3) mod 251.
 import {execFileSync} from "node:child_process";
 import {readFileSync, writeFileSync, existsSync} from "node:fs";
+import {createHash} from "node:crypto";
 import {createRequire} from "node:module";
 import {dirname, join} from "node:path";
 import {fileURLToPath} from "node:url";
@@ -185,6 +186,28 @@ const claims = {
   blobs: [1, 2, 6].map(blobs),
 };
 
+// What the program is told of a block, and what it answers
+
+const chains = [
+  {rollup: 75873n, genesisTime: 1_800_000_000n, genesisHash: genesis, blockTime: 200n, gasLimit: 30_000_000n, baseFeeDenominator: 250n, baseFeeElasticity: 6n, minBaseFee: 1_000_000n, l1BaseFeeScalar: 5_227n, l1BlobBaseFeeScalar: 1_014_213n, daFootprintGasScalar: 400n},
+  {rollup: max, genesisTime: max, genesisHash: ones, blockTime: max, gasLimit: max, baseFeeDenominator: 2n ** 32n - 1n, baseFeeElasticity: 2n ** 32n - 1n, minBaseFee: max, l1BaseFeeScalar: 2n ** 32n - 1n, l1BlobBaseFeeScalar: 2n ** 32n - 1n, daFootprintGasScalar: 2n ** 16n - 1n},
+];
+const statementHashes = eip712.cases.filter((c) => c.type === "Batch").map((c) => c.structHash);
+function program(chain, statementHash, beforeBatch, height, parentHash, blockHash) {
+  const parametersHash = hash(encode(text("Surety.Parameters.v1"), ...Object.values(chain)));
+  const input = encode(parametersHash, statementHash, beforeBatch, height, parentHash);
+  const inputHash = hash(input);
+  const output = "0x" + createHash("sha256").update(Buffer.concat([bytes(inputHash), bytes(blockHash)])).digest("hex");
+  const numbers = Object.fromEntries(Object.entries(chain).map(([k, v]) => [k, typeof v === "string" ? v : number(v)]));
+  return {parameters: numbers, parametersHash, statementHash, beforeBatch, height: number(height), parentHash, input, inputHash, blockHash, output};
+}
+const programs = {
+  cases: [
+    program(chains[0], statementHashes[0], text("30"), 31n, text("30"), text("31")),
+    program(chains[1], statementHashes[1], ones, max, ones, ones),
+  ],
+};
+
 // Evidence of equivocations, and what comes of it: the error of `IEquivocation` (none: guilty)
 
 const kinds = {Notarize: 1, Finalize: 2, Nullify: 3, Batch: 4, Receipt: 5};
@@ -272,7 +295,7 @@ for (const [name, bytes_] of [["nothing", "0x"], ["a byte short", cut(whole, byt
 const equivocation = {chainId: domain.chainId, registry: domain.registry, rollup: 75873, signer: eip712.signer, term: 3, cases};
 
 let bad = 0;
-for (const [name, content] of Object.entries({eip712, messages, claims, equivocation})) {
+for (const [name, content] of Object.entries({eip712, messages, claims, program: programs, equivocation})) {
   const path = join(root, "vectors", `${name}.json`);
   const json = JSON.stringify(content, null, 1) + "\n";
   if (existsSync(path) && readFileSync(path, "utf8") === json) continue;

@@ -15,7 +15,7 @@ use common::{Model, account, address, change, config, genesis, grow};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use surety_stf::{Oracle, StateReader, trie::TrieState};
-use surety_types::{Account, AccountChange, Message, MessageIndex, StateChanges};
+use surety_types::{Account, AccountChange, StateChanges};
 
 const ACCOUNTS: u64 = 12;
 const SLOTS: u64 = 6;
@@ -271,9 +271,6 @@ impl Oracle for Given {
     }
     fn blob(&self, hash: B256) -> crate::Result<Bytes> {
         Err(Error::UnknownBlock(hash))
-    }
-    fn message(&self, index: MessageIndex) -> crate::Result<Message> {
-        Err(Error::UnknownNumber(index.get()))
     }
 }
 

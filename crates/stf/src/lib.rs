@@ -7,9 +7,11 @@
 //! | [`execute`] | what a block does to the state |
 //! | [`oracle`] | where the program reads from |
 //! | [`payload`] | what a block is made of before it is executed |
+//! | [`program`] | the program as an ELF: its input, output and exit codes |
 //! | [`reader`] | how execution sees the state |
-//! | [`mod@transition`] | the program: the next block's hash from what L1 knows |
+//! | [`mod@transition`] | the next block's hash from what L1 knows |
 //! | [`trie`] | the state as a trie over preimages |
+//! | [`witness`] | what the program asks for one block, in one piece |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(
     not(test),
@@ -29,11 +31,13 @@ pub mod derive;
 pub mod execute;
 pub mod oracle;
 pub mod payload;
+pub mod program;
 pub mod reader;
 #[cfg(test)]
 mod testing;
 pub mod transition;
 pub mod trie;
+pub mod witness;
 
 pub use oracle::Oracle;
 pub use payload::Payload;

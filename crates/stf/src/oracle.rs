@@ -1,47 +1,71 @@
 //! Where the state transition reads everything that is not in its input: by key, so that each answer can be checked.
 //!
-//! | key | answer | checked by |
-//! |---|---|---|
-//! | keccak256 | the bytes with that hash: headers, contexts, trie nodes, code, pages of call data | hashing them here |
-//! | versioned hash | the blob, 131,072 bytes | the oracle: KZG where a node keeps blobs, the point evaluation precompile in a dispute |
-//! | message index | the message | the accumulator, over all messages of the batch ([`crate::derive`]) |
+//! | key | answer |
+//! |---|---|
+//! | keccak256 | the bytes with that hash: headers, contexts, messages, trie nodes, code, pages of call data |
+//! | versioned hash | the blob, 131,072 bytes |
 //!
-//! An honest oracle answers each question that [`crate::transition()`] asks of an accepted statement. A wrong answer is an
-//! [`OracleError`], never a wrong result.
+//! An oracle answers with what belongs to the key or not at all, and whoever implements [`Oracle`] says what makes that so:
+//! the referee of a dispute checks each answer itself; a database holds what was checked when it was stored; a source that
+//! is not trusted is wrapped in [`Checked`].
+//!
+//! An honest oracle answers each question that [`crate::transition()`] asks of an accepted statement.
 
-use crate::derive::Data;
+use crate::derive::{Data, Position};
 use alloc::{vec, vec::Vec};
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, keccak256};
 use alloy_rlp::Decodable;
 use surety_types::{
-    ConsensusContext, Header, Message, MessageIndex,
+    ConsensusContext, Header, Message,
     claim::{MAX_CALLDATA, PAGE_SIZE},
 };
 
-/// A source of preimages, blobs and messages: a database, a recorder of what was asked, or a guest's host.
+/// A source of preimages and blobs: a database, a recorder of what was asked, or a guest's host.
 pub trait Oracle {
     /// Why there is no answer.
     type Error: core::error::Error + Send + Sync + 'static;
 
-    /// The bytes with this keccak256. The caller hashes them.
+    /// The bytes with this keccak256, and no others.
     fn preimage(&self, hash: B256) -> Result<Bytes, Self::Error>;
 
-    /// The blob with this versioned hash (EIP-4844), already checked against it.
+    /// The blob with this versioned hash (EIP-4844), and no other.
     fn blob(&self, versioned_hash: B256) -> Result<Bytes, Self::Error>;
-
-    /// The message at this place of the inbox. The caller checks the accumulator.
-    fn message(&self, index: MessageIndex) -> Result<Message, Self::Error>;
 }
 
-/// An oracle that failed or lied.
+/// An oracle over a source whose preimages are not to be trusted: hashes each before it is given on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Checked<O>(pub O);
+
+/// Why a [`Checked`] source has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError<E: core::error::Error> {
+    /// The source gave none.
+    #[error(transparent)]
+    Source(E),
+    /// The source gave other bytes: take another source.
+    #[error("the bytes given for {0} have another hash: take another source")]
+    Preimage(B256),
+}
+
+impl<O: Oracle> Oracle for Checked<O> {
+    type Error = CheckError<O::Error>;
+
+    fn preimage(&self, hash: B256) -> Result<Bytes, Self::Error> {
+        let bytes = self.0.preimage(hash).map_err(CheckError::Source)?;
+        if keccak256(&bytes) == hash { Ok(bytes) } else { Err(CheckError::Preimage(hash)) }
+    }
+
+    fn blob(&self, versioned_hash: B256) -> Result<Bytes, Self::Error> {
+        self.0.blob(versioned_hash).map_err(CheckError::Source)
+    }
+}
+
+/// An oracle that failed, or a question that leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OracleError<E: core::error::Error> {
     /// It gave no answer.
     #[error("the oracle has no answer: {0}")]
     Source(E),
-    /// The bytes given for this hash have another.
-    #[error("the bytes given for {0} have another hash")]
-    Preimage(B256),
     /// The bytes with this hash are not what they should be: the hash that led here was never the chain's.
     #[error("the bytes with hash {hash} are no {expected}")]
     Malformed {
@@ -52,10 +76,9 @@ pub enum OracleError<E: core::error::Error> {
     },
 }
 
-/// A checked preimage.
+/// The bytes with this hash.
 pub(crate) fn preimage<O: Oracle>(oracle: &O, hash: B256) -> Result<Bytes, OracleError<O::Error>> {
-    let bytes = oracle.preimage(hash).map_err(OracleError::Source)?;
-    if keccak256(&bytes) == hash { Ok(bytes) } else { Err(OracleError::Preimage(hash)) }
+    oracle.preimage(hash).map_err(OracleError::Source)
 }
 
 /// The header with this hash.
@@ -79,6 +102,41 @@ pub(crate) fn context<O: Oracle>(
     }
     let context = ConsensusContext::from_preimage(&preimage(oracle, hash)?);
     context.map(Some).ok_or(OracleError::Malformed { hash, expected: "consensus context" })
+}
+
+/// The messages that lead from one position of the inbox to another, by walking the accumulator backwards. `None` if no
+/// messages do.
+pub(crate) fn messages<O: Oracle>(
+    oracle: &O,
+    from: Position,
+    to: Position,
+) -> Result<Option<Vec<Message>>, OracleError<O::Error>> {
+    let Some(mut left) = to.count.get().checked_sub(from.count.get()) else { return Ok(None) };
+    let mut acc = to.acc;
+    let mut messages = Vec::new();
+    while left > 0 {
+        let link = preimage(oracle, acc)?;
+        match link.split_first_chunk::<32>() {
+            Some((before, hash)) if hash.len() == 32 => {
+                messages.push(message(oracle, B256::from_slice(hash))?);
+                acc = B256::from(before);
+            }
+            _ => return Err(OracleError::Malformed { hash: acc, expected: "accumulator of messages" }),
+        }
+        left = left.saturating_sub(1);
+    }
+    messages.reverse();
+    Ok((acc == from.acc).then_some(messages))
+}
+
+/// The message with this hash.
+fn message<O: Oracle>(oracle: &O, hash: B256) -> Result<Message, OracleError<O::Error>> {
+    let (mut message, data) =
+        Message::from_preimage(&preimage(oracle, hash)?).ok_or(OracleError::Malformed { hash, expected: "message" })?;
+    if data != KECCAK256_EMPTY {
+        message.data = preimage(oracle, data)?;
+    }
+    Ok(message)
 }
 
 /// The data that a `dataHash` commits to.

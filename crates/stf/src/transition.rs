@@ -3,10 +3,10 @@
 //! [`transition`] is the same function for native nodes, the VM of the dispute and the zkVM. Its input is what both sides
 //! of a dispute agree on and L1 holds: the statement (posted, or written by the inbox for a self-sequenced batch), the
 //! hash of the block before the batch (`lastHash` of the claim that the disputed claim stands on), a height of the batch
-//! and the hash of the block before it. Everything else comes from the [`Oracle`] by key and is checked here.
+//! and the hash of the block before it. Everything else comes from the [`Oracle`] by key.
 //!
 //! 1. The header before the batch, its context, and the consumed position in its state: the derivation's start.
-//! 2. The messages from there to the statement's `messageCount`, checked against `messageAcc`.
+//! 2. The messages from there to the statement's `messageCount`, read backwards from `messageAcc`.
 //! 3. The data under `dataHash`; [`Derivation`] decides each block of the batch from these alone.
 //! 4. The parent's header; execution of the payload on its state, or of the fallback if the payload is not valid there.
 //! 5. The roots of the changed state, the header, its hash.
@@ -21,14 +21,14 @@ use crate::{
     oracle::{self, Oracle, OracleError},
     trie::{TrieError, TrieState},
 };
-use alloc::{string::String, vec::Vec};
+use alloc::string::String;
 use alloy_primitives::B256;
-use surety_types::{ChainParameters, Header, L2Height, Message, MessageIndex, signing::Batch};
+use surety_types::{ChainParameters, Header, L2Height, MessageIndex, signing::Batch};
 
 /// Why there is no next block: input and answers are not of one chain.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault<E: core::error::Error> {
-    /// The oracle failed or lied.
+    /// The oracle failed, or the input leads nowhere.
     #[error(transparent)]
     Oracle(#[from] OracleError<E>),
     /// The state cannot be read.
@@ -100,7 +100,8 @@ pub fn transition<O: Oracle>(
     parent_hash: B256,
 ) -> Result<B256, Fault<O::Error>> {
     let start = start(oracle, before_batch)?;
-    let messages = messages(oracle, start.position, MessageIndex::new(statement.messageCount))?;
+    let end = Position { count: MessageIndex::new(statement.messageCount), acc: statement.messageAcc };
+    let messages = oracle::messages(oracle, start.position, end)?.ok_or(derive::Fault::Messages)?;
     let data = oracle::data(oracle, statement.dataHash)?;
     let derivation = Derivation::new(parameters, statement, &data, messages, &start)?;
     let parent = oracle::header(oracle, parent_hash)?;
@@ -127,10 +128,4 @@ fn start<O: Oracle>(oracle: &O, hash: B256) -> Result<Start, Fault<O::Error>> {
     let attributes = L1Attributes::read(&TrieState::new(oracle, &header, hash))?;
     let position = Position { count: attributes.message_count, acc: attributes.message_acc };
     Ok(Start::new(&header, context.as_ref(), position))
-}
-
-fn messages<O: Oracle>(oracle: &O, from: Position, to: MessageIndex) -> Result<Vec<Message>, Fault<O::Error>> {
-    (from.count.get()..to.get())
-        .map(|index| oracle.message(MessageIndex::new(index)).map_err(|e| OracleError::Source(e).into()))
-        .collect()
 }

@@ -3,6 +3,7 @@
 mod common;
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_sol_types::SolStruct;
 use alloy_trie::{HashBuilder, Nibbles, TrieAccount, proof::ProofRetainer};
 use common::{Key, World, l2_world, parameters};
 use proptest::prelude::*;
@@ -12,7 +13,10 @@ use surety_stf::{
     batch::{BatchBlock, Body, encode_payload, pack_blobs},
     derive::{Data, Derivation, Position, Start},
     execute::op::{L1Attributes, genesis_block, seal},
+    oracle::Checked,
+    program::{self, Input},
     transition::{Fault, apply, transition},
+    witness::Witness,
 };
 use surety_types::{
     ConsensusContext, Gas, Header, L1Height, L2Height, Message, MessageIndex, MessageKind, Milliseconds, Seconds, Term,
@@ -32,7 +36,6 @@ struct Absent;
 struct Known {
     preimages: BTreeMap<B256, Bytes>,
     blobs: BTreeMap<B256, Bytes>,
-    messages: BTreeMap<u64, Message>,
 }
 
 impl Oracle for Known {
@@ -43,8 +46,21 @@ impl Oracle for Known {
     fn blob(&self, hash: B256) -> Result<Bytes, Absent> {
         self.blobs.get(&hash).cloned().ok_or(Absent)
     }
-    fn message(&self, index: MessageIndex) -> Result<Message, Absent> {
-        self.messages.get(&index.get()).cloned().ok_or(Absent)
+}
+
+/// A witness, and blobs that nobody proved.
+struct With<'a> {
+    witness: &'a Witness,
+    blobs: &'a BTreeMap<B256, Bytes>,
+}
+
+impl Oracle for With<'_> {
+    type Error = Absent;
+    fn preimage(&self, hash: B256) -> Result<Bytes, Absent> {
+        self.witness.preimage(hash).map_err(|_| Absent)
+    }
+    fn blob(&self, hash: B256) -> Result<Bytes, Absent> {
+        self.blobs.get(&hash).cloned().ok_or(Absent)
     }
 }
 
@@ -65,11 +81,6 @@ impl Oracle for Recorder<'_> {
         let bytes = self.known.blob(hash)?;
         self.asked.borrow_mut().blobs.insert(hash, bytes.clone());
         Ok(bytes)
-    }
-    fn message(&self, index: MessageIndex) -> Result<Message, Absent> {
-        let message = self.known.message(index)?;
-        self.asked.borrow_mut().messages.insert(index.get(), message.clone());
-        Ok(message)
     }
 }
 
@@ -160,7 +171,6 @@ struct Chain {
     world: World,
     head: Header,
     context: Option<ConsensusContext>,
-    messages: Vec<Message>,
     known: Known,
 }
 
@@ -174,7 +184,7 @@ impl Chain {
         let head =
             genesis_block(&parameters(), world.root(), world.storage_root(predeploys::L2_TO_L1_MESSAGE_PASSER)).header;
         world.hashes.insert(0, head.hash_slow());
-        let mut this = Self { world, head, context: None, messages: vec![], known: Known::default() };
+        let mut this = Self { world, head, context: None, known: Known::default() };
         this.keep();
         this
     }
@@ -187,6 +197,15 @@ impl Chain {
         }
     }
 
+    /// Keeps a message that the inbox takes at a position; gives the next one.
+    fn keep_message(&mut self, before: Position, message: &Message) -> Position {
+        self.known.keep(message.data.clone());
+        let hash = self.known.keep(message.to_preimage());
+        let after = before.after(message);
+        assert_eq!(self.known.keep([before.acc.0, hash.0].concat()), after.acc);
+        after
+    }
+
     fn position(&self) -> Position {
         let a = L1Attributes::read(&self.world).unwrap();
         Position { count: a.message_count, acc: a.message_acc }
@@ -195,11 +214,7 @@ impl Chain {
     /// Posts a batch, executes it natively and by the program, and compares; gives the reasons of invalid blocks.
     fn post(&mut self, rows: &[BatchBlock], new: Vec<Message>, form: Form, last_time: Option<u64>) -> Vec<bool> {
         let start = Start::new(&self.head, self.context.as_ref(), self.position());
-        for message in &new {
-            self.known.messages.insert(message.index.get(), message.clone());
-        }
-        self.messages.extend(new.clone());
-        let end = new.iter().fold(start.position, Position::after);
+        let end = new.iter().fold(start.position, |position, message| self.keep_message(position, message));
         let payload = || encode_payload(&Body { blocks: rows.to_vec() }.encode(parameters().rollup).unwrap());
         let data = match form {
             Form::Nothing => Data::None,
@@ -234,12 +249,17 @@ impl Chain {
             let judged = transition(&parameters(), &recorder, &statement, before_batch, height, parent_hash).unwrap();
             let witness = recorder.asked.into_inner();
             let again = transition(&parameters(), &witness, &statement, before_batch, height, parent_hash).unwrap();
+            let output = self.as_program(&witness, &statement, before_batch, height, parent_hash);
             let applied =
                 apply(&parameters(), &derivation, height, &self.head, parent_hash, &self.world).unwrap().unwrap();
             self.world.apply(&applied.executed.changes);
             let passer = self.world.storage_root(predeploys::L2_TO_L1_MESSAGE_PASSER);
             let block = seal(&applied.executed, self.world.root(), passer);
             assert_eq!((judged, again), (block.hash(), block.hash()), "height {height}");
+            assert_eq!(
+                output,
+                program::output(self.input(&statement, before_batch, height, parent_hash).hash(), judged)
+            );
             self.lies(&witness, &statement, before_batch, height, parent_hash, judged);
             self.head = block.header;
             self.context = applied.payload.context;
@@ -251,9 +271,31 @@ impl Chain {
         invalid
     }
 
+    fn input(&self, statement: &Batch, before_batch: B256, height: L2Height, parent: B256) -> Input {
+        let (parameters, statement) = (parameters().hash(), statement.eip712_hash_struct());
+        Input { parameters, statement, before_batch, height, parent }
+    }
+
+    /// The program's answer from a witness that was written and read; one without its input has none.
+    fn as_program(&self, known: &Known, statement: &Batch, before: B256, height: L2Height, parent: B256) -> B256 {
+        let input = self.input(statement, before, height, parent);
+        let mut witness = Witness::new(input.hash());
+        known.preimages.values().for_each(|bytes| {
+            witness.insert(bytes.clone());
+        });
+        let failure = program::run(&witness, witness.input).unwrap_err();
+        assert_eq!(failure.exit_code(), 2, "{failure}");
+        for bytes in [&input.to_bytes()[..], &parameters().to_preimage(), &statement.to_preimage()] {
+            witness.insert(bytes.to_vec());
+        }
+        let witness = Witness::decode(witness.encode().into()).unwrap();
+        let oracle = With { witness: &witness, blobs: &known.blobs };
+        program::run(&oracle, input.hash()).unwrap()
+    }
+
     /// Each answer left out or changed is an error, never another block.
     fn lies(&self, witness: &Known, statement: &Batch, before: B256, height: L2Height, parent: B256, right: B256) {
-        let run = |known: &Known| transition(&parameters(), known, statement, before, height, parent);
+        let run = |known: &Known| transition(&parameters(), &Checked(known.clone()), statement, before, height, parent);
         for (n, hash) in witness.preimages.keys().enumerate().filter(|(n, _)| n % 7 == height.get() as usize % 7) {
             let mut less = witness.clone();
             less.preimages.remove(hash);
@@ -264,10 +306,14 @@ impl Chain {
             less.preimages.insert(*hash, other.into());
             assert!(matches!(run(&less), Err(Fault::Oracle(_) | Fault::State(_) | Fault::Engine(_))));
         }
-        for index in witness.messages.keys() {
-            let mut bent = witness.clone();
-            bent.messages.get_mut(index).unwrap().value += U256::ONE;
-            assert!(matches!(run(&bent), Err(Fault::Derive(_))));
+        // An accumulator, and a count, that do not lead to the start's.
+        let bent = [
+            Batch { messageAcc: B256::repeat_byte(9), ..statement.clone() },
+            Batch { messageCount: statement.messageCount + 1, ..statement.clone() },
+        ];
+        for statement in bent {
+            let judged = transition(&parameters(), witness, &statement, before, height, parent);
+            assert!(matches!(judged, Err(Fault::Derive(_) | Fault::Oracle(_))));
         }
         let wrong = [(height.next(), parent), (height, B256::repeat_byte(1))];
         for (height, parent) in wrong {

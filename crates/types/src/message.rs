@@ -6,6 +6,7 @@
 //! `sourceHash = keccak256(abi.encode(uint256(2), messageHash))`.
 
 use crate::{Gas, L1Height, MessageIndex, Seconds, Transaction, predeploys};
+use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use alloy_sol_types::{SolCall, SolValue, sol};
 use op_alloy_consensus::TxDeposit;
@@ -68,23 +69,47 @@ pub struct Message {
 }
 
 impl Message {
-    /// The hash that the accumulator takes up.
+    /// The hash that the accumulator takes up: keccak256 of [`Self::to_preimage`].
     pub fn hash(&self) -> B256 {
-        keccak256(
-            (
-                U256::from(self.kind as u8),
-                U256::from(self.index.get()),
-                U256::from(self.l1_block.get()),
-                U256::from(self.l1_time.get()),
-                self.sender,
-                self.to,
-                self.value,
-                self.mint,
-                U256::from(self.gas.get()),
-                keccak256(&self.data),
-            )
-                .abi_encode(),
+        keccak256(self.to_preimage())
+    }
+
+    /// The 320 bytes whose hash is [`Self::hash`].
+    pub fn to_preimage(&self) -> Vec<u8> {
+        (
+            U256::from(self.kind as u8),
+            U256::from(self.index.get()),
+            U256::from(self.l1_block.get()),
+            U256::from(self.l1_time.get()),
+            self.sender,
+            self.to,
+            self.value,
+            self.mint,
+            U256::from(self.gas.get()),
+            keccak256(&self.data),
         )
+            .abi_encode()
+    }
+
+    /// The message that has these bytes as its preimage, its data not read yet, and their keccak256; `None` for any other
+    /// bytes.
+    pub fn from_preimage(bytes: &[u8]) -> Option<(Self, B256)> {
+        type Words = (u16, u64, u64, u64, Address, Address, U256, U256, u64, B256);
+        let words = Words::abi_decode_validate(bytes).ok().filter(|words| words.abi_encode() == bytes)?;
+        let (kind, index, l1_block, l1_time, sender, to, value, mint, gas, data_hash) = words;
+        let message = Self {
+            kind: u8::try_from(kind).ok()?.try_into().ok()?,
+            index: MessageIndex::new(index),
+            l1_block: L1Height::new(l1_block),
+            l1_time: Seconds::new(l1_time),
+            sender,
+            to,
+            value,
+            mint,
+            gas: Gas::new(gas),
+            data: Bytes::new(),
+        };
+        Some((message, data_hash))
     }
 
     /// The accumulator after this message.

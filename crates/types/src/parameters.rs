@@ -2,9 +2,18 @@
 //!
 //! They are fixed at genesis and part of the chain file. What L1 enforces (delays, bonds, windows) is in
 //! `surety_contracts::parameters`.
+//!
+//! The program (`surety_stf::program`) is told them by their hash, `keccak256(abi.encode(keccak256("Surety.Parameters.v1"),
+//! rollup, genesisTime, genesisHash, blockTime, gasLimit, baseFeeDenominator, baseFeeElasticity, minBaseFee,
+//! l1BaseFeeScalar, l1BlobBaseFeeScalar, daFootprintGasScalar))`: 12 words, in the order of [`ChainParameters`].
 
 use crate::{Gas, Milliseconds, RollupId, Seconds};
-use alloy_primitives::{B256, Bytes};
+use alloc::vec::Vec;
+use alloy_primitives::{B256, Bytes, U256, keccak256};
+use alloy_sol_types::SolValue;
+
+/// What the preimage of the hash begins with, hashed.
+const TAG: &str = "Surety.Parameters.v1";
 
 /// Constants of the state transition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +46,57 @@ pub struct ChainParameters {
 impl ChainParameters {
     /// The `extraData` of every header: OP's Jovian form, `1 ‖ denominator ‖ elasticity ‖ minBaseFee`.
     pub fn extra_data(&self) -> Bytes {
-        let mut bytes = alloc::vec::Vec::with_capacity(17);
+        let mut bytes = Vec::with_capacity(17);
         bytes.push(1);
         bytes.extend_from_slice(&self.base_fee_denominator.to_be_bytes());
         bytes.extend_from_slice(&self.base_fee_elasticity.to_be_bytes());
         bytes.extend_from_slice(&self.min_base_fee.to_be_bytes());
         bytes.into()
+    }
+
+    /// What the program is told: keccak256 of [`Self::to_preimage`].
+    pub fn hash(&self) -> B256 {
+        keccak256(self.to_preimage())
+    }
+
+    /// The 384 bytes whose hash is [`Self::hash`].
+    pub fn to_preimage(&self) -> Vec<u8> {
+        (
+            keccak256(TAG),
+            U256::from(self.rollup.get()),
+            U256::from(self.genesis_time.get()),
+            self.genesis_hash,
+            U256::from(self.block_time.get()),
+            U256::from(self.gas_limit.get()),
+            self.base_fee_denominator,
+            self.base_fee_elasticity,
+            self.min_base_fee,
+            self.l1_base_fee_scalar,
+            self.l1_blob_base_fee_scalar,
+            self.da_footprint_gas_scalar,
+        )
+            .abi_encode()
+    }
+
+    /// The parameters that have these bytes as their preimage; `None` for any other bytes.
+    pub fn from_preimage(bytes: &[u8]) -> Option<Self> {
+        type Words = (B256, u64, u64, B256, u64, u64, u32, u32, u64, u32, u32, u16);
+        let (_, rollup, time, genesis_hash, block_time, gas_limit, denominator, elasticity, min, l1, blob, footprint) =
+            Words::abi_decode(bytes).ok()?;
+        let parameters = Self {
+            rollup: RollupId::new(rollup),
+            genesis_time: Seconds::new(time),
+            genesis_hash,
+            block_time: Milliseconds::new(block_time),
+            gas_limit: Gas::new(gas_limit),
+            base_fee_denominator: denominator,
+            base_fee_elasticity: elasticity,
+            min_base_fee: min,
+            l1_base_fee_scalar: l1,
+            l1_blob_base_fee_scalar: blob,
+            da_footprint_gas_scalar: footprint,
+        };
+        (parameters.to_preimage() == bytes).then_some(parameters)
     }
 
     /// Gas that messages may take of one block when the inbox counts capacity: a quarter of the limit.

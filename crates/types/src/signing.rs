@@ -17,7 +17,7 @@
 
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, Signature as EcdsaSignature, U256, keccak256};
-use alloy_sol_types::{Eip712Domain, SolStruct, sol};
+use alloy_sol_types::{Eip712Domain, SolStruct, SolValue, sol};
 use k256::ecdsa::SigningKey;
 
 mod statement;
@@ -91,6 +91,20 @@ sol! {
     struct VoteKey {
         address owner;
         bytes32 peerKey;
+    }
+}
+
+impl Batch {
+    /// The 480 bytes whose keccak256 is EIP-712's struct hash: the type's hash and the 14 fields, a word each.
+    pub fn to_preimage(&self) -> Vec<u8> {
+        [self.eip712_type_hash().as_slice(), &self.eip712_encode_data()].concat()
+    }
+
+    /// The statement that has these bytes as its struct hash's preimage; `None` for any other bytes.
+    pub fn from_preimage(bytes: &[u8]) -> Option<Self> {
+        let (_, fields) = bytes.split_first_chunk::<32>()?;
+        let statement = <Self as SolValue>::abi_decode(fields).ok()?;
+        (statement.to_preimage() == bytes).then_some(statement)
     }
 }
 

@@ -9,7 +9,7 @@ use k256::ecdsa::SigningKey;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use surety_types::{
-    BatchIndex, Gas, L1Height, MessageIndex, RollupId, Seconds, Transaction,
+    BatchIndex, ChainParameters, Gas, L1Height, MessageIndex, Milliseconds, RollupId, Seconds, Transaction,
     claim::{self, BlockHashTree, Claim},
     evidence::{Equivocation, EvidenceError},
     message::{self, Message, MessageKind},
@@ -74,6 +74,18 @@ fn batch(case: &Value) -> Batch {
     }
 }
 
+/// These bytes are read as that, and no others: not one changed at the start of a word, nor more or fewer.
+fn reads_its_preimage_alone<T: PartialEq + std::fmt::Debug>(of: &T, bytes: &[u8], read: impl Fn(&[u8]) -> Option<T>) {
+    assert_eq!(read(bytes).as_ref(), Some(of));
+    for at in (0..bytes.len()).step_by(32) {
+        let mut other = bytes.to_vec();
+        other[at] ^= 0x80;
+        assert_ne!(read(&other).as_ref(), Some(of), "byte {at}");
+    }
+    assert_eq!(read(&bytes[..bytes.len() - 1]), None);
+    assert_eq!(read(&[bytes, &[0]].concat()), None);
+}
+
 fn check_struct(signer: &Signer, case: &Value) {
     let (rollup, term) = (|| number(case, "rollup"), || number(case, "term"));
     let (genesis, view) = (|| get(case, "genesis"), || number(case, "view"));
@@ -104,7 +116,13 @@ fn check_struct(signer: &Signer, case: &Value) {
         "Nullify" => {
             signer.check(case, &Nullify { rollup: rollup(), term: term(), genesis: genesis(), view: view() });
         }
-        "Batch" => signer.check(case, &batch(case)),
+        "Batch" => {
+            let statement = batch(case);
+            signer.check(case, &statement);
+            let preimage = statement.to_preimage();
+            assert_eq!(keccak256(&preimage), get::<B256>(case, "structHash"));
+            reads_its_preimage_alone(&statement, &preimage, Batch::from_preimage);
+        }
         "Receipt" => signer.check(
             case,
             &Receipt {
@@ -158,6 +176,8 @@ fn messages_accumulate_and_become_transactions_as_in_the_vectors() {
         };
         assert_eq!(acc, get::<B256>(case, "accBefore"));
         assert_eq!(message.hash(), get::<B256>(case, "messageHash"), "{case}");
+        let without_data = (Message { data: Bytes::new(), ..message.clone() }, keccak256(&message.data));
+        reads_its_preimage_alone(&without_data, &message.to_preimage(), Message::from_preimage);
         acc = message.accumulate(acc);
         assert_eq!(acc, get::<B256>(case, "acc"), "{case}");
         let source = get::<B256>(case, "sourceHash");
@@ -233,6 +253,31 @@ fn data_hashes_are_those_of_the_vectors() {
     for case in blobs {
         let hashes: Vec<B256> = get(case, "versionedHashes");
         assert_eq!(claim::blob_data_hash(&hashes), get::<B256>(case, "dataHash"));
+    }
+}
+
+#[test]
+fn chain_parameters_hash_as_in_the_vectors() {
+    let file = file("program");
+    let cases = list(&file, "cases");
+    assert_eq!(cases.len(), 2);
+    for case in cases {
+        let fields = &case["parameters"];
+        let parameters = ChainParameters {
+            rollup: RollupId::new(number(fields, "rollup")),
+            genesis_time: Seconds::new(number(fields, "genesisTime")),
+            genesis_hash: get(fields, "genesisHash"),
+            block_time: Milliseconds::new(number(fields, "blockTime")),
+            gas_limit: Gas::new(number(fields, "gasLimit")),
+            base_fee_denominator: get(fields, "baseFeeDenominator"),
+            base_fee_elasticity: get(fields, "baseFeeElasticity"),
+            min_base_fee: number(fields, "minBaseFee"),
+            l1_base_fee_scalar: get(fields, "l1BaseFeeScalar"),
+            l1_blob_base_fee_scalar: get(fields, "l1BlobBaseFeeScalar"),
+            da_footprint_gas_scalar: get(fields, "daFootprintGasScalar"),
+        };
+        assert_eq!(parameters.hash(), get::<B256>(case, "parametersHash"), "{case}");
+        reads_its_preimage_alone(&parameters, &parameters.to_preimage(), ChainParameters::from_preimage);
     }
 }
 

@@ -26,7 +26,7 @@ const BLOCK_HASHES: u64 = 256;
 /// Why the state cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TrieError<E: core::error::Error> {
-    /// The oracle failed or lied.
+    /// The oracle failed.
     #[error(transparent)]
     Oracle(#[from] OracleError<E>),
     /// Bytes under the state root are no node of a trie of hashed keys.

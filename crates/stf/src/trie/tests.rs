@@ -1,8 +1,8 @@
 use super::*;
+use crate::oracle::{CheckError, Checked};
 use alloc::{string::String, vec::Vec};
 use alloy_trie::HashBuilder;
 use proptest::{collection::vec as many, prelude::*};
-use surety_types::Message;
 
 /// Preimages in memory.
 #[derive(Debug, Default)]
@@ -19,9 +19,6 @@ impl Oracle for Memory {
     }
     fn blob(&self, hash: B256) -> Result<Bytes, Absent> {
         Err(Absent(alloc::format!("no blob {hash}")))
-    }
-    fn message(&self, index: surety_types::MessageIndex) -> Result<Message, Absent> {
-        Err(Absent(alloc::format!("no message {index}")))
     }
 }
 
@@ -150,6 +147,6 @@ fn a_lying_or_silent_oracle_is_an_error() {
     let silent = Node::from_root(root).get(&memory, key, 0).map(|found| found.is_some());
     assert!(matches!(silent, Err(TrieError::Oracle(OracleError::Source(_)))));
     memory.0.insert(root, Bytes::from_static(&[0x80]));
-    let lying = Node::from_root(root).get(&memory, key, 0).map(|found| found.is_some());
-    assert_eq!(lying, Err(TrieError::Oracle(OracleError::Preimage(root))));
+    let lying = Node::from_root(root).get(&Checked(memory), key, 0).map(|found| found.is_some());
+    assert_eq!(lying, Err(TrieError::Oracle(OracleError::Source(CheckError::Preimage(root)))));
 }
