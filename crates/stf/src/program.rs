@@ -1,4 +1,4 @@
-//! What is one ELF on L1's machine and in a zkVM: [`transition`](crate::transition()) behind an input of one hash and an
+//! What is one ELF on L1's machine and in a zkVM: [`transition`](fn@crate::transition) behind an input of one hash and an
 //! output of one hash, so that L1 can say what went in and what must come out.
 //!
 //! # Input: 160 bytes, known by their keccak256
@@ -15,7 +15,8 @@
 //!
 //! # Output: 32 bytes
 //!
-//! `sha256(input hash ‖ block hash)`: the sha256 of the public values, as zkVMs have it. There is none if the program fails.
+//! The sha256 of the public values, as zkVMs have it; public values = input hash ‖ block hash. There is none if the program
+//! fails.
 //!
 //! # Exit codes
 //!
@@ -130,7 +131,7 @@ impl<E: core::error::Error> Failure<E> {
     }
 }
 
-/// The program: from the hash of its input to its output.
+/// The program: from the hash of its input to the hash of the block.
 ///
 /// # Errors
 /// See [`Failure`].
@@ -141,14 +142,21 @@ pub fn run<O: Oracle>(oracle: &O, input_hash: B256) -> Result<B256, Failure<O::E
     let parameters = parameters.ok_or(Failure::Input { hash: input.parameters, expected: "parameters" })?;
     let statement = Batch::from_preimage(&preimage(oracle, input.statement)?);
     let statement = statement.ok_or(Failure::Input { hash: input.statement, expected: "statement" })?;
-    let block = transition(&parameters, oracle, &statement, input.before_batch, input.height, input.parent)?;
-    Ok(output(input_hash, block))
+    Ok(transition(&parameters, oracle, &statement, input.before_batch, input.height, input.parent)?)
 }
 
-/// What the program answers for an input if the block has this hash.
-pub fn output(input_hash: B256, block_hash: B256) -> B256 {
-    let digest = Sha256::new().chain_update(input_hash).chain_update(block_hash).finalize();
-    B256::new(digest.into())
+/// What the program says aloud: the input's hash and the block's.
+pub fn public_values(input_hash: B256, block_hash: B256) -> [u8; 64] {
+    let mut values = [0; 64];
+    let (first, last) = values.split_at_mut(32);
+    first.copy_from_slice(input_hash.as_slice());
+    last.copy_from_slice(block_hash.as_slice());
+    values
+}
+
+/// The program's output for these public values: their sha256.
+pub fn output(public_values: &[u8; 64]) -> [u8; 32] {
+    Sha256::digest(public_values).into()
 }
 
 #[cfg(test)]
@@ -180,7 +188,7 @@ mod tests {
             assert_eq!(input.to_bytes(), bytes[..]);
             assert_eq!(Input::from_bytes(&bytes), Some(input));
             assert_eq!(input.hash(), word(case, "inputHash"));
-            assert_eq!(output(input.hash(), word(case, "blockHash")), word(case, "output"));
+            assert_eq!(output(&public_values(input.hash(), word(case, "blockHash"))), word(case, "output").0);
         }
     }
 

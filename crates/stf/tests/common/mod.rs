@@ -1,6 +1,8 @@
 //! A state in memory with plain roots, and the small L2 that tests run on.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part")]
 
+pub mod chain;
+
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, TxKind, U256, keccak256};
 use alloy_rlp::Encodable;

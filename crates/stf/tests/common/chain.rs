@@ -1,0 +1,368 @@
+//! A small chain whose blocks the program judges as they are executed.
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part")]
+
+use super::{Key, World, l2_world, parameters};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_sol_types::SolStruct;
+use alloy_trie::{HashBuilder, Nibbles, TrieAccount, proof::ProofRetainer};
+use std::{cell::RefCell, collections::BTreeMap};
+use surety_stf::{
+    Oracle,
+    batch::{BatchBlock, Body, encode_payload, pack_blobs},
+    derive::{Data, Derivation, Position, Start},
+    execute::op::{L1Attributes, genesis_block, seal},
+    program::{self, Input},
+    transition::{apply, transition},
+    witness::Witness,
+};
+use surety_types::{
+    ConsensusContext, Gas, Header, L1Height, L2Height, Message, MessageKind, Milliseconds, Seconds, Term, Transaction,
+    View,
+    claim::{blob_data_hash, calldata_data_hash, leaf_hash, node_hash},
+    predeploys,
+    signing::Batch,
+};
+
+#[derive(Debug, thiserror::Error)]
+#[error("not in the witness")]
+pub struct Absent;
+
+/// Everything that an oracle may be asked.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    pub preimages: BTreeMap<B256, Bytes>,
+    pub blobs: BTreeMap<B256, Bytes>,
+}
+
+impl Oracle for Known {
+    type Error = Absent;
+    fn preimage(&self, hash: B256) -> Result<Bytes, Absent> {
+        self.preimages.get(&hash).cloned().ok_or(Absent)
+    }
+    fn blob(&self, hash: B256) -> Result<Bytes, Absent> {
+        self.blobs.get(&hash).cloned().ok_or(Absent)
+    }
+}
+
+/// A witness, and blobs that nobody proved.
+struct With<'a> {
+    witness: &'a Witness,
+    blobs: &'a BTreeMap<B256, Bytes>,
+}
+
+impl Oracle for With<'_> {
+    type Error = Absent;
+    fn preimage(&self, hash: B256) -> Result<Bytes, Absent> {
+        self.witness.preimage(hash).map_err(|_| Absent)
+    }
+    fn blob(&self, hash: B256) -> Result<Bytes, Absent> {
+        self.blobs.get(&hash).cloned().ok_or(Absent)
+    }
+}
+
+/// Notes what is asked.
+struct Recorder<'a> {
+    known: &'a Known,
+    asked: RefCell<Known>,
+}
+
+impl Oracle for Recorder<'_> {
+    type Error = Absent;
+    fn preimage(&self, hash: B256) -> Result<Bytes, Absent> {
+        let bytes = self.known.preimage(hash)?;
+        self.asked.borrow_mut().preimages.insert(hash, bytes.clone());
+        Ok(bytes)
+    }
+    fn blob(&self, hash: B256) -> Result<Bytes, Absent> {
+        let bytes = self.known.blob(hash)?;
+        self.asked.borrow_mut().blobs.insert(hash, bytes.clone());
+        Ok(bytes)
+    }
+}
+
+impl Known {
+    fn keep(&mut self, bytes: impl Into<Bytes>) -> B256 {
+        let bytes = bytes.into();
+        let hash = keccak256(&bytes);
+        self.preimages.insert(hash, bytes);
+        hash
+    }
+
+    fn keep_trie(&mut self, leaves: BTreeMap<B256, Vec<u8>>) {
+        let keys = leaves.keys().map(Nibbles::unpack).collect();
+        let mut builder = HashBuilder::default().with_proof_retainer(ProofRetainer::new(keys));
+        for (key, value) in leaves {
+            builder.add_leaf(Nibbles::unpack(key), &value);
+        }
+        builder.root();
+        for (_, node) in builder.take_proof_nodes().into_inner() {
+            self.keep(node);
+        }
+    }
+
+    /// All tries and code of a state.
+    fn keep_state(&mut self, world: &World) {
+        let mut accounts = BTreeMap::new();
+        for (address, entry) in &world.accounts {
+            self.keep_trie(
+                entry.storage.iter().map(|(k, v)| (keccak256(k.to_be_bytes::<32>()), alloy_rlp::encode(v))).collect(),
+            );
+            let account = TrieAccount {
+                nonce: entry.account.nonce,
+                balance: entry.account.balance,
+                storage_root: world.storage_root(*address),
+                code_hash: entry.account.code_hash,
+            };
+            accounts.insert(keccak256(address), alloy_rlp::encode(account));
+        }
+        self.keep_trie(accounts);
+        world.code.values().for_each(|code| {
+            self.keep(code.clone());
+        });
+    }
+
+    /// Keeps data and gives their hash.
+    fn keep_data(&mut self, data: &Data) -> B256 {
+        match data {
+            Data::None => B256::ZERO,
+            Data::Blobs(blobs) => {
+                // Stand-ins for versioned hashes: this oracle's word is not in question.
+                let hashes: Vec<_> = blobs.iter().map(keccak256).collect();
+                self.blobs.extend(hashes.iter().copied().zip(blobs.iter().cloned().map(Bytes::from)));
+                let commitment: Vec<u8> = [1].into_iter().chain(hashes.iter().flat_map(|h| h.0)).collect();
+                let hash = self.keep(commitment);
+                assert_eq!(hash, blob_data_hash(&hashes));
+                hash
+            }
+            Data::Calldata(bytes) => {
+                let mut pages: Vec<Vec<u8>> = bytes.chunks(4096).map(<[u8]>::to_vec).collect();
+                pages.last_mut().unwrap().resize(4096, 0);
+                pages.resize(pages.len().next_power_of_two(), vec![0; 4096]);
+                let mut level: Vec<B256> = pages
+                    .iter()
+                    .map(|page| {
+                        self.keep([&[0], &page[..]].concat());
+                        leaf_hash(page)
+                    })
+                    .collect();
+                while level.len() > 1 {
+                    level = level
+                        .chunks(2)
+                        .map(|pair| {
+                            self.keep([&[1][..], pair[0].as_slice(), pair[1].as_slice()].concat());
+                            node_hash(pair[0], pair[1])
+                        })
+                        .collect();
+                }
+                let hash = self.keep([&[2][..], &(bytes.len() as u64).to_be_bytes(), level[0].as_slice()].concat());
+                assert_eq!(Some(hash), calldata_data_hash(bytes));
+                hash
+            }
+        }
+    }
+}
+
+/// What the program was asked of a block, and its answer.
+#[derive(Debug)]
+pub struct Judged {
+    pub statement: Batch,
+    pub before_batch: B256,
+    pub height: L2Height,
+    pub parent_hash: B256,
+    /// All that it asked for.
+    pub witness: Known,
+    pub hash: B256,
+    /// Whether the block's list could not be executed.
+    pub invalid: bool,
+}
+
+impl Judged {
+    /// The transition once more, from the witness alone.
+    fn again(&self) -> B256 {
+        let Self { statement, before_batch, height, parent_hash, witness, .. } = self;
+        transition(&parameters(), witness, statement, *before_batch, *height, *parent_hash).unwrap()
+    }
+
+    /// The witness as hosts write it, but for blobs, which nobody proved.
+    pub fn to_witness(&self) -> Witness {
+        let input = Input {
+            parameters: parameters().hash(),
+            statement: self.statement.eip712_hash_struct(),
+            before_batch: self.before_batch,
+            height: self.height,
+            parent: self.parent_hash,
+        };
+        let mut witness = Witness::new(input.hash());
+        for bytes in [&input.to_bytes()[..], &parameters().to_preimage(), &self.statement.to_preimage()] {
+            witness.insert(bytes.to_vec());
+        }
+        self.witness.preimages.values().for_each(|bytes| {
+            witness.insert(bytes.clone());
+        });
+        witness
+    }
+
+    /// The program's answer from a witness that was written and read.
+    fn as_program(&self) -> B256 {
+        let witness = Witness::decode(self.to_witness().encode().into()).unwrap();
+        program::run(&With { witness: &witness, blobs: &self.witness.blobs }, witness.input).unwrap()
+    }
+}
+
+/// A chain with everything that its oracle knows.
+pub struct Chain {
+    pub world: World,
+    pub head: Header,
+    pub context: Option<ConsensusContext>,
+    known: Known,
+}
+
+impl Chain {
+    pub fn new(keys: &[Key]) -> Self {
+        let funded: Vec<_> = keys.iter().map(Key::address).collect();
+        let mut world = l2_world(&funded);
+        // Something that asks for old block hashes and code: BLOCKHASH(NUMBER - CALLDATALOAD(0)) into slot 0.
+        let code: [u8; 9] = alloy_primitives::hex!("5f3543034060005500");
+        world.put(TARGET, U256::ZERO, 1, code.into());
+        Self::on(world)
+    }
+
+    /// A chain that begins with this state.
+    pub fn on(mut world: World) -> Self {
+        let head =
+            genesis_block(&parameters(), world.root(), world.storage_root(predeploys::L2_TO_L1_MESSAGE_PASSER)).header;
+        world.hashes.insert(0, head.hash_slow());
+        let mut this = Self { world, head, context: None, known: Known::default() };
+        this.keep();
+        this
+    }
+
+    fn keep(&mut self) {
+        self.known.keep(alloy_rlp::encode(&self.head));
+        self.known.keep_state(&self.world);
+        if let Some(context) = self.context {
+            self.known.keep(context.to_preimage());
+        }
+    }
+
+    /// Keeps a message that the inbox takes at a position; gives the next one.
+    fn keep_message(&mut self, before: Position, message: &Message) -> Position {
+        self.known.keep(message.data.clone());
+        let hash = self.known.keep(message.to_preimage());
+        let after = before.after(message);
+        assert_eq!(self.known.keep([before.acc.0, hash.0].concat()), after.acc);
+        after
+    }
+
+    pub fn position(&self) -> Position {
+        let a = L1Attributes::read(&self.world).unwrap();
+        Position { count: a.message_count, acc: a.message_acc }
+    }
+
+    /// Posts a batch, executes it natively and by the program, and compares; gives what the program was asked and answered.
+    pub fn post(&mut self, rows: &[BatchBlock], new: Vec<Message>, form: Form, last_time: Option<u64>) -> Vec<Judged> {
+        let start = Start::new(&self.head, self.context.as_ref(), self.position());
+        let end = new.iter().fold(start.position, |position, message| self.keep_message(position, message));
+        let payload = || encode_payload(&Body { blocks: rows.to_vec() }.encode(parameters().rollup).unwrap());
+        let data = match form {
+            Form::Nothing => Data::None,
+            Form::Calldata => Data::Calldata(payload()),
+            Form::Blobs => Data::Blobs(pack_blobs(&payload()).unwrap()),
+            Form::Garbage => Data::Calldata(vec![7; 9000]),
+        };
+        let before_batch = self.head.hash_slow();
+        let statement = Batch {
+            rollup: parameters().rollup.get(),
+            term: 1,
+            genesis: B256::ZERO,
+            firstHeight: self.head.number + 1,
+            lastHeight: self.head.number + rows.len() as u64,
+            parentClaim: B256::ZERO,
+            prevHash: before_batch,
+            lastHash: B256::ZERO,
+            blockHashRoot: B256::ZERO,
+            lastBlockTime: last_time.unwrap_or(rows.last().unwrap().context.milliseconds.to_seconds().get()),
+            messageCount: end.count.get(),
+            messageAcc: end.acc,
+            inboxTip: B256::ZERO,
+            dataHash: self.known.keep_data(&data),
+        };
+        let derivation = Derivation::new(&parameters(), &statement, &data, new, &start).unwrap();
+        let mut judged_blocks = vec![];
+        for height in statement.firstHeight..=statement.lastHeight {
+            let height = L2Height::new(height);
+            let parent_hash = self.head.hash_slow();
+            // The program has what was known before the block.
+            let recorder = Recorder { known: &self.known, asked: RefCell::default() };
+            let judged = transition(&parameters(), &recorder, &statement, before_batch, height, parent_hash).unwrap();
+            let witness = recorder.asked.into_inner();
+            let statement = statement.clone();
+            let asked = Judged { statement, before_batch, height, parent_hash, witness, hash: judged, invalid: false };
+            let by_program = asked.as_program();
+            let applied =
+                apply(&parameters(), &derivation, height, &self.head, parent_hash, &self.world).unwrap().unwrap();
+            self.world.apply(&applied.executed.changes);
+            let passer = self.world.storage_root(predeploys::L2_TO_L1_MESSAGE_PASSER);
+            let block = seal(&applied.executed, self.world.root(), passer);
+            assert_eq!(
+                (judged, asked.again(), by_program),
+                (block.hash(), block.hash(), block.hash()),
+                "height {height}"
+            );
+            self.head = block.header;
+            self.context = applied.payload.context;
+            self.world.hashes.insert(self.head.number, judged);
+            self.keep();
+            judged_blocks.push(Judged { invalid: applied.invalid.is_some(), ..asked });
+        }
+        assert_eq!(self.position(), end);
+        judged_blocks
+    }
+
+    pub fn row(&self, n: u64, messages: u64, transactions: Vec<Transaction>) -> BatchBlock {
+        let time = surety_stf::payload::parent_milliseconds(&self.head, self.context.as_ref());
+        let view = self.head.number + n;
+        BatchBlock {
+            context: ConsensusContext {
+                rollup: parameters().rollup,
+                term: Term::new(1),
+                view: View::new(view),
+                parent_view: View::new(view - 1),
+                milliseconds: Milliseconds::new(time.get() + 200 * n),
+            },
+            beneficiary: Address::repeat_byte(n as u8),
+            messages,
+            transactions,
+        }
+    }
+
+    pub fn message(&self, n: u64, to: Address, mint: u64, gas: u64) -> Message {
+        Message {
+            kind: MessageKind::Deposit,
+            index: self.position().count.saturating_add(n),
+            l1_block: L1Height::new(5),
+            l1_time: Seconds::new(1_600_000_000),
+            sender: Address::repeat_byte(0x61),
+            to,
+            value: U256::from(mint),
+            mint: U256::from(mint),
+            gas: Gas::new(gas),
+            data: Bytes::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Nothing,
+    Calldata,
+    Blobs,
+    Garbage,
+}
+
+pub const TARGET: Address = Address::repeat_byte(0x42);
+
+pub fn ask(key: &Key, nonce: u64, back: u64) -> Transaction {
+    let input = Bytes::from(U256::from(back).to_be_bytes::<32>().to_vec());
+    key.call(parameters().rollup.get(), nonce, TARGET, U256::ZERO, 60_000, input)
+}
