@@ -1,0 +1,93 @@
+//! The machine as L1 has it: `RiscV.sol` and `Preimages.sol`, compiled, in an EVM of their own.
+
+use crate::evm::{Evm, EvmError};
+use alloy_primitives::{Address, B256, Bytes};
+use surety_contracts::bindings::{Preimages, RiscV};
+
+use alloy::sol_types::{SolCall as _, SolConstructor as _};
+
+/// What one step is on L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judged {
+    /// Hash of the state before it.
+    pub before: B256,
+    /// Hash of the state after it.
+    pub next: B256,
+    /// Gas of a transaction that only makes this step.
+    pub gas: u64,
+}
+
+/// The contracts that judge a step.
+#[derive(Debug)]
+pub struct Referee {
+    evm: Evm,
+    riscv: Address,
+    preimages: Address,
+}
+
+impl Referee {
+    /// Deploys them.
+    ///
+    /// # Errors
+    /// See [`EvmError`].
+    pub fn new() -> Result<Self, EvmError> {
+        let mut evm = Evm::default();
+        let preimages = evm.deploy(Preimages::BYTECODE.clone())?;
+        let arguments = RiscV::constructorCall { preimages_: preimages }.abi_encode();
+        let riscv = evm.deploy([&RiscV::BYTECODE[..], &arguments].concat().into())?;
+        Ok(Self { evm, riscv, preimages })
+    }
+
+    /// Makes the step of a witness.
+    ///
+    /// # Errors
+    /// See [`EvmError`].
+    pub fn step(&mut self, witness: &[u8]) -> Result<Judged, EvmError> {
+        let input = RiscV::stepCall { witness: Bytes::copy_from_slice(witness) }.abi_encode();
+        let (answer, gas) = self.evm.call(self.riscv, input.into())?;
+        let decoded = RiscV::stepCall::abi_decode_returns(&answer);
+        let RiscV::stepReturn { before, next } = decoded.map_err(|error| EvmError::Refused(error.to_string()))?;
+        Ok(Judged { before, next, gas })
+    }
+
+    /// Loads a part of a value that is known by its keccak256; gives the transaction's gas.
+    ///
+    /// # Errors
+    /// See [`EvmError`].
+    pub fn load_keccak(&mut self, value: &[u8], index: u64) -> Result<u64, EvmError> {
+        let rest = Bytes::copy_from_slice(value);
+        let input = Preimages::loadKeccakCall { pointers: vec![], rest, indices: vec![index] }.abi_encode();
+        Ok(self.evm.send(self.preimages, input.into())?.1)
+    }
+
+    /// Loads an element of a blob; gives the transaction's gas.
+    ///
+    /// # Errors
+    /// See [`EvmError`].
+    pub fn load_blob_element(&mut self, element: &BlobElement) -> Result<u64, EvmError> {
+        let BlobElement { versioned_hash, index, bytes, commitment, proof } = element;
+        let input = Preimages::loadBlobElementCall {
+            versionedHash: *versioned_hash,
+            index: *index,
+            element: *bytes,
+            commitment: Bytes::copy_from_slice(commitment),
+            proof: Bytes::copy_from_slice(proof),
+        };
+        Ok(self.evm.send(self.preimages, input.abi_encode().into())?.1)
+    }
+}
+
+/// An element of a blob, proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobElement {
+    /// The blob's versioned hash.
+    pub versioned_hash: B256,
+    /// Its place.
+    pub index: u64,
+    /// The element.
+    pub bytes: B256,
+    /// KZG commitment to the blob.
+    pub commitment: [u8; 48],
+    /// KZG proof of the element.
+    pub proof: [u8; 48],
+}
