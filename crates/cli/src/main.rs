@@ -22,6 +22,7 @@ mod seat;
 mod sequencer;
 mod status;
 mod user;
+mod vm;
 mod watch;
 
 use anyhow::{Context, Result};
@@ -77,6 +78,9 @@ enum Command {
     Withdraw(user::withdraw::Arguments),
     /// Leave a chain that has ended, by proofs from L1's data alone.
     Exit(user::exit::Arguments),
+    /// Run programs on the machine that L1 judges, step by step if need be.
+    #[command(subcommand)]
+    Vm(vm::Command),
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -150,6 +154,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Force(arguments) => user::force::run(arguments).await,
         Command::Withdraw(arguments) => user::withdraw::run(arguments).await,
         Command::Exit(arguments) => user::exit::run(arguments).await,
+        Command::Vm(command) => vm::run(command),
         Command::Bench(command) => bench::run(command).await,
     }
 }

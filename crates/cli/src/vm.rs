@@ -2,6 +2,7 @@
 
 mod crosscheck;
 
+use alloy_primitives::B256;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use std::{
@@ -10,7 +11,6 @@ use std::{
 };
 use surety_prove::Host;
 use surety_stf::witness::Witness;
-use surety_types::B256;
 use surety_vm::{Abi, Elf, Machine, MemoryTree, Status, witness};
 
 /// `surety vm …`.

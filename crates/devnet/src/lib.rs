@@ -8,11 +8,15 @@
 //! | [`pace`] | a network whose time its owner moves |
 //! | [`processes`] | seats as processes of their own, which can be killed |
 //! | [`drill`] | a network in which a seat does wrong, and what becomes of it |
+//! | [`evm`] | contracts alone, without blocks or servers |
+//! | [`referee`] | the contracts that judge one step of the machine, in such a state |
 
 pub mod deploy;
 pub mod drill;
+pub mod evm;
 pub mod l1;
 pub mod network;
 pub mod pace;
 mod ports;
 pub mod processes;
+pub mod referee;

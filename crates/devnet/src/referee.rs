@@ -1,10 +1,10 @@
 //! The machine as L1 has it: `RiscV.sol` and `Preimages.sol`, compiled, in an EVM of their own.
 
 use crate::evm::{Evm, EvmError};
+use alloy::sol_types::{SolCall as _, SolConstructor as _};
 use alloy_primitives::{Address, B256, Bytes};
 use surety_contracts::bindings::{Preimages, RiscV};
-
-use alloy::sol_types::{SolCall as _, SolConstructor as _};
+use surety_l1::blobs::ElementProof;
 
 /// What one step is on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,30 +64,14 @@ impl Referee {
     ///
     /// # Errors
     /// See [`EvmError`].
-    pub fn load_blob_element(&mut self, element: &BlobElement) -> Result<u64, EvmError> {
-        let BlobElement { versioned_hash, index, bytes, commitment, proof } = element;
+    pub fn load_blob_element(&mut self, proof: &ElementProof) -> Result<u64, EvmError> {
         let input = Preimages::loadBlobElementCall {
-            versionedHash: *versioned_hash,
-            index: *index,
-            element: *bytes,
-            commitment: Bytes::copy_from_slice(commitment),
-            proof: Bytes::copy_from_slice(proof),
+            versionedHash: proof.versioned_hash,
+            index: proof.index,
+            element: proof.element,
+            commitment: Bytes::copy_from_slice(&proof.commitment),
+            proof: Bytes::copy_from_slice(&proof.proof),
         };
         Ok(self.evm.send(self.preimages, input.abi_encode().into())?.1)
     }
-}
-
-/// An element of a blob, proven.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlobElement {
-    /// The blob's versioned hash.
-    pub versioned_hash: B256,
-    /// Its place.
-    pub index: u64,
-    /// The element.
-    pub bytes: B256,
-    /// KZG commitment to the blob.
-    pub commitment: [u8; 48],
-    /// KZG proof of the element.
-    pub proof: [u8; 48],
 }

@@ -40,8 +40,9 @@ impl Program {
     /// The program of this version.
     #[must_use]
     pub fn current() -> &'static Self {
-        static CURRENT: LazyLock<Program> =
-            LazyLock::new(|| Program::parse(FILE).unwrap_or_else(|error| unreachable!("the committed program: {error}")));
+        static CURRENT: LazyLock<Program> = LazyLock::new(|| {
+            Program::parse(FILE).unwrap_or_else(|error| unreachable!("the committed program: {error}"))
+        });
         &CURRENT
     }
 

@@ -227,7 +227,7 @@ mod tests {
         let mut swapped = whole.clone();
         swapped.copy_within(36..41, 41);
         swapped[36..41].copy_from_slice(&whole[41..46]);
-        let mut twice = whole.clone();
+        let mut twice = whole;
         twice.copy_within(36..41, 41);
         for bytes in [swapped, twice] {
             assert_eq!(Witness::decode(bytes.into()), Err(WitnessError::Order));

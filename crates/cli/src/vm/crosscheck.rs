@@ -3,12 +3,13 @@
 
 use super::Load;
 use anyhow::{Context as _, Result, ensure};
-use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::{collections::BTreeSet, time::Instant};
 use surety_devnet::referee::Referee;
+use surety_l1::{blobs::prove_element, chain::Blob};
 use surety_prove::Host;
 use surety_vm::{
-    Abi, Machine, MemoryTree, Part, Request,
+    Abi, Machine, MemoryTree, Request,
     commitment::single,
     machine::Kind,
     witness::{self, LoadedPart},
@@ -75,7 +76,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         slow.machine.run_singly(*step, &mut |request| host.read(request))?;
         let (left, right) = (fast.hash(), slow.hash());
         ensure!(left == right, "before step {step}: running fast comes to {left}, step by step to {right}");
-        let (gas, bytes) = compare(&mut slow, &mut referee, arguments.falsify).with_context(|| format!("step {step}"))?;
+        let (gas, bytes) =
+            compare(&mut slow, &mut referee, arguments.falsify).with_context(|| format!("step {step}"))?;
         most = most.max(gas);
         longest = longest.max(bytes);
     }
@@ -96,23 +98,30 @@ fn compare(side: &mut Side, referee: &mut Referee, falsify: bool) -> Result<(u64
         }
         None => None,
     };
-    let loaded = part.as_ref().map(|part: &Part| LoadedPart::from(part));
+    let loaded = part.as_ref().map(LoadedPart::from);
     let (before, mut after) = witness::step(&bytes, |_| loaded)?;
     let judged = referee.step(&bytes)?;
     let Side { machine, host, tree } = side;
     single(machine, tree, &mut |request| host.read(request))?;
     after.0[31] ^= u8::from(falsify);
     let made = machine.state().hash(tree.root());
-    ensure!((judged.before, judged.next) == (before, after), "the contract says {judged:?}, the witness {before} to {after}");
+    ensure!(
+        (judged.before, judged.next) == (before, after),
+        "the contract says {judged:?}, the witness {before} to {after}"
+    );
     ensure!(made == after, "the machine comes to {made}, the witness to {after}");
     Ok((judged.gas, bytes.len()))
 }
 
 /// Gives L1 what the step reads.
-fn load(side: &mut Side, referee: &mut Referee, request: &Request) -> Result<()> {
+fn load(side: &Side, referee: &mut Referee, request: &Request) -> Result<()> {
     match request.kind {
         Kind::Keccak => referee.load_keccak(&side.host.value(request.key)?, request.index)?,
-        Kind::BlobElement => referee.load_blob_element(&side.host.blob_element(request)?)?,
+        Kind::BlobElement => {
+            let blob = Blob::try_from(&side.host.blob(request.key)?[..]).context("a blob of another length")?;
+            let proof = prove_element(&blob, request.index).context("a blob that is none")?;
+            referee.load_blob_element(&proof)?
+        }
     };
     Ok(())
 }

@@ -1,8 +1,51 @@
-//! From a blob's bytes to its versioned hash.
+//! From a blob's bytes to its versioned hash, and to proofs of its elements.
 
 use crate::chain::Blob;
-use alloy::eips::eip4844::{AsCkzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
-use alloy_primitives::B256;
+use alloy::eips::eip4844::{AsCkzg, FIELD_ELEMENTS_PER_BLOB, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
+use alloy_primitives::{B256, U256, uint};
+
+/// The order of the field (BLS12-381's scalar field).
+const MODULUS: U256 = uint!(0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001_U256);
+/// A generator of its multiplicative group.
+const GENERATOR: U256 = uint!(7_U256);
+
+/// An element of a blob, proven to L1's point-evaluation precompile (EIP-4844).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ElementProof {
+    /// The blob's versioned hash.
+    pub versioned_hash: B256,
+    /// The element's place in the blob, below 4096.
+    pub index: u64,
+    /// The element.
+    pub element: B256,
+    /// KZG commitment to the blob.
+    pub commitment: [u8; 48],
+    /// KZG proof that the polynomial has this value where the element stands.
+    pub proof: [u8; 48],
+}
+
+/// Where a blob's polynomial has the value that stands at `index`: ω^(the 12 bits of `index` reversed), ω of order 4096.
+fn point(index: u64) -> U256 {
+    let root = GENERATOR.pow_mod((MODULUS - U256::ONE) / U256::from(FIELD_ELEMENTS_PER_BLOB), MODULUS);
+    root.pow_mod(U256::from(index.reverse_bits() >> 52), MODULUS)
+}
+
+/// Proves an element. `None` if the bytes are no blob, or it has no such element. Some tens of milliseconds of work.
+pub fn prove_element(blob: &Blob, index: u64) -> Option<ElementProof> {
+    if index >= FIELD_ELEMENTS_PER_BLOB {
+        return None;
+    }
+    let kzg = EnvKzgSettings::Default.get();
+    let commitment = kzg.blob_to_kzg_commitment(blob.as_ckzg()).ok()?.to_bytes().into_inner();
+    let (proof, value) = kzg.compute_kzg_proof(blob.as_ckzg(), &point(index).to_be_bytes::<32>().into()).ok()?;
+    Some(ElementProof {
+        versioned_hash: kzg_to_versioned_hash(&commitment),
+        index,
+        element: B256::new(*value),
+        commitment,
+        proof: proof.to_bytes().into_inner(),
+    })
+}
 
 /// The versioned hash of a blob (EIP-4844), by its KZG commitment. `None` if the bytes are no blob: a field element is not
 /// below the field's order. A few milliseconds of work: call it off the async threads.
@@ -21,20 +64,8 @@ pub(super) async fn identify(blobs: Vec<Box<Blob>>) -> Vec<(Option<B256>, Box<Bl
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy::eips::eip4844::FIELD_ELEMENTS_PER_BLOB;
-    use alloy_primitives::{U256, hex, keccak256, uint};
+    use alloy_primitives::{hex, keccak256};
     use serde_json::{Value, json};
-
-    /// The order of the field.
-    const MODULUS: U256 = uint!(0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001_U256);
-
-    /// Where the polynomial has the value that stands at `index` in the blob: ω^(the 12 bits of `index` reversed), ω of order
-    /// 4096, made from the field's generator 7.
-    fn point(index: u64) -> U256 {
-        let order = U256::from(FIELD_ELEMENTS_PER_BLOB);
-        let root = U256::from(7).pow_mod((MODULUS - U256::ONE) / order, MODULUS);
-        root.pow_mod(U256::from(index.reverse_bits() >> 52), MODULUS)
-    }
 
     /// A blob of hashes, each without its first byte, so that it is below the order.
     fn blob() -> Box<Blob> {
@@ -48,23 +79,23 @@ mod tests {
     }
 
     fn vector() -> Value {
-        let (blob, kzg) = (blob(), EnvKzgSettings::Default.get());
-        let commitment = kzg.blob_to_kzg_commitment(blob.as_ckzg()).unwrap();
-        let elements = [0u64, 1, 2, 77, 1445, 2047, 2048, 4094, 4095].map(|index| {
-            let (proof, value) =
-                kzg.compute_kzg_proof(blob.as_ckzg(), &point(index).to_be_bytes::<32>().into()).unwrap();
-            let place = 32 * usize::try_from(index).unwrap();
-            assert_eq!(*value, blob[place..place + 32], "the point belongs to element {index}");
+        let blob = blob();
+        let proofs = [0, 1, 2, 77, 1445, 2047, 2048, 4094, 4095].map(|index| prove_element(&blob, index).unwrap());
+        let elements = proofs.map(|proof| {
+            let place = 32 * usize::try_from(proof.index).unwrap();
+            assert_eq!(proof.element, blob[place..place + 32], "the point belongs to element {}", proof.index);
+            assert_eq!(Some(proof.versioned_hash), versioned_hash(&blob));
             json!({
-                "index": index,
-                "point": format!("{:#066x}", point(index)),
-                "element": hex::encode_prefixed(*value),
-                "proof": hex::encode_prefixed(*proof.to_bytes()),
+                "index": proof.index,
+                "point": format!("{:#066x}", point(proof.index)),
+                "element": proof.element,
+                "proof": hex::encode_prefixed(proof.proof),
             })
         });
+        assert_eq!(prove_element(&blob, 4096), None);
         json!({
-            "versionedHash": versioned_hash(&blob),
-            "commitment": hex::encode_prefixed(*commitment.to_bytes()),
+            "versionedHash": proofs[0].versioned_hash,
+            "commitment": hex::encode_prefixed(proofs[0].commitment),
             "elements": elements,
         })
     }
