@@ -4,6 +4,7 @@
 //! where there is no other way) and runs every suite, each a [`suite::Suite`]; it ends with one line of counts and exits 1
 //! when anything failed.
 
+mod guest;
 mod riscv;
 mod suite;
 mod tools;
@@ -38,6 +39,12 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Build the program that decides disputes and write `guest/program.elf` (or compare with it).
+    Guest {
+        /// Fail on a difference instead of writing.
+        #[arg(long)]
+        check: bool,
+    },
     /// Compile for RISC-V, and compare what batches decode to there and here.
     Riscv,
 }
@@ -56,6 +63,7 @@ fn main() -> Result<()> {
             tools::npm(&shell, "contracts")?;
             suite::artifacts(&shell, check).context("compile the contracts")
         }
+        Command::Guest { check } => guest::run(&shell, check),
         Command::Riscv => riscv::check(&shell),
     }
 }

@@ -5,7 +5,7 @@
 //! that compiler is taken; elsewhere Debian's web build of Rust, whose source is a package.
 
 use crate::{
-    suite,
+    guest, suite,
     tools::{self, Shell},
 };
 use anyhow::{Context, Result};
@@ -54,6 +54,12 @@ fn linker() -> Option<PathBuf> {
     hosts.find(|path| path.exists()).or_else(|| tools::exists("ld.lld").then(|| "ld.lld".into()))
 }
 
+/// The first line that a program says of its version.
+fn version(program: &Path, arguments: &[&str]) -> Result<String> {
+    let out = Command::new(program).args(arguments).output().with_context(|| format!("start {}", program.display()))?;
+    Ok(String::from_utf8_lossy(&out.stdout).lines().next().unwrap_or_default().to_owned())
+}
+
 /// Installs what is missing of a compiler with sources, a linker and an emulator.
 pub(crate) fn install(shell: &Shell) -> Result<()> {
     let mut missing = Vec::new();
@@ -69,8 +75,19 @@ pub(crate) fn install(shell: &Shell) -> Result<()> {
     if missing.is_empty() { Ok(()) } else { tools::debian(shell, &missing) }
 }
 
-/// Compiles the programs of `guest/`, and so the two crates, for the program's machine; gives the folder where they are.
-fn build(shell: &Shell) -> Result<PathBuf> {
+/// The programs of `guest/`, compiled.
+pub(crate) struct Programs {
+    /// The folder where they are.
+    pub(crate) folder: PathBuf,
+    /// What compiled them, to the commit.
+    pub(crate) compiler: String,
+    /// What linked them.
+    pub(crate) linker: String,
+}
+
+/// Compiles the programs of `guest/`, and so the two crates, for the program's machine. What comes out depends on the
+/// sources, the compiler and the linker alone: not on folders, users or time.
+pub(crate) fn build(shell: &Shell) -> Result<Programs> {
     install(shell)?;
     let guest = shell.root.join("guest");
     // The programs are made of what the native ones are made of.
@@ -80,15 +97,13 @@ fn build(shell: &Shell) -> Result<PathBuf> {
     let target_spec = guest.join(TARGET).with_extension("json");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell.root.join("target"), PathBuf::from);
     let target = target.join("riscv");
-    // The guest has one hart and no interrupts, so atomics become plain loads and stores.
-    let flags = ["-Cpasses=lower-atomic", "-Cpanic=abort", "--cfg=getrandom_backend=\"custom\""].map(OsString::from);
-    let linker_flag = [OsStr::new("-Clinker="), linker.as_os_str()].into_iter().collect::<OsString>();
-    let flags = flags.into_iter().chain([linker_flag]).collect::<Vec<_>>().join(OsStr::new("\u{1f}"));
-    let environment: [(&str, OsString); 4] = [
+    let environment: [(&str, OsString); 5] = [
         ("RUSTC_BOOTSTRAP", "1".into()),
-        ("RUSTC", toolchain.rustc.into()),
+        ("RUSTC", toolchain.rustc.clone().into()),
         ("CARGO_TARGET_DIR", target.clone().into()),
-        ("CARGO_ENCODED_RUSTFLAGS", flags),
+        ("CARGO_ENCODED_RUSTFLAGS", flags(&shell.root)),
+        // Not among the flags: those name the code.
+        ("CARGO_TARGET_RISCV64IM_SURETY_ELF_LINKER", linker.clone().into()),
     ];
     let environment: Vec<(&str, &OsStr)> = environment.iter().map(|(k, v)| (*k, v.as_os_str())).collect();
     shell.run_with(
@@ -104,12 +119,45 @@ fn build(shell: &Shell) -> Result<PathBuf> {
         ],
         &environment,
     )?;
-    Ok(target.join(TARGET).join("release"))
+    Ok(Programs {
+        folder: target.join(TARGET).join("release"),
+        compiler: version(&toolchain.rustc, &["--version"])?,
+        linker: version(&linker, &["-flavor", "gnu", "--version"])?,
+    })
 }
 
-/// Compiles for the program's machine, and compares what batches decode to there with what they decode to here.
+/// The compiler's flags, one behind the other as cargo wants them.
+fn flags(root: &Path) -> OsString {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let mut flags: Vec<OsString> = [
+        // The guest has one hart and no interrupts, so atomics become plain loads and stores.
+        "-Cpasses=lower-atomic",
+        "-Cpanic=abort",
+        "--cfg=getrandom_backend=\"custom\"",
+        "-Clink-arg=--image-base=0x78000000",
+        "-Clink-arg=--build-id=none",
+        "-Zlocation-detail=none",
+    ]
+    .map(OsString::from)
+    .into();
+    for (folder, name) in [(Some(root.to_path_buf()), "/surety"), (home, "/cargo")] {
+        let Some(folder) = folder else { continue };
+        let mut flag = OsString::from("--remap-path-prefix=");
+        flag.push(folder);
+        flag.push("=");
+        flag.push(name);
+        flags.push(flag);
+    }
+    flags.join(OsStr::new("\u{1f}"))
+}
+
+/// Compiles for the program's machine, compares the program with the committed one, and what batches decode to there with
+/// what they decode to here.
 pub(crate) fn check(shell: &Shell) -> Result<()> {
-    let decode = build(shell)?.join("surety-guest-decode");
+    let programs = build(shell)?;
+    guest::compare(shell, &programs)?;
+    let decode = programs.folder.join("surety-guest-decode");
     let test = ["--no-capture", "-E", "package(surety-stf) and test(/^batch::tests::guest::/)"];
     suite::nextest(shell, &test, &[("SURETY_GUEST_DECODE", decode.as_os_str())])
 }

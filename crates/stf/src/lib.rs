@@ -3,6 +3,7 @@
 //! | module | decides |
 //! |---|---|
 //! | [`batch`] | what the data of a batch say, and how it is packed |
+//! | [`crypto`] | hashes and signers, where each instruction counts |
 //! | [`mod@derive`] | which blocks a batch is, whatever it holds |
 //! | [`execute`] | what a block does to the state |
 //! | [`oracle`] | where the program reads from |
@@ -27,6 +28,7 @@
 extern crate alloc;
 
 pub mod batch;
+pub mod crypto;
 pub mod derive;
 pub mod execute;
 pub mod oracle;

@@ -21,11 +21,12 @@
 //! The program takes a witness as one hint of its host: 8 bytes of flags, then the witness. Flag bit 0: use the host's
 //! cryptographic calls ([`HINT_ACCELERATED`]).
 //!
-//! A witness is not trusted: whoever reads one hashes each preimage, so what it holds can be incomplete, never wrong.
+//! A witness is not trusted: whoever reads one hashes each preimage and checks the proof of each blob, so what it holds can
+//! be incomplete, never wrong.
 //!
 //! Golden vector: `contracts/vectors/witness.json`.
 
-use crate::Oracle;
+use crate::{Oracle, execute::blob::is_proven};
 use alloc::{collections::BTreeMap, vec::Vec};
 use alloy_eips::eip4844::{BYTES_PER_BLOB, kzg_to_versioned_hash};
 use alloy_primitives::{B256, Bytes, FixedBytes, keccak256};
@@ -139,7 +140,7 @@ impl Witness {
                 proof: FixedBytes::from_slice(&take(&mut bytes, 48)?),
                 data: take(&mut bytes, BYTES_PER_BLOB)?,
             };
-            if !blob_is_proven(&blob) {
+            if !is_proven(&blob) {
                 return Err(WitnessError::Blob(blob.versioned_hash()));
             }
             let last = witness.blobs.last_key_value().map(|(hash, _)| *hash);
@@ -178,11 +179,6 @@ impl Oracle for Witness {
     }
 }
 
-/// Blobs in witnesses are not read yet: checking one needs the evaluation of its polynomial beside the proof.
-const fn blob_is_proven(_: &ProvenBlob) -> bool {
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +214,42 @@ mod tests {
         #[test]
         fn arbitrary_bytes_are_a_witness_or_an_error(bytes: Vec<u8>) {
             let _ = Witness::decode(bytes.into());
+        }
+    }
+
+    fn proven(seed: u8) -> ProvenBlob {
+        let settings = c_kzg::ethereum_kzg_settings(0);
+        let mut data = [0u8; BYTES_PER_BLOB];
+        data.chunks_exact_mut(32).zip((0u8..=255).cycle()).for_each(|(element, n)| element[seed as usize] = n);
+        let blob = c_kzg::Blob::new(data);
+        let commitment = settings.blob_to_kzg_commitment(&blob).unwrap().to_bytes();
+        let proof = settings.compute_blob_kzg_proof(&blob, &commitment).unwrap().to_bytes();
+        let (commitment, proof) = (FixedBytes::new(commitment.into_inner()), FixedBytes::new(proof.into_inner()));
+        ProvenBlob { commitment, proof, data: data.to_vec().into() }
+    }
+
+    #[test]
+    fn blobs_are_those_with_their_hashes_or_refused() {
+        let mut made = witness([7; 32], vec![vec![1]]);
+        let hashes = [3, 30].map(|seed| made.insert_blob(proven(seed)));
+        assert_eq!(Witness::decode(made.encode().into()), Ok(made.clone()));
+        assert_eq!(made.blob(hashes[1]), Ok(proven(30).data));
+        assert_eq!(made.blob(B256::ZERO), Err(NotInWitness(B256::ZERO)));
+        let good = proven(3);
+        let spoilt = |at: usize, by: u8| {
+            let mut blob = good.clone();
+            let mut data = blob.data.to_vec();
+            data[at] ^= by;
+            blob.data = data.into();
+            blob
+        };
+        let other_proof = ProvenBlob { proof: proven(30).proof, ..good.clone() };
+        // A byte of an element; an element beyond the field; another blob's proof; no point of the curve.
+        let no_point = ProvenBlob { commitment: FixedBytes::ZERO, ..good.clone() };
+        for blob in [spoilt(77, 1), spoilt(BYTES_PER_BLOB - 1, 1), spoilt(64, 0xff), other_proof, no_point] {
+            let mut bad = witness([7; 32], vec![]);
+            let hash = bad.insert_blob(blob);
+            assert_eq!(Witness::decode(bad.encode().into()), Err(WitnessError::Blob(hash)));
         }
     }
 

@@ -26,8 +26,8 @@ fn someone(n: u64) -> Address {
     Address::from_word(keccak256(n.to_be_bytes()))
 }
 
-/// Writes the witness of a block with this list into the folder that `SURETY_WITNESSES` names.
-fn write(name: &str, list: impl Fn(u64, &Key, u64) -> Transaction) {
+/// Writes the witness of a block with this list, whose data came in such a form, into the folder that `SURETY_WITNESSES` names.
+fn write(name: &str, form: Form, list: impl Fn(u64, &Key, u64) -> Transaction) {
     let folder = std::env::var_os("SURETY_WITNESSES").expect("SURETY_WITNESSES names a folder");
     let keys: Vec<_> = (0..50).map(Key::new).collect();
     let funded: Vec<_> = keys.iter().map(Key::address).collect();
@@ -41,7 +41,7 @@ fn write(name: &str, list: impl Fn(u64, &Key, u64) -> Transaction) {
     let mut chain = Chain::on(world);
     let transactions = (0..COUNT).map(|n| list(n, &keys[n as usize % keys.len()], n / keys.len() as u64)).collect();
     let row = chain.row(1, 0, transactions);
-    let blocks = chain.post(&[row], vec![], Form::Calldata, None);
+    let blocks = chain.post(&[row], vec![], form, None);
     assert!(!blocks[0].invalid, "the list cannot be executed");
     let path = std::path::Path::new(&folder).join(name);
     std::fs::write(&path, blocks[0].to_witness().encode()).unwrap();
@@ -51,9 +51,9 @@ fn write(name: &str, list: impl Fn(u64, &Key, u64) -> Transaction) {
 #[test]
 #[ignore = "writes files, for measurements"]
 fn witnesses_of_full_blocks_are_written() {
-    write("nothing.witness", |_, key, nonce| key.transfer(nonce, key.address()));
-    write("transfers.witness", |n, key, nonce| key.transfer(nonce, someone(n * 37 % OTHERS)));
-    write("tokens.witness", |n, key, nonce| {
+    write("blob.witness", Form::Blobs, |_, key, nonce| key.transfer(nonce, key.address()));
+    write("transfers.witness", Form::Calldata, |n, key, nonce| key.transfer(nonce, someone(n * 37 % OTHERS)));
+    write("tokens.witness", Form::Calldata, |n, key, nonce| {
         let to = someone(n * 41 % OTHERS).into_word();
         let input = [&hex!("a9059cbb")[..], to.as_slice(), &U256::from(5 + n).to_be_bytes::<32>()].concat();
         key.call(common::parameters().rollup.get(), nonce, TOKEN, U256::ZERO, 100_000, input.into())

@@ -13,7 +13,7 @@ extern crate alloc;
 mod machine;
 
 use alloc::{format, vec};
-use surety_stf::batch::decode_digest;
+use surety_stf::{batch::decode_digest, crypto::keccak::keccak256};
 use surety_types::RollupId;
 
 /// The longest payload that is taken. L1 never has as much: six blobs hold less than a fifth.
@@ -49,4 +49,14 @@ extern "C" fn _start() -> ! {
     let most = machine::HEAP.most();
     machine::write(machine::ERROR, format!("heap: {most} of {} bytes\n", machine::HEAP_BYTES).as_bytes());
     machine::exit(0)
+}
+
+/// What alloy hashes with, by its feature `native-keccak`.
+///
+/// # Safety
+/// `bytes` has `length` bytes, and `hash` room for 32.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn native_keccak256(bytes: *const u8, length: usize, hash: *mut u8) {
+    // SAFETY: as the caller promises.
+    unsafe { hash.cast::<[u8; 32]>().write(keccak256(core::slice::from_raw_parts(bytes, length))) }
 }

@@ -28,9 +28,11 @@
 //! | [`HINT`] | it was started without a key, and its host's hint is not as it must be |
 #![cfg_attr(target_os = "none", no_std)]
 
-pub mod heap;
 #[cfg(target_os = "none")]
 mod hart;
+pub mod heap;
+#[cfg(target_os = "none")]
+mod memory;
 
 #[cfg(target_os = "none")]
 pub use hart::{Kind, begin, commit, element, halt, hint, keccak_permute, value};

@@ -17,7 +17,10 @@ use alloy_primitives::{B256, Bytes};
 use keyed::Keyed;
 use surety_guest_machine as machine;
 use surety_stf::{
-    Oracle, program,
+    Oracle,
+    crypto::keccak::keccak256,
+    execute::crypto,
+    program,
     witness::{HINT_FLAGS_BYTES, Witness},
 };
 
@@ -25,6 +28,7 @@ use surety_stf::{
 #[unsafe(no_mangle)]
 extern "C" fn start(a0: u64, a1: u64, a2: u64, a3: u64) -> ! {
     machine::begin();
+    crypto::install();
     let mut input = B256::ZERO;
     for (bytes, word) in input.chunks_exact_mut(8).zip([a0, a1, a2, a3]) {
         bytes.copy_from_slice(&word.to_le_bytes());
@@ -52,4 +56,14 @@ fn run<O: Oracle>(oracle: &O, input: B256) -> ! {
         }
         Err(failure) => machine::halt(failure.exit_code()),
     }
+}
+
+/// What alloy hashes with, by its feature `native-keccak`.
+///
+/// # Safety
+/// `bytes` has `length` bytes, and `hash` room for 32.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn native_keccak256(bytes: *const u8, length: usize, hash: *mut u8) {
+    // SAFETY: as the caller promises.
+    unsafe { hash.cast::<[u8; 32]>().write(keccak256(core::slice::from_raw_parts(bytes, length))) }
 }

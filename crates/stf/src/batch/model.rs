@@ -90,6 +90,7 @@ fn squash(x: i32) -> i32 {
 }
 
 /// What one prediction was made of, for the update after it.
+#[derive(Default)]
 struct Prediction {
     slots: [usize; CONTEXTS],
     checks: [u32; CONTEXTS],
@@ -177,14 +178,16 @@ impl Model {
         let expected = if literal && self.repeat_len > 0 { self.literals.get(self.repeat_at).copied() } else { None };
         let mut partial = 1u32;
         let plain = context.kind == Kind::Random && expected.is_none();
+        // One for all bits: it is long, and would be copied.
+        let mut made = Prediction::default();
         for place in (0..8u32).rev() {
             let one = value.wrapping_shr(place) & 1 == 1;
             let bit = if plain {
                 code(HALF, one)?
             } else {
-                let (prediction, p) = self.predict(context, partial, place, expected);
+                let p = self.predict(&mut made, context, partial, place, expected);
                 let bit = code(p, one)?;
-                self.update(&prediction, bit);
+                self.update(&made, bit);
                 bit
             };
             partial = partial.wrapping_shl(1) | u32::from(bit);
@@ -198,14 +201,20 @@ impl Model {
         Ok(byte)
     }
 
-    fn predict(&mut self, context: &Context, partial: u32, place: u32, expected: Option<u8>) -> (Prediction, u32) {
+    /// The probability of a one, of 16 bits.
+    fn predict(
+        &mut self,
+        made: &mut Prediction,
+        context: &Context,
+        partial: u32,
+        place: u32,
+        expected: Option<u8>,
+    ) -> u32 {
         const CONFIDENCE: [i32; 8] = [0, 3, 4, 5, 6, 7, 8, 8];
-        let mut slots = [0usize; CONTEXTS];
-        let mut checks = [0u32; CONTEXTS];
-        let mut inputs = [0i32; INPUTS];
-        let (inputs_of_contexts, inputs_of_repeat) = inputs.split_at_mut(2 * CONTEXTS);
-        let contexts = context.hashes.iter().zip(&mut self.tables).zip(inputs_of_contexts.chunks_exact_mut(2));
-        for (((hash, table), input), (slot, check)) in contexts.zip(slots.iter_mut().zip(&mut checks)) {
+        made.inputs = [0; INPUTS];
+        let (inputs_of_contexts, inputs_of_repeat) = made.inputs.split_at_mut(2 * CONTEXTS);
+        let contexts = context.hashes.iter().zip(&mut self.tables).zip(inputs_of_contexts.as_chunks_mut::<2>().0);
+        for (((hash, table), input), (slot, check)) in contexts.zip(made.slots.iter_mut().zip(&mut made.checks)) {
             if *hash == 0 {
                 *slot = usize::MAX;
                 continue;
@@ -222,10 +231,8 @@ impl Model {
             if seen > 0 {
                 let p = ((*counter >> 20) ^ 0x800) as usize;
                 let confidence = CONFIDENCE.get(seen as usize).copied().unwrap_or(8);
-                if let [first, second] = input {
-                    *first = i32::from(self.stretch.get(p).copied().unwrap_or(0));
-                    *second = (p as i32).wrapping_sub(2048).wrapping_mul(confidence) >> 3;
-                }
+                let stretched = i32::from(self.stretch.get(p).copied().unwrap_or(0));
+                *input = [stretched, (p as i32).wrapping_sub(2048).wrapping_mul(confidence) >> 3];
             }
         }
         let mut repeat = 0usize;
@@ -256,7 +263,7 @@ impl Model {
         let coarse = column.wrapping_mul(3).wrapping_add(state).wrapping_mul(INPUTS);
         let [first, ..] = context.hashes;
         let fine = (first as usize & (FINE_SETS - 1)).wrapping_mul(INPUTS);
-        let (x1, x2) = (dot(&self.coarse, coarse, &inputs), dot(&self.fine, fine, &inputs));
+        let (x1, x2) = (dot(&self.coarse, coarse, &made.inputs), dot(&self.fine, fine, &made.inputs));
         let x = (x1.saturating_add(x2) >> 1).clamp(-2047, 2047);
         let scaled = x.wrapping_add(2048).wrapping_mul(32);
         let last = ((partial as usize) | (context.kind as usize).wrapping_shl(8))
@@ -271,8 +278,9 @@ impl Model {
             & 0xffff;
         let p = (squash(x).wrapping_mul(16).wrapping_add(corrected) >> 1).clamp(16, 65_520) as u32;
         let clamp = |x: i32| squash(x.clamp(-2047, 2047));
-        let (coarse_p, fine_p, expected) = (clamp(x1), clamp(x2), expected_bit);
-        (Prediction { slots, checks, inputs, coarse, fine, coarse_p, fine_p, last, repeat, expected }, p)
+        (made.coarse, made.fine, made.last, made.repeat, made.expected) = (coarse, fine, last, repeat, expected_bit);
+        (made.coarse_p, made.fine_p) = (clamp(x1), clamp(x2));
+        p
     }
 
     fn update(&mut self, made: &Prediction, bit: bool) {
@@ -342,9 +350,9 @@ impl Model {
 
 /// The weighted sum of the inputs.
 fn dot(weights: &[i32], at: usize, inputs: &[i32; INPUTS]) -> i32 {
+    let Some(weights) = weights.get(at..).and_then(<[i32]>::first_chunk::<INPUTS>) else { return 0 };
     let sum = weights
         .iter()
-        .skip(at)
         .zip(inputs)
         .fold(0i64, |sum, (weight, input)| sum.wrapping_add(i64::from(*weight).wrapping_mul(i64::from(*input))));
     (sum >> 16).clamp(-1 << 24, 1 << 24) as i32
@@ -352,8 +360,9 @@ fn dot(weights: &[i32], at: usize, inputs: &[i32; INPUTS]) -> i32 {
 
 /// Moves the weights against the error.
 fn learn(weights: &mut [i32], at: usize, inputs: &[i32; INPUTS], error: i32) {
+    let Some(weights) = weights.get_mut(at..).and_then(<[i32]>::first_chunk_mut::<INPUTS>) else { return };
     let error = error.wrapping_mul(LEARNING);
-    for (weight, input) in weights.iter_mut().skip(at).zip(inputs) {
+    for (weight, input) in weights.iter_mut().zip(inputs).filter(|(_, input)| **input != 0) {
         *weight = weight.saturating_add(input.wrapping_mul(error).wrapping_add(1 << 13) >> 14);
     }
 }

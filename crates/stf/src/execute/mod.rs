@@ -3,6 +3,8 @@
 //! | module | executes |
 //! |---|---|
 //! | [`op`] | L2 blocks, by the OP Stack's rules (spec Karst) |
+//! | [`blob`] | nothing, but asks the EVM's pairing whether a blob is the one with its hash |
+//! | [`crypto`] | the program's cryptography, for alloy and revm |
 //! | `ethereum` | L1 blocks of any fork from Frontier to Osaka, for the embedded L1 (std only) |
 //! | `simulate` | single calls on either chain, with overrides and inspectors, for the RPC server (std only) |
 //! | [`overlay`] | how the EVM sees a [`StateReader`](crate::StateReader), and what a block changed in it |
@@ -11,6 +13,8 @@
 //! This is the only room that knows revm. State roots are not computed here: callers hand the changes to their trie
 //! and the root to the seal.
 
+pub mod blob;
+pub mod crypto;
 mod error;
 #[cfg(feature = "std")]
 pub mod ethereum;

@@ -1,10 +1,14 @@
 //! Senders from signatures.
 //!
 //! With `std` the secp256k1 C library recovers (chosen by the crate's features) and long lists are spread over the
-//! machine's cores; without, it is `k256`.
+//! machine's cores; in the program it is [`super::crypto`].
 
 use alloc::vec::Vec;
-use alloy_consensus::{crypto::RecoveryError, transaction::SignerRecoverable};
+use alloy_consensus::{
+    crypto::{RecoveryError, secp256k1::recover_signer},
+    transaction::SignerRecoverable,
+};
+use alloy_eips::eip7702::{RecoveredAuthority, SignedAuthorization};
 use alloy_primitives::Address;
 #[cfg(feature = "std")]
 use std::sync::OnceLock;
@@ -32,6 +36,12 @@ pub fn recover(transactions: &[Transaction]) -> Result<Vec<Address>, BadSignatur
 /// [`BadSignature`] with the first place that has none.
 pub fn recover_frontier(transactions: &[Transaction]) -> Result<Vec<Address>, BadSignature> {
     recover_with(transactions, SignerRecoverable::recover_signer_unchecked)
+}
+
+/// Who signed an authorization of EIP-7702, if anybody did: parity 0 or 1, a low s, a key.
+pub(super) fn authority(signed: &SignedAuthorization) -> RecoveredAuthority {
+    let signer = signed.signature().ok().and_then(|signature| recover_signer(&signature, signed.signature_hash()).ok());
+    signer.map_or(RecoveredAuthority::Invalid, RecoveredAuthority::Valid)
 }
 
 type Recover = fn(&Transaction) -> Result<Address, RecoveryError>;

@@ -13,7 +13,7 @@ use surety_stf::{
     execute::op::{L1Attributes, genesis_block, seal},
     program::{self, Input},
     transition::{apply, transition},
-    witness::Witness,
+    witness::{ProvenBlob, Witness},
 };
 use surety_types::{
     ConsensusContext, Gas, Header, L1Height, L2Height, Message, MessageKind, Milliseconds, Seconds, Term, Transaction,
@@ -31,7 +31,7 @@ pub struct Absent;
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     pub preimages: BTreeMap<B256, Bytes>,
-    pub blobs: BTreeMap<B256, Bytes>,
+    pub blobs: BTreeMap<B256, ProvenBlob>,
 }
 
 impl Oracle for Known {
@@ -40,23 +40,20 @@ impl Oracle for Known {
         self.preimages.get(&hash).cloned().ok_or(Absent)
     }
     fn blob(&self, hash: B256) -> Result<Bytes, Absent> {
-        self.blobs.get(&hash).cloned().ok_or(Absent)
+        self.blobs.get(&hash).map(|blob| blob.data.clone()).ok_or(Absent)
     }
 }
 
-/// A witness, and blobs that nobody proved.
-struct With<'a> {
-    witness: &'a Witness,
-    blobs: &'a BTreeMap<B256, Bytes>,
-}
-
-impl Oracle for With<'_> {
-    type Error = Absent;
-    fn preimage(&self, hash: B256) -> Result<Bytes, Absent> {
-        self.witness.preimage(hash).map_err(|_| Absent)
-    }
-    fn blob(&self, hash: B256) -> Result<Bytes, Absent> {
-        self.blobs.get(&hash).cloned().ok_or(Absent)
+/// A blob with its commitment and proof.
+fn prove(data: &[u8]) -> ProvenBlob {
+    let settings = c_kzg::ethereum_kzg_settings(0);
+    let blob = c_kzg::Blob::from_bytes(data).unwrap();
+    let commitment = settings.blob_to_kzg_commitment(&blob).unwrap().to_bytes();
+    let proof = settings.compute_blob_kzg_proof(&blob, &commitment).unwrap().to_bytes();
+    ProvenBlob {
+        commitment: commitment.into_inner().into(),
+        proof: proof.into_inner().into(),
+        data: Bytes::copy_from_slice(data),
     }
 }
 
@@ -74,9 +71,9 @@ impl Oracle for Recorder<'_> {
         Ok(bytes)
     }
     fn blob(&self, hash: B256) -> Result<Bytes, Absent> {
-        let bytes = self.known.blob(hash)?;
-        self.asked.borrow_mut().blobs.insert(hash, bytes.clone());
-        Ok(bytes)
+        let blob = self.known.blobs.get(&hash).ok_or(Absent)?;
+        self.asked.borrow_mut().blobs.insert(hash, blob.clone());
+        Ok(blob.data.clone())
     }
 }
 
@@ -126,9 +123,9 @@ impl Known {
         match data {
             Data::None => B256::ZERO,
             Data::Blobs(blobs) => {
-                // Stand-ins for versioned hashes: this oracle's word is not in question.
-                let hashes: Vec<_> = blobs.iter().map(keccak256).collect();
-                self.blobs.extend(hashes.iter().copied().zip(blobs.iter().cloned().map(Bytes::from)));
+                let proven: Vec<_> = blobs.iter().map(|blob| prove(blob)).collect();
+                let hashes: Vec<_> = proven.iter().map(ProvenBlob::versioned_hash).collect();
+                self.blobs.extend(hashes.iter().copied().zip(proven));
                 let commitment: Vec<u8> = [1].into_iter().chain(hashes.iter().flat_map(|h| h.0)).collect();
                 let hash = self.keep(commitment);
                 assert_eq!(hash, blob_data_hash(&hashes));
@@ -183,7 +180,7 @@ impl Judged {
         transition(&parameters(), witness, statement, *before_batch, *height, *parent_hash).unwrap()
     }
 
-    /// The witness as hosts write it, but for blobs, which nobody proved.
+    /// The witness as hosts write it.
     pub fn to_witness(&self) -> Witness {
         let input = Input {
             parameters: parameters().hash(),
@@ -199,13 +196,16 @@ impl Judged {
         self.witness.preimages.values().for_each(|bytes| {
             witness.insert(bytes.clone());
         });
+        self.witness.blobs.values().for_each(|blob| {
+            witness.insert_blob(blob.clone());
+        });
         witness
     }
 
     /// The program's answer from a witness that was written and read.
     fn as_program(&self) -> B256 {
         let witness = Witness::decode(self.to_witness().encode().into()).unwrap();
-        program::run(&With { witness: &witness, blobs: &self.witness.blobs }, witness.input).unwrap()
+        program::run(&witness, witness.input).unwrap()
     }
 }
 

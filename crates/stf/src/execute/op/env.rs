@@ -1,7 +1,8 @@
 //! What op-revm is told about the chain: forks, transactions, block environment, receipts.
 
+use crate::execute::recover::authority;
 use alloy_consensus::{Eip658Value, TransactionEnvelope};
-use alloy_eips::{Typed2718, eip2718::Encodable2718};
+use alloy_eips::{Typed2718, eip2718::Encodable2718, eip7702::RecoveredAuthorization};
 use alloy_evm::{Evm, EvmEnv, FromRecoveredTx, FromTxWithEncoded, IntoTxEnv, eth::receipt_builder::ReceiptBuilderCtx};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_op_evm::{
@@ -12,7 +13,7 @@ use alloy_op_hardforks::{OpHardfork, OpHardforks};
 use alloy_primitives::{Address, Bytes, U256};
 use op_alloy_consensus::OpDepositReceipt;
 use op_revm::{OpSpecId, OpTransaction};
-use revm::context::TxEnv;
+use revm::{context::TxEnv, context_interface::either::Either};
 use surety_types::{Header, Receipt, RollupId, Transaction};
 
 /// The rules of every L2 block.
@@ -87,14 +88,22 @@ impl FromRecoveredTx<Transaction> for L2Tx {
 
 impl FromTxWithEncoded<Transaction> for L2Tx {
     fn from_encoded_tx(tx: &Transaction, sender: Address, encoded: Bytes) -> Self {
-        Self(match tx {
+        let mut env = match tx {
             Transaction::Legacy(tx) => OpTx::from_encoded_tx(tx, sender, encoded),
             Transaction::Eip2930(tx) => OpTx::from_encoded_tx(tx, sender, encoded),
             Transaction::Eip1559(tx) => OpTx::from_encoded_tx(tx, sender, encoded),
             Transaction::Eip4844(tx) => OpTx::from_encoded_tx(tx, sender, encoded),
             Transaction::Eip7702(tx) => OpTx::from_encoded_tx(tx, sender, encoded),
             Transaction::Deposit(tx) => OpTx::from_encoded_tx(tx.inner(), sender, encoded),
-        })
+        };
+        // Here, since the EVM would always take `k256`.
+        for authorization in &mut env.0.base.authorization_list {
+            if let Either::Left(signed) = authorization {
+                let recovered = RecoveredAuthorization::new_unchecked(signed.inner().clone(), authority(signed));
+                *authorization = Either::Right(recovered);
+            }
+        }
+        Self(env)
     }
 }
 
