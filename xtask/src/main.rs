@@ -55,6 +55,9 @@ fn root() -> PathBuf {
 }
 
 fn main() -> Result<()> {
+    if let Some(status) = riscv::wrapped_compiler() {
+        std::process::exit(status?.code().unwrap_or(1));
+    }
     let shell = tools::Shell::loud(root());
     match Arguments::parse().command {
         Command::Test { all, only } => suite::test(&shell, all, &only),

@@ -97,11 +97,14 @@ pub(crate) fn build(shell: &Shell) -> Result<Programs> {
     let target_spec = guest.join(TARGET).with_extension("json");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell.root.join("target"), PathBuf::from);
     let target = target.join("riscv");
-    let environment: [(&str, OsString); 5] = [
+    let wrapper = std::env::current_exe().context("find this program")?;
+    let environment: [(&str, OsString); 7] = [
         ("RUSTC_BOOTSTRAP", "1".into()),
         ("RUSTC", toolchain.rustc.clone().into()),
         ("CARGO_TARGET_DIR", target.clone().into()),
         ("CARGO_ENCODED_RUSTFLAGS", flags(&shell.root)),
+        ("RUSTC_WRAPPER", wrapper.into()),
+        (WRAPPED, "1".into()),
         // Not among the flags: those name the code.
         ("CARGO_TARGET_RISCV64IM_SURETY_ELF_LINKER", linker.clone().into()),
     ];
@@ -124,6 +127,25 @@ pub(crate) fn build(shell: &Shell) -> Result<Programs> {
         compiler: version(&toolchain.rustc, &["--version"])?,
         linker: version(&linker, &["-flavor", "gnu", "--version"])?,
     })
+}
+
+/// Set where this program stands between cargo and the compiler.
+const WRAPPED: &str = "SURETY_XTASK_RUSTC";
+
+/// Compiles for cargo, if cargo called: `xtask RUSTC ARGUMENTS`. Cargo tells packages of one name apart by where they are, as
+/// far as that is not below the workspace, and names and order of functions follow from that. Ours have one name each, so
+/// the name is enough.
+pub(crate) fn wrapped_compiler() -> Option<Result<std::process::ExitStatus>> {
+    std::env::var_os(WRAPPED)?;
+    let mut arguments = std::env::args_os().skip(1);
+    let mut command = Command::new(arguments.next()?);
+    let mut arguments: Vec<_> = arguments.collect();
+    let name = arguments.iter().skip_while(|argument| *argument != "--crate-name").nth(1).cloned().unwrap_or_default();
+    if name.to_string_lossy().starts_with("surety_") {
+        let metadata = arguments.iter_mut().filter(|argument| argument.to_string_lossy().starts_with("metadata="));
+        metadata.for_each(|argument| *argument = format!("metadata={}", name.to_string_lossy()).into());
+    }
+    Some(command.args(arguments).status().context("start the compiler"))
 }
 
 /// The compiler's flags, one behind the other as cargo wants them.

@@ -21,7 +21,7 @@ const SUITES: &[Suite] = &[
         beside: false,
         run: |shell| {
             shell.run(&shell.root, "cargo", &["fmt", "--all", "--check"])?;
-            shell.run(&shell.root, "cargo", &["fmt", "--check", "--manifest-path", "guest/Cargo.toml"])
+            shell.run(&shell.root, "cargo", &["fmt", "--all", "--check", "--manifest-path", "guest/Cargo.toml"])
         },
     },
     Suite { name: "artifacts", nightly: false, beside: true, run: |shell| artifacts(shell, true) },

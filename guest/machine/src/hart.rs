@@ -21,6 +21,9 @@ const HINT_LEN: u64 = 0xf0;
 const HINT_READ: u64 = 0xf1;
 const READ: u64 = 0x5355;
 const KECCAK_PERMUTE: u64 = 0x0001_0109;
+const SECP256K1_ADD: u64 = 0x0001_010a;
+const SECP256K1_DOUBLE: u64 = 0x0000_010b;
+const UINT256_MUL: u64 = 0x0001_011d;
 
 /// zkVMs take the public values from this file descriptor.
 const PUBLIC_VALUES: u64 = 13;
@@ -166,6 +169,24 @@ pub fn hint() -> Vec<u8> {
 pub fn keccak_permute(state: &mut [u64; 25]) {
     // SAFETY: the host changes the state alone.
     unsafe { call(KECCAK_PERMUTE, state.as_mut_ptr() as u64, 0, 0) };
+}
+
+/// Adds a point of secp256k1, x ‖ y in limbs of 64 bits with the lowest first, to one with another x, by the host's call.
+pub fn secp256k1_add(point: &mut [u64; 8], other: &[u64; 8]) {
+    // SAFETY: the host changes the point alone.
+    unsafe { call(SECP256K1_ADD, point.as_mut_ptr() as u64, other.as_ptr() as u64, 0) };
+}
+
+/// Doubles a point of secp256k1 by the host's call.
+pub fn secp256k1_double(point: &mut [u64; 8]) {
+    // SAFETY: the host changes the point alone.
+    unsafe { call(SECP256K1_DOUBLE, point.as_mut_ptr() as u64, 0, 0) };
+}
+
+/// Multiplies a number by the first of two, modulo the second, by the host's call.
+pub fn multiply_modulo(number: &mut [u64; 4], factor_and_modulus: &[[u64; 4]; 2]) {
+    // SAFETY: the host changes the number alone.
+    unsafe { call(UINT256_MUL, number.as_mut_ptr() as u64, factor_and_modulus.as_ptr() as u64, 0) };
 }
 
 #[panic_handler]

@@ -35,7 +35,9 @@ pub mod heap;
 mod memory;
 
 #[cfg(target_os = "none")]
-pub use hart::{Kind, begin, commit, element, halt, hint, keccak_permute, value};
+pub use hart::{
+    Kind, begin, commit, element, halt, hint, keccak_permute, multiply_modulo, secp256k1_add, secp256k1_double, value,
+};
 
 /// Where the image begins, and the stack ends.
 pub const IMAGE_BASE: u64 = 0x7800_0000;

@@ -4,32 +4,34 @@
 //! The program does so at its start. Nodes do not: they have the C library, which says the same (tests of
 //! [`crate::crypto::secp256k1`]).
 
-use crate::crypto::secp256k1::recover;
 use alloc::sync::Arc;
 use alloy_consensus::crypto::{RecoveryError, backend::CryptoProvider, install_default_provider};
 use alloy_primitives::{Address, keccak256};
 use revm::precompile::{Crypto, PrecompileHalt, install_crypto};
 
-/// The program's cryptography, as alloy and revm ask for it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Plain;
+/// Finds the key behind a signature, as [`crate::crypto::secp256k1::recover`] does.
+pub type Recover = fn(&[u8; 64], u8, &[u8; 32]) -> Option<[u8; 64]>;
 
-/// Makes [`Plain`] the cryptography of this process. False if another one was there first.
-pub fn install() -> bool {
-    let first = install_default_provider(Arc::new(Plain)).is_ok();
-    install_crypto(Plain) && first
+/// What recovers, as alloy and revm ask for it.
+#[derive(Debug, Clone, Copy)]
+struct Recovery(Recover);
+
+/// Makes a function the one by which this process recovers. False if another one was there first.
+pub fn install(recover: Recover) -> bool {
+    let first = install_default_provider(Arc::new(Recovery(recover))).is_ok();
+    install_crypto(Recovery(recover)) && first
 }
 
 fn address(key: &[u8; 64]) -> Address {
     Address::from_slice(keccak256(key).split_at(12).1)
 }
 
-impl CryptoProvider for Plain {
+impl CryptoProvider for Recovery {
     fn recover_signer_unchecked(&self, signature: &[u8; 65], digest: &[u8; 32]) -> Result<Address, RecoveryError> {
         let (id, signature) =
             signature.split_last_chunk::<1>().map(|(rs, [id])| (*id, rs)).ok_or_else(RecoveryError::new)?;
         let signature = signature.try_into().map_err(|_| RecoveryError::new())?;
-        recover(signature, id, digest).map(|key| address(&key)).ok_or_else(RecoveryError::new)
+        self.0(signature, id, digest).map(|key| address(&key)).ok_or_else(RecoveryError::new)
     }
 
     fn verify_and_compute_signer_unchecked(
@@ -40,14 +42,14 @@ impl CryptoProvider for Plain {
     ) -> Result<Address, RecoveryError> {
         // A signature is right for a key if it leads there, for one of the points that r may stand for.
         let (_, key) = key.split_at(1);
-        let found = (0..4).filter_map(|id| recover(signature, id, digest)).find(|found| found == key);
+        let found = (0..4).filter_map(|id| self.0(signature, id, digest)).find(|found| found == key);
         found.map(|key| address(&key)).ok_or_else(RecoveryError::new)
     }
 }
 
-impl Crypto for Plain {
+impl Crypto for Recovery {
     fn secp256k1_ecrecover(&self, signature: &[u8; 64], id: u8, digest: &[u8; 32]) -> Result<[u8; 32], PrecompileHalt> {
-        let key = recover(signature, id, digest).ok_or(PrecompileHalt::Secp256k1RecoverFailed)?;
+        let key = self.0(signature, id, digest).ok_or(PrecompileHalt::Secp256k1RecoverFailed)?;
         Ok(address(&key).into_word().0)
     }
 }
@@ -55,6 +57,7 @@ impl Crypto for Plain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::secp256k1::recover;
     use alloy_consensus::crypto::secp256k1::{recover_signer_unchecked, verify_and_compute_signer_unchecked};
     use alloy_primitives::{B256, Signature, U256};
     use proptest::prelude::*;
@@ -76,17 +79,17 @@ mod tests {
                 let with_id: [u8; 65] = signature.as_rsy();
                 let id = with_id[64];
                 let native = recover_signer_unchecked(&signature, B256::from(digest)).ok();
-                prop_assert_eq!(Plain.recover_signer_unchecked(&with_id, &digest).ok(), native);
+                prop_assert_eq!(Recovery(recover).recover_signer_unchecked(&with_id, &digest).ok(), native);
                 let word = native.map(|address| address.into_word().0);
-                prop_assert_eq!(Plain.secp256k1_ecrecover(&bytes, id, &digest).ok(), word);
+                prop_assert_eq!(Recovery(recover).secp256k1_ecrecover(&bytes, id, &digest).ok(), word);
                 prop_assert_eq!(DefaultCrypto.secp256k1_ecrecover(&bytes, id, &digest).ok(), word);
             }
             let uncompressed: [u8; 65] = key.verifying_key().to_encoded_point(false).as_bytes().try_into().unwrap();
-            let verified = Plain.verify_and_compute_signer_unchecked(&uncompressed, &whole, &digest).ok();
+            let verified = Recovery(recover).verify_and_compute_signer_unchecked(&uncompressed, &whole, &digest).ok();
             prop_assert_eq!(verified, Some(Address::from_private_key(&key)));
             let low = verify_and_compute_signer_unchecked(&uncompressed, &signature.normalized_s(), digest.into()).ok();
             prop_assert_eq!(low, verified);
-            prop_assert!(Plain.verify_and_compute_signer_unchecked(&uncompressed, &other, &digest).is_err());
+            prop_assert!(Recovery(recover).verify_and_compute_signer_unchecked(&uncompressed, &other, &digest).is_err());
         }
     }
 }
