@@ -24,6 +24,7 @@ mod status;
 mod user;
 mod vm;
 mod watch;
+mod witness;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -78,6 +79,8 @@ enum Command {
     Withdraw(user::withdraw::Arguments),
     /// Leave a chain that has ended, by proofs from L1's data alone.
     Exit(user::exit::Arguments),
+    /// Write everything that the program needs for a block into a file, from a follower's own database.
+    Witness(witness::Arguments),
     /// Run programs on the machine that L1 judges, step by step if need be.
     #[command(subcommand)]
     Vm(vm::Command),
@@ -154,6 +157,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Force(arguments) => user::force::run(arguments).await,
         Command::Withdraw(arguments) => user::withdraw::run(arguments).await,
         Command::Exit(arguments) => user::exit::run(arguments).await,
+        Command::Witness(arguments) => witness::run(arguments).await,
         Command::Vm(command) => vm::run(command),
         Command::Bench(command) => bench::run(command).await,
     }

@@ -1,19 +1,24 @@
 //! A follower as a whole: the chain as L1 gives it, and a backend that serves it.
 //!
 //! In its directory: `state/` (the chain), `follower.json` (how far L1 is read), `batches.jsonl` (for `surety_finality`),
-//! `conflicts.jsonl` (certificates of a fork, should there ever be one).
+//! `posted/` (what L1 had of each batch, for witnesses), `conflicts.jsonl` (certificates of a fork, should there ever be one).
 
 use crate::{
     backend::{BatchLog, BatchLogError, NodeBackend},
     builder::{Blocks, Inbox, decode_aux},
     consensus::{TermSchedule, block::BlockLimits},
     feed,
-    follower::{self, Chain, Follower, FollowerError, Status},
+    follower::{self, Chain, Follower, FollowerError, PostedBatches, Status},
     genesis::{GenesisError, genesis},
     sequencer::{MAX_BLOCK_BYTES, TERMS_BACK},
     soft::{self, FeedState, Forwarder, Importer, ImporterParts},
 };
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use surety_contracts::ChainFile;
 use surety_l1::{L1, follow::FollowConfig};
 use surety_rpc::Feed;
@@ -97,7 +102,11 @@ fn history_blocks(chain: &ChainFile) -> u64 {
 }
 
 /// What a node's follower reads.
-pub(crate) fn follow_config(chain: &ChainFile, directory: &std::path::Path, poll: Duration) -> follower::Config {
+pub(crate) fn follow_config(
+    chain: &ChainFile,
+    directory: &Path,
+    poll: Duration,
+) -> Result<follower::Config, FollowerNodeError> {
     let l1 = FollowConfig::new(
         chain.addresses,
         chain.parameters.rollup,
@@ -105,13 +114,22 @@ pub(crate) fn follow_config(chain: &ChainFile, directory: &std::path::Path, poll
         chain.protocol.settled_depth,
         Seconds::new(chain.protocol.force_delay),
     );
-    follower::Config { l1, progress: directory.join("follower.json"), poll }
+    Ok(follower::Config { l1, progress: directory.join("follower.json"), posted: posted(chain, directory)?, poll })
+}
+
+/// What a node keeps of batches for witnesses.
+pub(crate) fn posted(chain: &ChainFile, directory: &Path) -> Result<PostedBatches, FollowerNodeError> {
+    let directory = directory.join("posted");
+    PostedBatches::open(directory.clone(), history_blocks(chain)).map_err(|error| FollowerNodeError::Directory {
+        path: directory.display().to_string(),
+        reason: error.to_string(),
+    })
 }
 
 /// Takes soft-final blocks from feeds, publishes them again, and passes transactions on.
 fn follow_feeds(
     chain: &ChainFile,
-    directory: &std::path::Path,
+    directory: &Path,
     l1: Arc<dyn L1>,
     (store, inbox): (Store, Inbox),
     backend: &Arc<NodeBackend>,
@@ -157,7 +175,7 @@ impl FollowerNode {
         );
         let (notices, received) = mpsc::unbounded_channel();
         let derived = Chain::new(store.clone(), Arc::new(chain.parameters.clone()));
-        let follow = follow_config(&chain, &directory, poll);
+        let follow = follow_config(&chain, &directory, poll)?;
         let (follower, status) = Follower::new(l1.clone(), follow, derived, notices)?;
         let schedule = TermSchedule::new();
         let follower = if feeds.is_empty() { follower } else { follower.with_terms(schedule.clone()) };

@@ -14,6 +14,7 @@
 //! | [`soft`] | takes soft-final blocks from the seats' feeds, and checks them |
 //! | [`backend`] | is what the RPC server asks |
 //! | [`genesis`] | makes the first block |
+//! | [`witness`] | gathers what the program needs for a block |
 //! | `durable` | replaces files so that a crash leaves them whole |
 //! | `feed`, `terms` | carry what L1 says to where it is needed |
 
@@ -34,3 +35,4 @@ pub mod sequencer;
 pub mod signer;
 pub mod soft;
 mod terms;
+pub mod witness;

@@ -23,7 +23,7 @@ use crate::{
     follower::{Chain, Follower, FollowerError, Status},
     follower_node::{FollowerNodeError, follow_config, open_store},
     pool::{Pool, PoolConfig},
-    poster::{self, Attendant, Form, Patience, Poster, PosterError, Sources},
+    poster::{self, Attendant, Form, Patience, Poster, PosterError, Rehearsal, Sources},
     signer::{Guard, Journal, JournalError, Signer},
 };
 use alloy_primitives::{Address, B256};
@@ -173,14 +173,16 @@ impl Sequencer {
 
         let (notices, received) = mpsc::unbounded_channel();
         let derived = Chain::new(store, Arc::new(parameters));
-        let follow = follow_config(chain, &config.directory, config.poll);
+        let follow = follow_config(chain, &config.directory, config.poll)?;
         let (follower, status) =
             Follower::new(config.l1.clone(), follow, derived.clone(), notices).map_err(FollowerNodeError::from)?;
         let schedule = TermSchedule::new();
         let follower = follower.with_terms(schedule.clone());
         let age = Seconds::new(protocol.batch_age).to_milliseconds();
         let messages = follower.messages();
-        let verifier = poster::verifier(derived.clone(), status.clone(), messages.clone(), schedule.clone(), age);
+        let rehearsal = Arc::new(Rehearsal::new(age, config.directory.join("differences")));
+        let verifier =
+            poster::verifier(derived.clone(), status.clone(), messages.clone(), schedule.clone(), age, rehearsal);
         let evidence = EvidencePool::open(evidence::Config {
             directory: config.directory.join("evidence"),
             rollup: chain.parameters.rollup,

@@ -45,10 +45,22 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("surety-state", &["surety-types", "surety-stf"]),
         ("surety-contracts", &["surety-types"]),
         ("surety-vm", &[]),
-        ("surety-prove", &["surety-types", "surety-stf", "surety-vm"]),
+        ("surety-prove", &["surety-types", "surety-stf", "surety-state", "surety-contracts", "surety-l1", "surety-vm"]),
         ("surety-l1", &["surety-types", "surety-contracts"]),
         ("surety-rpc", &["surety-types", "surety-stf", "surety-state"]),
-        ("surety-node", &["surety-types", "surety-stf", "surety-state", "surety-contracts", "surety-l1", "surety-rpc"]),
+        (
+            "surety-node",
+            &[
+                "surety-types",
+                "surety-stf",
+                "surety-state",
+                "surety-contracts",
+                "surety-l1",
+                "surety-rpc",
+                "surety-vm",
+                "surety-prove",
+            ],
+        ),
         // It judges the nodes, so it shares no code with them.
         ("surety-watch", &["surety-types", "surety-stf", "surety-state", "surety-contracts", "surety-l1"]),
         (

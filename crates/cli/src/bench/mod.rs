@@ -5,6 +5,7 @@ mod consensus;
 mod failover;
 mod growth;
 mod load;
+mod machine;
 
 use anyhow::Result;
 
@@ -19,6 +20,8 @@ pub(crate) enum Command {
     Consensus(consensus::Arguments),
     /// Bytes a transaction in batches, by column, and how fast they are encoded and decoded, beside brotli.
     Batch(batch::Arguments),
+    /// The program on the machine that L1 judges: instructions, speed, commitments to its trace, gas of a step.
+    Vm(machine::Arguments),
     /// Memory and disk of seats as processes under a steady load, for a while (Linux).
     Growth(growth::Arguments),
 }
@@ -29,6 +32,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Failover(arguments) => failover::run(arguments).await,
         Command::Consensus(arguments) => consensus::run(arguments).await,
         Command::Batch(arguments) => batch::run(arguments).await,
+        Command::Vm(arguments) => machine::run(&arguments),
         Command::Growth(arguments) => growth::run(arguments).await,
     }
 }

@@ -36,7 +36,7 @@ pub fn prove_element(blob: &Blob, index: u64) -> Option<ElementProof> {
         return None;
     }
     let kzg = EnvKzgSettings::Default.get();
-    let commitment = kzg.blob_to_kzg_commitment(blob.as_ckzg()).ok()?.to_bytes().into_inner();
+    let commitment = commitment_of(blob)?;
     let (proof, value) = kzg.compute_kzg_proof(blob.as_ckzg(), &point(index).to_be_bytes::<32>().into()).ok()?;
     Some(ElementProof {
         versioned_hash: kzg_to_versioned_hash(&commitment),
@@ -50,8 +50,19 @@ pub fn prove_element(blob: &Blob, index: u64) -> Option<ElementProof> {
 /// The versioned hash of a blob (EIP-4844), by its KZG commitment. `None` if the bytes are no blob: a field element is not
 /// below the field's order. A few milliseconds of work: call it off the async threads.
 pub fn versioned_hash(blob: &Blob) -> Option<B256> {
-    let commitment = EnvKzgSettings::Default.get().blob_to_kzg_commitment(blob.as_ckzg()).ok()?;
-    Some(kzg_to_versioned_hash(commitment.to_bytes().as_slice()))
+    Some(kzg_to_versioned_hash(&commitment_of(blob)?))
+}
+
+/// The KZG commitment to a blob. `None` as [`versioned_hash`]. A few milliseconds of work.
+pub fn commitment_of(blob: &Blob) -> Option<[u8; 48]> {
+    Some(EnvKzgSettings::Default.get().blob_to_kzg_commitment(blob.as_ckzg()).ok()?.to_bytes().into_inner())
+}
+
+/// The proof that goes with a blob and its commitment (EIP-4844's blob proof). `None` if they are none. Some tens of
+/// milliseconds of work.
+pub fn prove_blob(blob: &Blob, commitment: &[u8; 48]) -> Option<[u8; 48]> {
+    let proof = EnvKzgSettings::Default.get().compute_blob_kzg_proof(blob.as_ckzg(), commitment.into());
+    Some(proof.ok()?.to_bytes().into_inner())
 }
 
 /// [`versioned_hash`] of each, off the async threads.

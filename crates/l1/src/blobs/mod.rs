@@ -14,7 +14,7 @@ mod tests;
 pub use archive::Archive;
 pub(crate) use archive::write_whole;
 pub use beacon::BeaconClient;
-pub use kzg::{ElementProof, prove_element, versioned_hash};
+pub use kzg::{ElementProof, commitment_of, prove_blob, prove_element, versioned_hash};
 pub use serve::{ArchiveLimits, ArchiveServer};
 
 use crate::{

@@ -224,6 +224,7 @@ impl Follower {
             StepError::Later(format!("the messages of batch {} are not here: L1 must be read again", batch.index))
         })?;
         let (chain, parent, statement) = (self.chain.clone(), *self.progress.tip(), batch.statement.clone());
+        let kept = messages.clone();
         let stopped = Arc::new(AtomicBool::new(false));
         let work = {
             let (stopped, stop) = (stopped.clone(), stop.clone());
@@ -243,6 +244,7 @@ impl Follower {
             ) => StepError::Later(format!("the chain has moved while a batch was derived: {error}")),
             error => StepError::Ended(error.into()),
         })?;
+        self.config.posted.keep(&batch, parent.last_hash, kept).map_err(FollowerError::Posted)?;
         let end = derived(&parent, &batch, block, &outcome);
         self.report(&end, batch.statement.firstHeight, outcome);
         self.progress.applied(end);

@@ -16,7 +16,7 @@ use surety_stf::{
     transition::{Applied, apply},
 };
 use surety_types::{
-    ChainParameters, Header, L2Height, Message, MessageIndex,
+    ChainParameters, ConsensusContext, Header, L2Height, Message, MessageIndex,
     claim::{BlockHashTree, Claim},
     predeploys,
     signing::Batch,
@@ -115,6 +115,15 @@ impl Chain {
         let block = self.store.block(hash)?.ok_or(ApplyError::MissingParent { height, hash })?;
         let context = decode_aux(self.parameters.rollup, &block.aux);
         Ok(Start::new(&block.block.header, context.as_ref(), position))
+    }
+
+    /// The consensus context of a block of the store; none of a default block.
+    ///
+    /// # Errors
+    /// As [`Chain::start`].
+    pub fn context(&self, height: L2Height, hash: B256) -> Result<Option<ConsensusContext>, ApplyError> {
+        let block = self.store.block(hash)?.ok_or(ApplyError::MissingParent { height, hash })?;
+        Ok(decode_aux(self.parameters.rollup, &block.aux))
     }
 
     /// Derives a batch on `parent` and makes its blocks canonical and durable. `stop` is asked between blocks. Doing it

@@ -26,6 +26,7 @@
 mod actor;
 mod chain;
 mod metrics;
+mod posted;
 mod state;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -35,6 +36,7 @@ mod tests;
 pub use actor::{Follower, Messages};
 pub(crate) use chain::holds;
 pub use chain::{ApplyError, Chain, Mismatch, Outcome};
+pub use posted::{KeptBatch, PostedBatches};
 pub use state::DerivedBatch;
 
 use crate::consensus::Boundary;
@@ -55,6 +57,8 @@ pub struct Config {
     pub l1: FollowConfig,
     /// The file of the progress; its directory is there.
     pub progress: PathBuf,
+    /// Where batches are kept for witnesses.
+    pub posted: PostedBatches,
     /// How long to wait before asking L1 again when all is read.
     pub poll: Duration,
 }
@@ -119,6 +123,9 @@ pub enum FollowerError {
     /// The chain cannot be kept.
     #[error(transparent)]
     Chain(#[from] ApplyError),
+    /// A batch cannot be kept for witnesses.
+    #[error("cannot keep what L1 has of a batch: {0}")]
+    Posted(std::io::Error),
     /// The progress file cannot be written.
     #[error("cannot write the follower's progress to {path}: {reason}")]
     Progress {

@@ -34,6 +34,7 @@ fn follow(
     let config = Config {
         l1: FollowConfig::new(ADDRESSES, ROLLUP, L1Height::new(1), 4, Seconds::new(30)),
         progress: dir.path().join("follower.json"),
+        posted: PostedBatches::open(dir.path().join("posted"), 1_000_000).unwrap(),
         poll: Duration::from_millis(1),
     };
     let blocks = new_chain(None);

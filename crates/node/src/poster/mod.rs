@@ -3,7 +3,7 @@
 //! 1. **Where batches end** is a function of the chain ([`cut`]); all seats cut alike.
 //! 2. The seat whose turn it is ([`Duty`]) makes the [`Proposal`]: the statement and the very bytes. It gathers signatures
 //!    ([`crate::consensus::BatchSignatures`]); each seat that is asked runs [`Proposal::judge`] first ([`verifier()`]), which derives those bytes and signs only if they
-//!    give exactly its own final blocks. If the one on duty does not deliver in time, the next one may, and at last everyone.
+//!    give exactly its own final blocks, and only after the compiled program, run over some of them, has come to the same hashes ([`Rehearsal`]). If the one on duty does not deliver in time, the next one may, and at last everyone.
 //! 3. With a quorum the batch is written to the journal, then carried to L1 by [`surety_l1::submit`] (nonces, fees, bumps,
 //!    budget). The journal keeps it until L1 has finalised it: after a restart, a lost transaction or a reorg of L1 that takes it
 //!    back, **the same bytes** are posted again with the same signatures; if only the statement's surroundings changed (the term
@@ -19,7 +19,9 @@ mod attendance;
 mod boundary;
 mod duty;
 mod journal;
+mod metrics;
 mod proposal;
+mod rehearsal;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -30,4 +32,5 @@ pub use attendance::{Attendant, Patience};
 pub use boundary::{Cut, CutError, batch_block, cut};
 pub use duty::Duty;
 pub use proposal::{Form, Proposal, ProposalError, TermNow};
+pub use rehearsal::{Rehearsal, Rehearsed};
 pub use verifier::verifier;

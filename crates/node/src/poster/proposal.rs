@@ -5,6 +5,7 @@ use crate::follower::{ApplyError, Chain, DerivedBatch, Messages, holds};
 use alloy_primitives::{B256, Bytes};
 use serde::{Deserialize, Serialize};
 use surety_l1::blobs::versioned_hash;
+use surety_prove::PostedBatch;
 use surety_stf::{
     batch::{BLOB_BYTES, BlobError, MAX_PAYLOAD_BYTES, encode_payload, pack_blobs},
     derive::{self, Data, Derivation, Position, Refusal},
@@ -81,6 +82,17 @@ pub enum ProposalError {
     /// The data derive to something else than the final blocks.
     #[error("the data do not derive to the final blocks: {0}")]
     Derives(String),
+    /// There is no witness of a block for the program.
+    #[error("the batch cannot be rehearsed: {0}")]
+    Rehearsal(#[from] surety_prove::RecordError),
+    /// The compiled program says something else of a block than native execution.
+    #[error("the program differs from native execution in block {height}: {found}")]
+    Differs {
+        /// The block.
+        height: L2Height,
+        /// What the program said.
+        found: String,
+    },
     /// No term has begun.
     #[error("no term has begun here yet")]
     NoTerm,
@@ -128,7 +140,8 @@ impl Proposal {
     }
 
     /// Judges a proposal of another seat: whether it is exactly what this node would state, and whether **these very bytes**
-    /// derive to the final blocks that are in the store. Everything in it is hostile until then.
+    /// derive to the final blocks that are in the store. Everything in it is hostile until then. Gives the batch as L1 will have
+    /// it.
     ///
     /// # Errors
     /// [`ProposalError`]: why this node does not sign.
@@ -140,7 +153,7 @@ impl Proposal {
         term: TermNow,
         age: Milliseconds,
         until: L2Height,
-    ) -> Result<(), ProposalError> {
+    ) -> Result<PostedBatch, ProposalError> {
         if self.payload.len() > MAX_PAYLOAD_BYTES || (self.form == Form::Calldata && self.payload.len() > MAX_CALLDATA)
         {
             return Err(BlobError::Length.into());
@@ -153,7 +166,7 @@ impl Proposal {
         let messages = messages.range(tip.messages, count).ok_or(ProposalError::Messages(count))?;
         let start = chain.start(tip.last, tip.last_hash, tip.position())?;
         let data = self.data()?;
-        let derivation = Derivation::new(chain.parameters(), &expected, &data, messages, &start);
+        let derivation = Derivation::new(chain.parameters(), &expected, &data, messages.clone(), &start);
         let derivation = derivation.map_err(|fault: derive::Fault| ApplyError::from(fault))?;
         if let Some(refusal) = derivation.refusal() {
             return Err(ProposalError::Derives(Refusal::to_string(&refusal)));
@@ -165,7 +178,8 @@ impl Proposal {
                 return Err(ProposalError::Derives(format!("block {height} is another one")));
             }
         }
-        Ok(())
+        let context = chain.context(tip.last, tip.last_hash)?;
+        Ok(PostedBatch { statement: expected, before: tip.last_hash, context, data, messages })
     }
 }
 

@@ -1,24 +1,28 @@
 //! What a seat does before it signs a statement of another.
 
-use super::{Proposal, ProposalError, proposal::form_of, terms};
+use super::{Proposal, ProposalError, Rehearsal, proposal::form_of, terms};
 use crate::{
     consensus::{BatchVerifier, TermSchedule},
     follower::{ApplyError, Chain, Messages, Status},
 };
 use futures::FutureExt;
+use std::sync::Arc;
 use surety_types::{L2Height, Milliseconds};
 use tokio::sync::watch;
 
-/// Judges statements by this node's own chain and L1 view ([`Proposal::judge`]). `age` is the batch age of the chain.
+/// Judges statements by this node's own chain and L1 view ([`Proposal::judge`]), and rehearses what is right. `age` is the batch
+/// age of the chain.
 pub fn verifier(
     chain: Chain,
     follower: watch::Receiver<Status>,
     messages: Messages,
     schedule: TermSchedule,
     age: Milliseconds,
+    rehearsal: Arc<Rehearsal>,
 ) -> BatchVerifier {
     BatchVerifier::new(move |statement, payload| {
         let (chain, messages, schedule) = (chain.clone(), messages.clone(), schedule.clone());
+        let rehearsal = rehearsal.clone();
         let tip = follower.borrow().safe;
         let judge = move || -> Result<(), ProposalError> {
             let form = form_of(&payload, statement.dataHash);
@@ -29,7 +33,8 @@ pub fn verifier(
             let term = terms.iter().find(|now| now.term.get() == proposal.statement.term).or(terms.first());
             let term = *term.ok_or(ProposalError::NoTerm)?;
             let until = L2Height::new(chain.store().committed().number);
-            proposal.judge(&chain, &tip, &messages, term, age, until)
+            let batch = proposal.judge(&chain, &tip, &messages, term, age, until)?;
+            rehearsal.run(&chain, &batch).map(drop)
         };
         async move {
             match tokio::task::spawn_blocking(judge).await {

@@ -1,0 +1,111 @@
+//! The compiled program over a batch before it is signed (protocol §8): what L1 would judge by, against what this node executed.
+//!
+//! Native code and the program are compiled from the same source, but not to the same code: cryptography differs, and compilers
+//! may err. A seat that signs what the program does not say would lose its bond though it is honest. So blocks of the batch are
+//! run on the machine as L1 would run it, in an order by chance, as many as there is time for, at least one; each must come to the
+//! hash that is signed. If one does not, nothing is signed, and its witness is kept for whoever looks into it.
+
+use super::ProposalError;
+use crate::follower::Chain;
+use rand::seq::SliceRandom;
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use surety_prove::{BlobProofs, PostedBatch, Program, RecordError, Witnesses};
+use surety_types::{L2Height, Milliseconds};
+
+/// A batch's age over this is the time for it.
+const SHARE_OF_AGE: u64 = 20;
+
+/// How a seat rehearses.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    program: Program,
+    /// No further block is begun after this.
+    budget: Duration,
+    /// Where witnesses of differences are kept.
+    directory: PathBuf,
+}
+
+/// What was rehearsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// Blocks that the program was run over.
+    pub blocks: usize,
+    /// Blocks of the batch.
+    pub of: usize,
+    /// Steps of the machine.
+    pub steps: u64,
+}
+
+impl Rehearsal {
+    /// With the program of this version, for batches of such an age.
+    #[must_use]
+    pub fn new(age: Milliseconds, directory: PathBuf) -> Self {
+        Self::with(Program::current().clone(), Duration::from_millis(age.get() / SHARE_OF_AGE), directory)
+    }
+
+    /// With another program, or another time for it.
+    #[must_use]
+    pub const fn with(program: Program, budget: Duration, directory: PathBuf) -> Self {
+        Self { program, budget, directory }
+    }
+
+    /// Rehearses a batch whose blocks are in the store.
+    ///
+    /// # Errors
+    /// [`ProposalError::Rehearsal`] if no witness can be made, [`ProposalError::Differs`] if the program says something else.
+    pub fn run(&self, chain: &Chain, batch: &PostedBatch) -> Result<Rehearsed, ProposalError> {
+        let until = Instant::now() + self.budget;
+        let mut heights: Vec<u64> = (batch.statement.firstHeight..=batch.statement.lastHeight).collect();
+        heights.shuffle(&mut rand::rng());
+        let witnesses = Witnesses::new(chain.store(), chain.parameters(), batch, BlobProofs::LeftOut)?;
+        let mut rehearsed = Rehearsed { blocks: 0, of: heights.len(), steps: 0 };
+        for height in heights.into_iter().map(L2Height::new) {
+            rehearsed.steps += self.block(&witnesses, height)?;
+            rehearsed.blocks += 1;
+            if Instant::now() >= until {
+                break;
+            }
+        }
+        super::metrics::rehearsed(&rehearsed);
+        tracing::debug!(blocks = rehearsed.blocks, of = rehearsed.of, steps = rehearsed.steps, "batch rehearsed");
+        Ok(rehearsed)
+    }
+
+    fn block(&self, witnesses: &Witnesses<'_>, height: L2Height) -> Result<u64, ProposalError> {
+        let (witness, expected) = witnesses.block(height).map_err(|error| match error {
+            RecordError::Differs { .. } => self.differs(height, None, error.to_string()),
+            other => other.into(),
+        })?;
+        let input = witness.input;
+        let file = witness.encode();
+        match self.program.run(witness) {
+            Ok(ended) if ended.says(input, expected) => Ok(ended.steps),
+            Ok(ended) => Err(self.differs(height, Some(&file), format!("{ended:?} instead of {expected}"))),
+            Err(error) => Err(self.differs(height, Some(&file), error.to_string())),
+        }
+    }
+
+    /// Says so loudly, and keeps the witness.
+    fn differs(&self, height: L2Height, witness: Option<&[u8]>, found: String) -> ProposalError {
+        super::metrics::differs();
+        let path = witness.map(|bytes| keep(&self.directory, height, bytes));
+        let kept = path.unwrap_or_else(|| "no witness could be kept".into());
+        tracing::error!(
+            %height, %found, witness = %kept,
+            "the program and native execution differ: this seat signs no batch with this block; report it with the witness"
+        );
+        ProposalError::Differs { height, found }
+    }
+}
+
+/// Writes a witness; gives where, or why not.
+fn keep(directory: &Path, height: L2Height, witness: &[u8]) -> String {
+    let path = directory.join(format!("{height}.witness"));
+    match std::fs::create_dir_all(directory).and_then(|()| std::fs::write(&path, witness)) {
+        Ok(()) => path.display().to_string(),
+        Err(error) => format!("{}: {error}", path.display()),
+    }
+}
