@@ -8,26 +8,32 @@ using Instructions for Instruction global;
 
 /// @notice The fields of an instruction.
 library Instructions {
+    /// @notice Bits 6–0.
     function opcode(Instruction i) internal pure returns (uint32) {
         return Instruction.unwrap(i) & 0x7f;
     }
 
+    /// @notice Bits 11–7: the register that is written.
     function rd(Instruction i) internal pure returns (uint32) {
         return Instruction.unwrap(i) >> 7 & 31;
     }
 
+    /// @notice Bits 14–12.
     function funct3(Instruction i) internal pure returns (uint32) {
         return Instruction.unwrap(i) >> 12 & 7;
     }
 
+    /// @notice Bits 19–15: the first register that is read.
     function rs1(Instruction i) internal pure returns (uint32) {
         return Instruction.unwrap(i) >> 15 & 31;
     }
 
+    /// @notice Bits 24–20: the second.
     function rs2(Instruction i) internal pure returns (uint32) {
         return Instruction.unwrap(i) >> 20 & 31;
     }
 
+    /// @notice Bits 31–25.
     function funct7(Instruction i) internal pure returns (uint32) {
         return Instruction.unwrap(i) >> 25;
     }

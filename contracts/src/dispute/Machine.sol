@@ -6,7 +6,7 @@ type MachineState is uint256;
 
 using Machine for MachineState global;
 
-/// @notice Reading and changing states. Everything but `halt`, `trap`, `hash`, `length` and `running` is of running states.
+/// @notice Reading and changing states. What is read and changed is a running state; any has a hash.
 library Machine {
     uint256 internal constant RUNNING_LENGTH = 321;
     uint256 internal constant HALTED_LENGTH = 41;
@@ -60,29 +60,33 @@ library Machine {
         return _load8(s, PC);
     }
 
+    /// @notice The program goes on there.
     function setPc(MachineState s, uint64 value) internal pure {
         _store8(s, PC, value);
     }
 
-    /// @notice Register `i` (0 to 31).
+    /// @notice Register `i` (0 to 31); `x0` is zero.
     function x(MachineState s, uint256 i) internal pure returns (uint64) {
         unchecked {
             return i == 0 ? 0 : _load8(s, PC + 8 * i);
         }
     }
 
+    /// @notice Writes register `i`; what is written to `x0` is lost.
     function setX(MachineState s, uint256 i, uint64 value) internal pure {
         unchecked {
             if (i != 0) _store8(s, PC + 8 * i, value);
         }
     }
 
+    /// @notice Root of the memory.
     function memoryRoot(MachineState s) internal pure returns (bytes32 root) {
         assembly ("memory-safe") {
             root := mload(add(s, MEMORY_ROOT))
         }
     }
 
+    /// @notice The memory becomes the one with this root.
     function setMemoryRoot(MachineState s, bytes32 root) internal pure {
         assembly ("memory-safe") {
             mstore(add(s, MEMORY_ROOT), root)
