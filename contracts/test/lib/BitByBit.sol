@@ -28,7 +28,7 @@ library BitByBit {
     /// Shifted by one as often as those bits of `amount` say.
     function left(uint64 a, uint64 amount, uint64 bits) internal pure returns (uint64) {
         for (uint64 i; i != amount & bits; ++i) {
-            a = add(a, a);
+            a = a << 1;
         }
         return a;
     }
