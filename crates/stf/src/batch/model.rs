@@ -362,7 +362,7 @@ fn dot(weights: &[i32], at: usize, inputs: &[i32; INPUTS]) -> i32 {
 fn learn(weights: &mut [i32], at: usize, inputs: &[i32; INPUTS], error: i32) {
     let Some(weights) = weights.get_mut(at..).and_then(<[i32]>::first_chunk_mut::<INPUTS>) else { return };
     let error = error.wrapping_mul(LEARNING);
-    for (weight, input) in weights.iter_mut().zip(inputs).filter(|(_, input)| **input != 0) {
+    for (weight, input) in weights.iter_mut().zip(inputs) {
         let step = input.wrapping_mul(error).wrapping_add(1 << 13) >> 14;
         // As `saturating_add`, but what never happens costs one branch.
         *weight = match weight.overflowing_add(step) {
