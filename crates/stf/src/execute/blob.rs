@@ -47,7 +47,7 @@ fn challenge(blob: &ProvenBlob) -> Fr {
 
 /// The value at a point of the polynomial that has these values at the roots of unity, in bit-reversed order; by the
 /// barycentric formula. `None` only if the field had no such roots.
-#[allow(clippy::arithmetic_side_effects)] // Of field elements: nothing overflows.
+#[allow(clippy::arithmetic_side_effects, reason = "numbers of a field do not overflow")]
 fn evaluate(elements: &[Fr], point: Fr) -> Option<Fr> {
     let count = FIELD_ELEMENTS_PER_BLOB;
     let root = Fr::get_root_of_unity(count)?;

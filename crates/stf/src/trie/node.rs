@@ -20,6 +20,8 @@ pub(super) enum Node {
     Empty,
     /// Not read yet.
     Unread(RlpNode),
+    /// Read, but not changed, nor anything below it: its reference needs no hashing.
+    Clean(RlpNode, Box<Self>),
     Leaf(Nibbles, Vec<u8>),
     Extension(Nibbles, Box<Self>),
     Branch(Box<[Self; 16]>),
@@ -31,24 +33,35 @@ impl Node {
         if root == EMPTY_ROOT_HASH { Self::Empty } else { Self::Unread(RlpNode::word_rlp(&root)) }
     }
 
-    /// Reads the node itself, if it has not been.
-    fn read<O: Oracle>(&mut self, oracle: &O, depth: usize) -> Result<(), TrieError<O::Error>> {
-        let Self::Unread(reference) = self else { return Ok(()) };
-        let node = match reference.as_hash() {
-            Some(hash) => decode(&preimage(oracle, hash)?),
-            None => decode(reference.as_slice()),
-        };
-        let node = node.ok_or(TrieError::Node)?;
-        // So that a path through any bytes has an end, and every leaf is a whole key.
-        let good = match &node {
-            Self::Leaf(key, _) => depth.saturating_add(key.len()) == KEY_NIBBLES,
-            Self::Extension(key, _) => !key.is_empty() && depth.saturating_add(key.len()) < KEY_NIBBLES,
-            Self::Branch(_) => depth < KEY_NIBBLES,
-            Self::Empty | Self::Unread(_) => false,
-        };
-        if !good {
-            return Err(TrieError::Node);
+    /// Reads the node itself, if it has not been; gives it for reading.
+    fn read<O: Oracle>(&mut self, oracle: &O, depth: usize) -> Result<&mut Self, TrieError<O::Error>> {
+        if let Self::Unread(reference) = self {
+            let node = match reference.as_hash() {
+                Some(hash) => decode(&preimage(oracle, hash)?),
+                None => decode(reference.as_slice()),
+            };
+            let node = node.ok_or(TrieError::Node)?;
+            // So that a path through any bytes has an end, and every leaf is a whole key.
+            let good = match &node {
+                Self::Leaf(key, _) => depth.saturating_add(key.len()) == KEY_NIBBLES,
+                Self::Extension(key, _) => !key.is_empty() && depth.saturating_add(key.len()) < KEY_NIBBLES,
+                Self::Branch(_) => depth < KEY_NIBBLES,
+                Self::Empty | Self::Unread(_) | Self::Clean(..) => false,
+            };
+            if !good {
+                return Err(TrieError::Node);
+            }
+            *self = Self::Clean(reference.clone(), Box::new(node));
         }
+        Ok(match self {
+            Self::Clean(_, node) => node,
+            node => node,
+        })
+    }
+
+    /// As [`Self::read`], for changing it or what is below it.
+    fn open<O: Oracle>(&mut self, oracle: &O, depth: usize) -> Result<(), TrieError<O::Error>> {
+        let node = core::mem::take(self.read(oracle, depth)?);
         *self = node;
         Ok(())
     }
@@ -60,8 +73,7 @@ impl Node {
         key: Nibbles,
         depth: usize,
     ) -> Result<Option<&[u8]>, TrieError<O::Error>> {
-        self.read(oracle, depth)?;
-        match self {
+        match self.read(oracle, depth)? {
             Self::Leaf(path, value) => Ok((*path == key).then_some(value.as_slice())),
             Self::Extension(path, child) => match strip(key, path) {
                 Some(rest) => child.get(oracle, rest, depth.saturating_add(path.len())),
@@ -71,7 +83,7 @@ impl Node {
                 let (child, rest) = branch_child(children, key).ok_or(TrieError::Node)?;
                 child.get(oracle, rest, depth.saturating_add(1))
             }
-            Self::Empty | Self::Unread(_) => Ok(None),
+            Self::Empty | Self::Unread(_) | Self::Clean(..) => Ok(None),
         }
     }
 
@@ -83,7 +95,7 @@ impl Node {
         value: Vec<u8>,
         depth: usize,
     ) -> Result<(), TrieError<O::Error>> {
-        self.read(oracle, depth)?;
+        self.open(oracle, depth)?;
         match self {
             Self::Leaf(path, old) if *path == key => *old = value,
             Self::Branch(children) => {
@@ -109,7 +121,7 @@ impl Node {
                 *place = Self::Leaf(rest, value);
                 *self = extend(key.slice(..common), Self::Branch(Box::new(children)));
             }
-            Self::Empty | Self::Unread(_) => *self = Self::Leaf(key, value),
+            Self::Empty | Self::Unread(_) | Self::Clean(..) => *self = Self::Leaf(key, value),
         }
         Ok(())
     }
@@ -121,7 +133,7 @@ impl Node {
         key: Nibbles,
         depth: usize,
     ) -> Result<(), TrieError<O::Error>> {
-        self.read(oracle, depth)?;
+        self.open(oracle, depth)?;
         match self {
             Self::Leaf(path, _) => {
                 if *path == key {
@@ -140,7 +152,7 @@ impl Node {
                 match (left.next(), left.next()) {
                     (Some((child, nibble)), None) => {
                         // What remains joins its parent, so it must be known.
-                        child.read(oracle, depth.saturating_add(1))?;
+                        child.open(oracle, depth.saturating_add(1))?;
                         let child = core::mem::take(child);
                         *self = extend(Nibbles::from_nibbles_unchecked([nibble]), child);
                     }
@@ -148,7 +160,7 @@ impl Node {
                     _ => {}
                 }
             }
-            Self::Empty | Self::Unread(_) => {}
+            Self::Empty | Self::Unread(_) | Self::Clean(..) => {}
         }
         Ok(())
     }
@@ -167,7 +179,7 @@ impl Node {
     fn reference(&self, buffer: &mut Vec<u8>) -> RlpNode {
         match self {
             Self::Empty => RlpNode::from_rlp(&[EMPTY_STRING_CODE]),
-            Self::Unread(reference) => reference.clone(),
+            Self::Unread(reference) | Self::Clean(reference, _) => reference.clone(),
             Self::Leaf(key, value) => {
                 buffer.clear();
                 LeafNodeRef::new(key, value).rlp(buffer)
@@ -241,6 +253,7 @@ impl Node {
     /// The encodings of all nodes in memory that are referred to by hash, for test oracles.
     pub(super) fn encodings(&self, out: &mut Vec<Vec<u8>>) {
         match self {
+            Self::Clean(_, node) => return node.encodings(out),
             Self::Extension(_, child) => child.encodings(out),
             Self::Branch(children) => children.iter().for_each(|child| child.encodings(out)),
             _ => {}
