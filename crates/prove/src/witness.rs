@@ -93,7 +93,12 @@ impl<'a> Witnesses<'a> {
     ///
     /// # Errors
     /// See [`RecordError`].
-    pub fn new(store: &'a Store, parameters: &'a ChainParameters, batch: &'a PostedBatch) -> Result<Self, RecordError> {
+    pub fn new(
+        store: &'a Store,
+        parameters: &'a ChainParameters,
+        batch: &'a PostedBatch,
+        proofs: BlobProofs,
+    ) -> Result<Self, RecordError> {
         let before = store.header(batch.before)?.ok_or(RecordError::Missing(batch.before))?;
         let recorder = Recorder::new(store.view(batch.before)?);
         let attributes = L1Attributes::read(&recorder)?;

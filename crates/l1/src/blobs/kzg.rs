@@ -61,7 +61,7 @@ pub fn commitment_of(blob: &Blob) -> Option<[u8; 48]> {
 /// The proof that goes with a blob and its commitment (EIP-4844's blob proof). `None` if they are none. Some tens of
 /// milliseconds of work.
 pub fn prove_blob(blob: &Blob, commitment: &[u8; 48]) -> Option<[u8; 48]> {
-    let proof = EnvKzgSettings::Default.get().compute_blob_kzg_proof(blob.as_ckzg(), commitment.into());
+    let proof = EnvKzgSettings::Default.get().compute_blob_kzg_proof(blob.as_ckzg(), &(*commitment).into());
     Some(proof.ok()?.to_bytes().into_inner())
 }
 

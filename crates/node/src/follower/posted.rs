@@ -84,8 +84,10 @@ impl PostedBatches {
         };
         durable::replace(&self.path(first), &disk)?;
         let oldest = last.saturating_sub(self.blocks);
-        for other in self.firsts()?.into_iter().filter(|other| *other > first || *other < oldest) {
-            std::fs::remove_file(self.path(other))?;
+        for other in self.firsts()?.into_iter().filter(|other| *other != first) {
+            if other > first || other < oldest {
+                std::fs::remove_file(self.path(other))?;
+            }
         }
         Ok(())
     }
