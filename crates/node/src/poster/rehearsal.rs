@@ -12,7 +12,8 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use surety_prove::{BlobProofs, PostedBatch, Program, RecordError, Witnesses};
+use surety_prove::{BlobProofs, PostedBatch, Program, Witnesses};
+use surety_stf::witness::Witness;
 use surety_types::{L2Height, Milliseconds};
 
 /// A batch's age over this is the time for it.
@@ -75,24 +76,18 @@ impl Rehearsal {
     }
 
     fn block(&self, witnesses: &Witnesses<'_>, height: L2Height) -> Result<u64, ProposalError> {
-        let (witness, expected) = witnesses.block(height).map_err(|error| match error {
-            RecordError::Differs { .. } => self.differs(height, None, error.to_string()),
-            other => other.into(),
-        })?;
-        let input = witness.input;
-        let file = witness.encode();
-        match self.program.run(witness) {
-            Ok(ended) if ended.says(input, expected) => Ok(ended.steps),
-            Ok(ended) => Err(self.differs(height, Some(&file), format!("{ended:?} instead of {expected}"))),
-            Err(error) => Err(self.differs(height, Some(&file), error.to_string())),
+        let (witness, expected) = witnesses.block(height)?;
+        match self.program.run(witness.clone()) {
+            Ok(ended) if ended.says(witness.input, expected) => Ok(ended.steps),
+            Ok(ended) => Err(self.differs(height, &witness, format!("{ended:?} instead of {expected}"))),
+            Err(error) => Err(self.differs(height, &witness, error.to_string())),
         }
     }
 
     /// Says so loudly, and keeps the witness.
-    fn differs(&self, height: L2Height, witness: Option<&[u8]>, found: String) -> ProposalError {
+    fn differs(&self, height: L2Height, witness: &Witness, found: String) -> ProposalError {
         super::metrics::differs();
-        let path = witness.map(|bytes| keep(&self.directory, height, bytes));
-        let kept = path.unwrap_or_else(|| "no witness could be kept".into());
+        let kept = keep(&self.directory, height, &witness.encode());
         tracing::error!(
             %height, %found, witness = %kept,
             "the program and native execution differ: this seat signs no batch with this block; report it with the witness"
