@@ -73,7 +73,8 @@ impl Workshop {
         let tip = DerivedBatch::genesis(ROLLUP, parameters.genesis_hash);
         let store = Store::open(None, surety_state::Config::default(), first)?;
         let keys = (0..SENDERS).map(|n| PrivateKeySigner::from_bytes(&keccak256(format!("surety bench sender {n}"))));
-        let senders = keys.map(|key| Ok((key?, 0))).collect::<Result<Vec<_>>>()?;
+        // A deposit counts as a transaction of its sender.
+        let senders = keys.map(|key| Ok((key?, 1))).collect::<Result<Vec<_>>>()?;
         let mut this = Self {
             chain: Chain::new(store, Arc::new(parameters)),
             tip,
