@@ -86,7 +86,7 @@ impl Default for Evm {
 impl Evm {
     fn run(&mut self, to: TxKind, input: Bytes, commit: bool) -> Result<Outcome, EvmError> {
         let call = Call { from: SENDER, to, gas_limit: TRANSACTION_GAS, input, ..Call::default() };
-        let outcome = self.simulator.call(&call, Checks::CALL)?;
+        let mut outcome = self.simulator.call(&call, Checks::CALL)?;
         match &outcome.end {
             End::Success => {}
             End::Revert => return Err(EvmError::Revert(outcome.output)),
@@ -94,7 +94,7 @@ impl Evm {
             End::FailedDeposit => return Err(EvmError::Halt("a failed deposit".into())),
         }
         if commit {
-            self.simulator.commit(outcome.state.clone())?;
+            self.simulator.commit(std::mem::take(&mut outcome.state))?;
         }
         Ok(outcome)
     }

@@ -6,7 +6,7 @@ mod common;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use common::{
     Key,
-    chain::{Chain, Form, Judged, TARGET, ask},
+    chain::{Chain, Form, Judged, TARGET, ask, random_batches},
     parameters,
 };
 use proptest::prelude::*;
@@ -72,32 +72,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
 
     #[test]
-    fn whatever_is_posted_is_judged_as_it_is_executed(
-        batches in proptest::collection::vec((proptest::collection::vec((proptest::collection::vec((0usize..2, 0u64..4, 0u64..6), 0..3), 0u64..3), 1..3), 0u8..4), 1..3),
-    ) {
+    fn whatever_is_posted_is_judged_as_it_is_executed(batches in random_batches(3)) {
         let keys = [Key::new(1), Key::new(2)];
         let mut chain = Chain::new(&keys);
         for (blocks, form) in batches {
-            let form = [Form::Nothing, Form::Calldata, Form::Blobs, Form::Garbage][usize::from(form)];
-            let (mut rows, mut messages) = (vec![], vec![]);
-            let nonce = |key: &Key, chain: &Chain| chain.world.accounts[&key.address()].account.nonce;
-            let mut nonces: Vec<u64> = keys.iter().map(|key| nonce(key, &chain)).collect();
-            for (n, (list, count)) in (1u64..).zip(blocks) {
-                // Mostly the right nonce, now and then one that makes the block invalid.
-                let list = list.into_iter().map(|(who, skip, back)| {
-                    let nonce = nonces[who] + u64::from(skip == 3);
-                    nonces[who] += 1;
-                    ask(&keys[who], nonce, back)
-                }).collect();
-                for i in 0..count {
-                    messages.push(chain.message(messages.len() as u64, Address::repeat_byte(0x80 + i as u8), n, 50_000));
-                }
-                rows.push(chain.row(n, count, list));
-            }
-            if form == Form::Nothing {
-                rows.truncate(1);
-            }
-            let time = matches!(form, Form::Nothing | Form::Garbage).then(|| chain.head.timestamp + 2);
+            let (rows, messages, time) = chain.random_batch(&keys, blocks, form);
             post(&mut chain, &rows, messages, form, time);
         }
     }

@@ -42,7 +42,7 @@ pub fn node(left: B256, right: B256) -> B256 {
     hasher.finalize()
 }
 
-/// The root of the full tree that nodes of one level are the left part of, with a last one repeated.
+/// The level above one, of which `padding` follows the last node.
 fn parents(level: &[B256], padding: B256) -> Vec<B256> {
     let pairs = level.chunks(2).map(|pair| match pair {
         [left, right] => node(*left, *right),
@@ -107,14 +107,8 @@ impl LevelTree {
 
     /// How many leaves are not padding.
     #[must_use]
-    pub const fn len(&self) -> u64 {
+    pub const fn leaves(&self) -> u64 {
         self.states.len() as u64
-    }
-
-    /// Never: a level has at least one state.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        false
     }
 
     /// The 32 nodes five levels below a node. `None` if the node is not five levels above any.
@@ -135,6 +129,23 @@ pub fn root_of_opening(nodes: &[B256; OPENING]) -> B256 {
     root.first().copied().unwrap_or_default()
 }
 
+/// The states that a machine comes to by `advance`, again and again, until it has ended or the level is full.
+fn level<E>(
+    machine: &mut Machine,
+    tree: &mut MemoryTree,
+    mut advance: impl FnMut(&mut Machine, &mut MemoryTree) -> Result<(), E>,
+) -> Result<Option<LevelTree>, E> {
+    let mut states = Vec::new();
+    while (states.len() as u64) < LEVEL_LEAVES {
+        advance(machine, tree)?;
+        states.push(machine.state.hash(tree.root()));
+        if machine.state.ended() {
+            break;
+        }
+    }
+    Ok(LevelTree::new(states))
+}
+
 /// Level 1 of the trace that begins where the machine is. Runs it to its end.
 ///
 /// # Errors
@@ -144,16 +155,11 @@ pub fn coarse<E>(
     tree: &mut MemoryTree,
     read: &mut impl FnMut(&Request) -> Result<Part, E>,
 ) -> Result<Option<LevelTree>, E> {
-    let mut states = Vec::new();
-    while (states.len() as u64) < LEVEL_LEAVES {
-        let stop = machine.run_with(machine.steps.saturating_add(LEVEL_LEAVES), read)?;
+    level(machine, tree, |machine, tree| {
+        machine.run_with(machine.steps.saturating_add(LEVEL_LEAVES), read)?;
         tree.update(machine.memory_mut());
-        states.push(machine.state.hash(tree.root()));
-        if stop == Stop::Ended {
-            break;
-        }
-    }
-    Ok(LevelTree::new(states))
+        Ok(())
+    })
 }
 
 /// Level 2 of the stretch that begins where the machine is.
@@ -165,15 +171,7 @@ pub fn fine<E>(
     tree: &mut MemoryTree,
     read: &mut impl FnMut(&Request) -> Result<Part, E>,
 ) -> Result<Option<LevelTree>, E> {
-    let mut states = Vec::new();
-    while (states.len() as u64) < LEVEL_LEAVES {
-        single(machine, tree, read)?;
-        states.push(machine.state.hash(tree.root()));
-        if machine.state.ended() {
-            break;
-        }
-    }
-    Ok(LevelTree::new(states))
+    level(machine, tree, |machine, tree| single(machine, tree, read))
 }
 
 /// One step, with the tree kept up to date.

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(8))]
 struct Op {
-    code: Opcode,
+    code: Operation,
     rd: u8,
     rs1: u8,
     rs2: u8,
@@ -24,52 +24,21 @@ struct Op {
     immediate: i32,
 }
 
-/// What an operation does: as [`Operation`], with those left out that single steps do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-#[rustfmt::skip]
-enum Opcode {
-    Leave, Nothing,
-    Lui, Auipc, Jal, Jalr,
-    Beq, Bne, Blt, Bge, Bltu, Bgeu,
-    Lb, Lh, Lw, Ld, Lbu, Lhu, Lwu,
-    Sb, Sh, Sw, Sd,
-    Addi, Slti, Sltiu, Xori, Ori, Andi, Slli, Srli, Srai,
-    Add, Sub, Sll, Slt, Sltu, Xor, Srl, Sra, Or, And,
-    Addiw, Slliw, Srliw, Sraiw, Addw, Subw, Sllw, Srlw, Sraw,
-    Mul, Mulh, Mulhsu, Mulhu, Div, Divu, Rem, Remu,
-    Mulw, Divw, Divuw, Remw, Remuw,
-}
-
-const LEAVE: Op = Op { code: Opcode::Leave, rd: SINK, rs1: 0, rs2: 0, immediate: 0 };
+/// What only a single step does: an ecall, and all that does not decode or leads elsewhere.
+const LEAVE: Op = Op { code: Operation::Ecall, rd: SINK, rs1: 0, rs2: 0, immediate: 0 };
 
 /// Where results for x0 go.
 const SINK: u8 = 32;
-
-macro_rules! opcodes {
-    ($operation:expr, $($name:ident)*) => {
-        match $operation {
-            $(Operation::$name => Opcode::$name,)*
-            Operation::Fence => Opcode::Nothing,
-            Operation::Ecall => Opcode::Leave,
-        }
-    };
-}
 
 impl Op {
     /// The operation of a word at a place in a region of `count` words.
     fn new(word: u32, place: usize, count: usize) -> Self {
         use Operation as O;
-        let Some(Instruction { operation, rd, rs1, rs2, immediate }) = Instruction::decode(word) else { return LEAVE };
-        #[rustfmt::skip]
-        let code = opcodes!(operation,
-            Lui Auipc Jal Jalr Beq Bne Blt Bge Bltu Bgeu Lb Lh Lw Ld Lbu Lhu Lwu Sb Sh Sw Sd
-            Addi Slti Sltiu Xori Ori Andi Slli Srli Srai Add Sub Sll Slt Sltu Xor Srl Sra Or And
-            Addiw Slliw Srliw Sraiw Addw Subw Sllw Srlw Sraw
-            Mul Mulh Mulhsu Mulhu Div Divu Rem Remu Mulw Divw Divuw Remw Remuw
-        );
+        let Some(Instruction { operation: code, rd, rs1, rs2, immediate }) = Instruction::decode(word) else {
+            return LEAVE;
+        };
         let rd = if rd == 0 { SINK } else { rd };
-        match operation {
+        match code {
             O::Jal | O::Beq | O::Bne | O::Blt | O::Bge | O::Bltu | O::Bgeu => {
                 let inside = place.checked_add_signed((immediate >> 2) as isize).is_some_and(|target| target < count);
                 if immediate & 3 != 0 || !inside {
@@ -101,7 +70,7 @@ impl Region {
         for op in &ops {
             run = run.saturating_add(1);
             longest = longest.max(run);
-            if matches!(op.code, Opcode::Jal | Opcode::Jalr | Opcode::Leave) {
+            if matches!(op.code, Operation::Jal | Operation::Jalr | Operation::Ecall) {
                 run = 0;
             }
         }
@@ -242,77 +211,81 @@ fn run(region: &Region, mut place: usize, budget: u64, state: &mut State, memory
             };
         }
         match op.code {
-            Opcode::Leave => break,
-            Opcode::Nothing => place = place.wrapping_add(1),
-            Opcode::Lui => set!(immediate),
-            Opcode::Auipc => set!(pc!().wrapping_add(immediate)),
-            Opcode::Jal => {
+            Operation::Ecall => break,
+            Operation::Fence => place = place.wrapping_add(1),
+            Operation::Lui => set!(immediate),
+            Operation::Auipc => set!(pc!().wrapping_add(immediate)),
+            Operation::Jal => {
                 x[op.rd as usize] = pc!().wrapping_add(4);
                 turn!(place.wrapping_add_signed(op.immediate as isize));
             }
-            Opcode::Jalr => {
+            Operation::Jalr => {
                 let Some(target) = region.place(a.wrapping_add(immediate) & !1) else { break };
                 x[op.rd as usize] = pc!().wrapping_add(4);
                 turn!(target);
             }
-            Opcode::Beq => branch!(a == b),
-            Opcode::Bne => branch!(a != b),
-            Opcode::Blt => branch!((a as i64) < b as i64),
-            Opcode::Bge => branch!(a as i64 >= b as i64),
-            Opcode::Bltu => branch!(a < b),
-            Opcode::Bgeu => branch!(a >= b),
-            Opcode::Lb => load!(1, i8),
-            Opcode::Lh => load!(2, i16),
-            Opcode::Lw => load!(4, i32),
-            Opcode::Ld => load!(8, i64),
-            Opcode::Lbu => load!(1, u8),
-            Opcode::Lhu => load!(2, u16),
-            Opcode::Lwu => load!(4, u32),
-            Opcode::Sb => store!(1),
-            Opcode::Sh => store!(2),
-            Opcode::Sw => store!(4),
-            Opcode::Sd => store!(8),
-            Opcode::Addi => set!(a.wrapping_add(immediate)),
-            Opcode::Slti => set!(u64::from((a as i64) < immediate as i64)),
-            Opcode::Sltiu => set!(u64::from(a < immediate)),
-            Opcode::Xori => set!(a ^ immediate),
-            Opcode::Ori => set!(a | immediate),
-            Opcode::Andi => set!(a & immediate),
-            Opcode::Slli => set!(a.wrapping_shl(op.immediate as u32)),
-            Opcode::Srli => set!(a.wrapping_shr(op.immediate as u32)),
-            Opcode::Srai => set!((a as i64).wrapping_shr(op.immediate as u32) as u64),
-            Opcode::Add => set!(a.wrapping_add(b)),
-            Opcode::Sub => set!(a.wrapping_sub(b)),
-            Opcode::Sll => set!(a.wrapping_shl(b as u32)),
-            Opcode::Slt => set!(u64::from((a as i64) < b as i64)),
-            Opcode::Sltu => set!(u64::from(a < b)),
-            Opcode::Xor => set!(a ^ b),
-            Opcode::Srl => set!(a.wrapping_shr(b as u32)),
-            Opcode::Sra => set!((a as i64).wrapping_shr(b as u32) as u64),
-            Opcode::Or => set!(a | b),
-            Opcode::And => set!(a & b),
-            Opcode::Addiw => set!(word((a as u32).wrapping_add(immediate as u32))),
-            Opcode::Slliw => set!(word((a as u32).wrapping_shl(op.immediate as u32))),
-            Opcode::Srliw => set!(word((a as u32).wrapping_shr(op.immediate as u32))),
-            Opcode::Sraiw => set!(word((a as i32).wrapping_shr(op.immediate as u32) as u32)),
-            Opcode::Addw => set!(word((a as u32).wrapping_add(b as u32))),
-            Opcode::Subw => set!(word((a as u32).wrapping_sub(b as u32))),
-            Opcode::Sllw => set!(word((a as u32).wrapping_shl(b as u32))),
-            Opcode::Srlw => set!(word((a as u32).wrapping_shr(b as u32))),
-            Opcode::Sraw => set!(word((a as i32).wrapping_shr(b as u32) as u32)),
-            Opcode::Mul => set!(a.wrapping_mul(b)),
-            Opcode::Mulh => set!((i128::from(a as i64).wrapping_mul(i128::from(b as i64)) >> 64) as u64),
-            Opcode::Mulhsu => set!((i128::from(a as i64).wrapping_mul(i128::from(b)) >> 64) as u64),
-            Opcode::Mulhu => set!((u128::from(a).wrapping_mul(u128::from(b)) >> 64) as u64),
-            Opcode::Div => set!(if b == 0 { u64::MAX } else { (a as i64).wrapping_div(b as i64) as u64 }),
-            Opcode::Divu => set!(a.checked_div(b).unwrap_or(u64::MAX)),
-            Opcode::Rem => set!(if b == 0 { a } else { (a as i64).wrapping_rem(b as i64) as u64 }),
-            Opcode::Remu => set!(a.checked_rem(b).unwrap_or(a)),
-            Opcode::Mulw => set!(word((a as u32).wrapping_mul(b as u32))),
-            Opcode::Divw => set!(if b as u32 == 0 { u64::MAX } else { word((a as i32).wrapping_div(b as i32) as u32) }),
-            Opcode::Divuw => set!(word((a as u32).checked_div(b as u32).unwrap_or(u32::MAX))),
-            Opcode::Remw => set!(word(if b as u32 == 0 { a as u32 } else { (a as i32).wrapping_rem(b as i32) as u32 })),
-            Opcode::Remuw => set!(word((a as u32).checked_rem(b as u32).unwrap_or(a as u32))),
+            Operation::Beq => branch!(a == b),
+            Operation::Bne => branch!(a != b),
+            Operation::Blt => branch!((a as i64) < b as i64),
+            Operation::Bge => branch!(a as i64 >= b as i64),
+            Operation::Bltu => branch!(a < b),
+            Operation::Bgeu => branch!(a >= b),
+            Operation::Lb => load!(1, i8),
+            Operation::Lh => load!(2, i16),
+            Operation::Lw => load!(4, i32),
+            Operation::Ld => load!(8, i64),
+            Operation::Lbu => load!(1, u8),
+            Operation::Lhu => load!(2, u16),
+            Operation::Lwu => load!(4, u32),
+            Operation::Sb => store!(1),
+            Operation::Sh => store!(2),
+            Operation::Sw => store!(4),
+            Operation::Sd => store!(8),
+            Operation::Addi => set!(a.wrapping_add(immediate)),
+            Operation::Slti => set!(u64::from((a as i64) < immediate as i64)),
+            Operation::Sltiu => set!(u64::from(a < immediate)),
+            Operation::Xori => set!(a ^ immediate),
+            Operation::Ori => set!(a | immediate),
+            Operation::Andi => set!(a & immediate),
+            Operation::Slli => set!(a.wrapping_shl(op.immediate as u32)),
+            Operation::Srli => set!(a.wrapping_shr(op.immediate as u32)),
+            Operation::Srai => set!((a as i64).wrapping_shr(op.immediate as u32) as u64),
+            Operation::Add => set!(a.wrapping_add(b)),
+            Operation::Sub => set!(a.wrapping_sub(b)),
+            Operation::Sll => set!(a.wrapping_shl(b as u32)),
+            Operation::Slt => set!(u64::from((a as i64) < b as i64)),
+            Operation::Sltu => set!(u64::from(a < b)),
+            Operation::Xor => set!(a ^ b),
+            Operation::Srl => set!(a.wrapping_shr(b as u32)),
+            Operation::Sra => set!((a as i64).wrapping_shr(b as u32) as u64),
+            Operation::Or => set!(a | b),
+            Operation::And => set!(a & b),
+            Operation::Addiw => set!(word((a as u32).wrapping_add(immediate as u32))),
+            Operation::Slliw => set!(word((a as u32).wrapping_shl(op.immediate as u32))),
+            Operation::Srliw => set!(word((a as u32).wrapping_shr(op.immediate as u32))),
+            Operation::Sraiw => set!(word((a as i32).wrapping_shr(op.immediate as u32) as u32)),
+            Operation::Addw => set!(word((a as u32).wrapping_add(b as u32))),
+            Operation::Subw => set!(word((a as u32).wrapping_sub(b as u32))),
+            Operation::Sllw => set!(word((a as u32).wrapping_shl(b as u32))),
+            Operation::Srlw => set!(word((a as u32).wrapping_shr(b as u32))),
+            Operation::Sraw => set!(word((a as i32).wrapping_shr(b as u32) as u32)),
+            Operation::Mul => set!(a.wrapping_mul(b)),
+            Operation::Mulh => set!((i128::from(a as i64).wrapping_mul(i128::from(b as i64)) >> 64) as u64),
+            Operation::Mulhsu => set!((i128::from(a as i64).wrapping_mul(i128::from(b)) >> 64) as u64),
+            Operation::Mulhu => set!((u128::from(a).wrapping_mul(u128::from(b)) >> 64) as u64),
+            Operation::Div => set!(if b == 0 { u64::MAX } else { (a as i64).wrapping_div(b as i64) as u64 }),
+            Operation::Divu => set!(a.checked_div(b).unwrap_or(u64::MAX)),
+            Operation::Rem => set!(if b == 0 { a } else { (a as i64).wrapping_rem(b as i64) as u64 }),
+            Operation::Remu => set!(a.checked_rem(b).unwrap_or(a)),
+            Operation::Mulw => set!(word((a as u32).wrapping_mul(b as u32))),
+            Operation::Divw => {
+                set!(if b as u32 == 0 { u64::MAX } else { word((a as i32).wrapping_div(b as i32) as u32) })
+            }
+            Operation::Divuw => set!(word((a as u32).checked_div(b as u32).unwrap_or(u32::MAX))),
+            Operation::Remw => {
+                set!(word(if b as u32 == 0 { a as u32 } else { (a as i32).wrapping_rem(b as i32) as u32 }))
+            }
+            Operation::Remuw => set!(word((a as u32).checked_rem(b as u32).unwrap_or(a as u32))),
         }
     }
     state.pc = region.base.wrapping_add((place as u64) << 2);

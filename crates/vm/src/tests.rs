@@ -430,7 +430,7 @@ fn the_two_levels_of_a_trace_fit_together() {
     let level1 = commitment::coarse(&mut coarse, &mut tree, &mut read).unwrap().unwrap();
     let steps = 3 * (1 << 20) + 5;
     assert_eq!((coarse.steps(), coarse.state().status), (steps, Status::Halted(0)));
-    assert_eq!(level1.len(), 4);
+    assert_eq!(level1.leaves(), 4);
     assert_ne!(level1.state(0), start);
     // The second stretch, from its beginning.
     let mut fine = machine(&countdown(20));
@@ -438,14 +438,14 @@ fn the_two_levels_of_a_trace_fit_together() {
     let mut tree = MemoryTree::new(fine.memory_mut());
     assert_eq!(fine.state().hash(tree.root()), level1.state(0));
     let level2 = commitment::fine(&mut fine, &mut tree, &mut read).unwrap().unwrap();
-    assert_eq!(level2.len(), 1 << 20);
+    assert_eq!(level2.leaves(), 1 << 20);
     assert_eq!(level2.state((1 << 20) - 1), level1.state(1));
     // The last one, which ends early and is padded.
     let mut last = machine(&countdown(20));
     last.run(3 << 20);
     let mut tree = MemoryTree::new(last.memory_mut());
     let level2 = commitment::fine(&mut last, &mut tree, &mut read).unwrap().unwrap();
-    assert_eq!(level2.len(), 5);
+    assert_eq!(level2.leaves(), 5);
     assert_eq!(level2.state(1 << 19), crate::state::halted_hash(0, B256::ZERO));
     assert_eq!(level2.state((1 << 20) - 1), level1.state(3));
     assert_eq!(level1.state(4), level1.state(3));

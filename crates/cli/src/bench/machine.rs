@@ -161,7 +161,7 @@ fn measure_commitments(witness: &Witness, steps: u64) -> Result<Value> {
     let pages = tree.pages();
     drop((machine, tree));
 
-    let middle = (steps / LEVEL_LEAVES / 2).min(level1.len().saturating_sub(2));
+    let middle = (steps / LEVEL_LEAVES / 2).min(level1.leaves().saturating_sub(2));
     let mut machine = Program::current().machine(witness.input);
     run_to(&mut machine, &host, (middle + 1) * LEVEL_LEAVES)?;
     let start = Instant::now();
@@ -173,7 +173,7 @@ fn measure_commitments(witness: &Witness, steps: u64) -> Result<Value> {
     ensure!(last == level1.state(middle + 1), "the two levels contradict each other");
     Ok(json!({
         "level1Seconds": level1_seconds,
-        "level1Leaves": level1.len(),
+        "level1Leaves": level1.leaves(),
         "level2Seconds": level2_seconds,
         "pagesTouched": pages,
         "treeBytes": pages * 8192,

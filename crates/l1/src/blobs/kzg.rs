@@ -1,12 +1,12 @@
 //! From a blob's bytes to its versioned hash, and to proofs of its elements.
 
 use crate::chain::Blob;
-use alloy::eips::eip4844::{AsCkzg, FIELD_ELEMENTS_PER_BLOB, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
+use alloy::eips::eip4844::{
+    AsCkzg, BLS_MODULUS, FIELD_ELEMENTS_PER_BLOB, env_settings::EnvKzgSettings, kzg_to_versioned_hash,
+};
 use alloy_primitives::{B256, U256, uint};
 
-/// The order of the field (BLS12-381's scalar field).
-const MODULUS: U256 = uint!(0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001_U256);
-/// A generator of its multiplicative group.
+/// A generator of the multiplicative group of the field (BLS12-381's scalar field).
 const GENERATOR: U256 = uint!(7_U256);
 
 /// An element of a blob, proven to L1's point-evaluation precompile (EIP-4844).
@@ -26,8 +26,8 @@ pub struct ElementProof {
 
 /// Where a blob's polynomial has the value that stands at `index`: ω^(the 12 bits of `index` reversed), ω of order 4096.
 fn point(index: u64) -> U256 {
-    let root = GENERATOR.pow_mod((MODULUS - U256::ONE) / U256::from(FIELD_ELEMENTS_PER_BLOB), MODULUS);
-    root.pow_mod(U256::from(index.reverse_bits() >> 52), MODULUS)
+    let root = GENERATOR.pow_mod((BLS_MODULUS - U256::ONE) / U256::from(FIELD_ELEMENTS_PER_BLOB), BLS_MODULUS);
+    root.pow_mod(U256::from(index.reverse_bits() >> 52), BLS_MODULUS)
 }
 
 /// Proves an element. `None` if the bytes are no blob, or it has no such element. Some tens of milliseconds of work.

@@ -12,8 +12,7 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use surety_prove::{BlobProofs, PostedBatch, Program, Witnesses};
-use surety_stf::witness::Witness;
+use surety_prove::{BlobProofs, PostedBatch, Program, RecordError, Witnesses};
 use surety_types::{L2Height, Milliseconds};
 
 /// A batch's age over this is the time for it.
@@ -64,7 +63,10 @@ impl Rehearsal {
         let witnesses = Witnesses::new(chain.store(), chain.parameters(), batch, BlobProofs::LeftOut)?;
         let mut rehearsed = Rehearsed { blocks: 0, of: heights.len(), steps: 0 };
         for height in heights.into_iter().map(L2Height::new) {
-            rehearsed.steps += self.block(&witnesses, height)?;
+            match self.block(&witnesses, height)? {
+                Ok(steps) => rehearsed.steps += steps,
+                Err(found) => return Err(self.differs(chain, batch, height, found)),
+            }
             rehearsed.blocks += 1;
             if Instant::now() >= until {
                 break;
@@ -75,19 +77,26 @@ impl Rehearsal {
         Ok(rehearsed)
     }
 
-    fn block(&self, witnesses: &Witnesses<'_>, height: L2Height) -> Result<u64, ProposalError> {
+    /// Runs the program over a block: the steps, or what it says instead of the block's hash.
+    fn block(&self, witnesses: &Witnesses<'_>, height: L2Height) -> Result<Result<u64, String>, RecordError> {
         let (witness, expected) = witnesses.block(height)?;
-        match self.program.run(witness.clone()) {
-            Ok(ended) if ended.says(witness.input, expected) => Ok(ended.steps),
-            Ok(ended) => Err(self.differs(height, &witness, format!("{ended:?} instead of {expected}"))),
-            Err(error) => Err(self.differs(height, &witness, error.to_string())),
-        }
+        let input = witness.input;
+        Ok(match self.program.run(witness) {
+            Ok(ended) if ended.says(input, expected) => Ok(ended.steps),
+            Ok(ended) => Err(format!("{ended:?} instead of {expected}")),
+            Err(error) => Err(error.to_string()),
+        })
     }
 
-    /// Says so loudly, and keeps the witness.
-    fn differs(&self, height: L2Height, witness: &Witness, found: String) -> ProposalError {
+    /// Says so loudly, and keeps the witness, with its blobs' proofs: without them nobody could read it.
+    fn differs(&self, chain: &Chain, batch: &PostedBatch, height: L2Height, found: String) -> ProposalError {
         super::metrics::differs();
-        let kept = keep(&self.directory, height, &witness.encode());
+        let witness = Witnesses::new(chain.store(), chain.parameters(), batch, BlobProofs::Made)
+            .and_then(|witnesses| Ok(witnesses.block(height)?.0.encode()));
+        let kept = match witness {
+            Ok(witness) => keep(&self.directory, height, &witness),
+            Err(error) => format!("not kept: {error}"),
+        };
         tracing::error!(
             %height, %found, witness = %kept,
             "the program and native execution differ: this seat signs no batch with this block; report it with the witness"

@@ -12,6 +12,8 @@ use crate::{
     },
 };
 use alloy_primitives::{B256, Bytes};
+use surety_prove::Program;
+use surety_stf::witness::Witness;
 use surety_types::{
     L2Height, Milliseconds,
     signing::{Batch, Finalize, Signature, SignatureSet},
@@ -139,6 +141,49 @@ fn what_was_proposed_is_signed_by_honest_seats_and_nothing_else_is() {
     let fallen = DerivedBatch { claim_holds: false, ..tip };
     let good = seats.propose(&tip, Form::Blobs).unwrap();
     assert!(matches!(judge(&good, &fallen, &messages), Err(ProposalError::FalseParent(0))));
+}
+
+/// An ELF for the machine that ends at once: whatever it was asked, it says nothing.
+fn silent_program() -> Vec<u8> {
+    const BASE: u64 = 0x7800_0000;
+    // ADDI t0, x0, 0 (HALT); ECALL.
+    let code: Vec<u8> = [0x0000_0293u32, 0x0000_0073].into_iter().flat_map(u32::to_le_bytes).collect();
+    let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
+    elf.resize(16, 0);
+    elf.extend([2u8, 0, 243, 0, 1, 0, 0, 0]);
+    elf.extend([BASE, 64, 0].into_iter().flat_map(u64::to_le_bytes));
+    elf.extend([0u16, 0, 64, 56, 1, 0, 0, 0].into_iter().flat_map(u16::to_le_bytes));
+    elf.extend([1u32, 5].into_iter().flat_map(u32::to_le_bytes));
+    let length = code.len() as u64;
+    elf.extend([120, BASE, BASE, length, length, 4].into_iter().flat_map(u64::to_le_bytes));
+    [elf, code].concat()
+}
+
+#[test]
+fn a_batch_of_which_the_program_says_something_else_is_not_signed_and_its_witness_is_kept() {
+    let mut seats = Seats::new();
+    (0..5).for_each(|_| {
+        seats.produce(vec![]);
+    });
+    let (chain, tip, directory) = (seats.chain(), genesis(&seats), tempfile::tempdir().unwrap());
+    let proposal = seats.propose(&tip, Form::Blobs).unwrap();
+    let until = L2Height::new(seats.head());
+    let batch = proposal.judge(&chain, &tip, &Messages::default(), seats.term_now(), AGE, until).unwrap();
+    let hour = std::time::Duration::from_secs(3_600);
+
+    let honest = Rehearsal::with(Program::current().clone(), hour, directory.path().into());
+    let rehearsed = honest.run(&chain, &batch).unwrap();
+    assert_eq!((rehearsed.blocks, rehearsed.of), (4, 4), "there was time for all");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+
+    let other = Program::parse(&silent_program()).unwrap();
+    let differing = Rehearsal::with(other, hour, directory.path().into());
+    let Err(ProposalError::Differs { height, .. }) = differing.run(&chain, &batch) else { panic!("it is to differ") };
+    // Whoever gets the witness can read it, and run the program over it.
+    let bytes = std::fs::read(directory.path().join(format!("{height}.witness"))).unwrap();
+    let witness = Witness::decode(bytes.into()).unwrap();
+    let (input, hash) = (witness.input, chain.store().canonical_hash(height.get()).unwrap().unwrap());
+    assert!(Program::current().run(witness).unwrap().says(input, hash));
 }
 
 #[test]

@@ -5,9 +5,10 @@ use super::{Key, World, l2_world, parameters};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolStruct;
 use alloy_trie::{HashBuilder, Nibbles, TrieAccount, proof::ProofRetainer};
+use proptest::{collection::vec, prelude::*};
 use std::{cell::RefCell, collections::BTreeMap};
 use surety_stf::{
-    Oracle,
+    Oracle, StateReader as _,
     batch::{BatchBlock, Body, encode_payload, pack_blobs},
     derive::{Data, Derivation, Position, Start},
     execute::op::{L1Attributes, genesis_block, seal},
@@ -209,6 +210,17 @@ impl Judged {
     }
 }
 
+/// The blocks of a batch by chance: for each transaction who sends it, whether its nonce is wrong (3) and how far back it asks;
+/// and how many messages the block takes.
+type RandomBlocks = Vec<(Vec<(usize, u64, u64)>, u64)>;
+
+/// Batches by chance of two senders, of fewer than `most` blocks each and fewer than `most` of them, with the form of their data.
+pub fn random_batches(most: usize) -> impl Strategy<Value = Vec<(RandomBlocks, Form)>> {
+    let form = prop_oneof![Just(Form::Nothing), Just(Form::Calldata), Just(Form::Blobs), Just(Form::Garbage)];
+    let block = (vec((0usize..2, 0u64..4, 0u64..6), 0..3), 0u64..3);
+    vec((vec(block, 1..most), form), 1..most)
+}
+
 /// A chain with everything that its oracle knows.
 pub struct Chain {
     pub world: World,
@@ -334,6 +346,35 @@ impl Chain {
             messages,
             transactions,
         }
+    }
+
+    /// What [`Self::post`] takes for blocks by chance: rows, messages and the last block's time.
+    pub fn random_batch(
+        &self,
+        keys: &[Key],
+        blocks: RandomBlocks,
+        form: Form,
+    ) -> (Vec<BatchBlock>, Vec<Message>, Option<u64>) {
+        let (mut rows, mut messages) = (vec![], vec![]);
+        let mut nonces: Vec<u64> =
+            keys.iter().map(|key| self.world.account(key.address()).unwrap().unwrap().nonce).collect();
+        for (n, (list, count)) in (1u64..).zip(blocks) {
+            // Mostly the right nonce, now and then one that makes the block invalid.
+            let list = list.into_iter().map(|(who, skip, back)| {
+                let nonce = nonces[who] + u64::from(skip == 3);
+                nonces[who] += 1;
+                ask(&keys[who], nonce, back)
+            });
+            rows.push(self.row(n, count, list.collect()));
+            for i in 0..count {
+                messages.push(self.message(messages.len() as u64, Address::repeat_byte(0x80 + i as u8), n, 50_000));
+            }
+        }
+        if form == Form::Nothing {
+            rows.truncate(1);
+        }
+        let time = matches!(form, Form::Nothing | Form::Garbage).then(|| self.head.timestamp + 2);
+        (rows, messages, time)
     }
 
     pub fn message(&self, n: u64, to: Address, mint: u64, gas: u64) -> Message {
