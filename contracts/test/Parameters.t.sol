@@ -25,6 +25,7 @@ contract ParametersTest is ParametersFile {
         _add("IdleWindowTooShort", Parameters.IdleWindowTooShort.selector);
         _add("IdleJudgedTooLate", Parameters.IdleJudgedTooLate.selector);
         _add("ParameterTooLarge", Parameters.ParameterTooLarge.selector);
+        _add("BlockGasLimitTooHigh", Parameters.BlockGasLimitTooHigh.selector);
         _add("BondTooLarge", Parameters.BondTooLarge.selector);
     }
 
@@ -46,7 +47,7 @@ contract ParametersTest is ParametersFile {
                 vm.assertEq(bytes32(bytes4(reason)), bytes32(expected), what);
             }
         }
-        vm.assertEq(i, 104);
+        vm.assertEq(i, 106);
     }
 
     function make(ProtocolParameters memory p) external returns (SequencerRegistry) {

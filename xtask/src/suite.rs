@@ -156,7 +156,7 @@ fn end_to_end(shell: &Shell) -> Result<()> {
     shell.run_with(
         &shell.root.join("e2e"),
         "node",
-        &["--test", "--test-concurrency=2", "--test-reporter=spec", "tests/"],
+        &["--test", "--test-concurrency=1", "--test-reporter=spec", "tests/"],
         &[("SURETY", program(shell).as_os_str())],
     )
 }

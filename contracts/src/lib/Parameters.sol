@@ -83,6 +83,8 @@ library Parameters {
     error ParameterIsZero(bytes32 name);
     /// A duration or depth must be below 2^40, a price or amount below 2^96, so that no sum or product overflows.
     error ParameterTooLarge(bytes32 name);
+    /// A block of `gasLimit` could cost more steps than a dispute holds; see `MAX_BLOCK_GAS_LIMIT`.
+    error BlockGasLimitTooHigh(uint256 gasLimit, uint256 most);
     /// `2 × (settledDepth × slotTime + batchAge)` must be below `forceDelay`.
     error SettlingTakesTooLong(uint256 twice, uint256 forceDelay);
     /// `overlap` must be at least `forceDelay / 2 + settledDepth × slotTime + 2 × batchAge`.
@@ -113,6 +115,9 @@ library Parameters {
     /// A bond must fit into 96 bits.
     error BondTooLarge(uint256 bond);
 
+    /// @notice The greatest gas limit of an L2 block: with it, no block costs the machine that judges disputes more than the
+    /// 2^40 steps that a dispute holds (protocol §4). The figures behind it are in `surety_stf::meter`.
+    uint64 internal constant MAX_BLOCK_GAS_LIMIT = 50_000_000;
     /// @notice Gas that the L1Info message buys on L2.
     uint64 internal constant L1_INFO_GAS = 100_000;
     /// @notice The part of a block's gas limit that messages may take: one in four.
@@ -193,6 +198,9 @@ library Parameters {
         require(p.messages.gasPrice != 0, ParameterIsZero("gasPrice"));
         require(p.messages.bytePrice != 0, ParameterIsZero("bytePrice"));
         require(p.bond <= type(uint96).max, BondTooLarge(p.bond));
+        require(
+            p.blockGasLimit <= MAX_BLOCK_GAS_LIMIT, BlockGasLimitTooHigh(p.blockGasLimit, MAX_BLOCK_GAS_LIMIT)
+        );
         _checkSizes(p);
         _checkTimes(p);
         _checkMessages(p);

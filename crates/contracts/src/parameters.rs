@@ -6,7 +6,7 @@
 use crate::bindings::SequencerRegistry::ProtocolParameters;
 use alloy_primitives::{B256, U256, uint};
 use serde::{Deserialize, Serialize};
-use surety_types::{ChainParameters, Gas, Milliseconds, RollupId, Seconds};
+use surety_types::{ChainParameters, Gas, Milliseconds, RollupId, Seconds, parameters::MAX_BLOCK_GAS_LIMIT};
 
 /// The sets of parameters that come with the software.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -119,6 +119,16 @@ pub enum ParameterError {
     /// A duration or depth is 2^40 or more, or a price or amount 2^96 or more.
     #[error("parameter {0} is too large: durations must be below 2^40, prices and amounts below 2^96")]
     ParameterTooLarge(&'static str),
+    /// A block could cost more steps than a dispute holds (`surety_stf::meter`).
+    #[error(
+        "block gas limit {gas_limit} is more than {most}, from where on a block could cost more than a dispute holds: lower it"
+    )]
+    BlockGasLimitTooHigh {
+        /// The gas limit.
+        gas_limit: u64,
+        /// The greatest.
+        most: u64,
+    },
     /// The bond does not fit into 96 bits.
     #[error("bond of {0} wei is larger than 2^96 - 1: lower it")]
     BondTooLarge(U256),
@@ -416,6 +426,10 @@ impl Parameters {
         self.check_zeros()?;
         if self.bond > U256::from(1u128 << 96) - U256::from(1) {
             return Err(ParameterError::BondTooLarge(self.bond));
+        }
+        let (gas_limit, most) = (self.block_gas_limit, MAX_BLOCK_GAS_LIMIT.get());
+        if gas_limit > most {
+            return Err(ParameterError::BlockGasLimitTooHigh { gas_limit, most });
         }
         self.check_sizes()?;
         self.check_times()?;

@@ -4,7 +4,7 @@ use crate::{Host, HostError};
 use alloy_primitives::{B256, keccak256};
 use std::sync::LazyLock;
 use surety_stf::{program, witness::Witness};
-use surety_vm::{Abi, Elf, Machine, MemoryTree, Status, commitment::MAX_STEPS, elf::ElfError};
+use surety_vm::{Abi, Elf, Loaded, Machine, MemoryTree, Status, commitment::MAX_STEPS, elf::ElfError};
 
 /// The program's file.
 pub const FILE: &[u8] = include_bytes!("../../../guest/program.elf");
@@ -12,7 +12,7 @@ pub const FILE: &[u8] = include_bytes!("../../../guest/program.elf");
 /// A program that can be run.
 #[derive(Debug, Clone)]
 pub struct Program {
-    elf: Elf,
+    loaded: Loaded,
     hash: B256,
 }
 
@@ -51,7 +51,7 @@ impl Program {
     /// # Errors
     /// See [`ElfError`].
     pub fn parse(file: &[u8]) -> Result<Self, ElfError> {
-        Ok(Self { elf: Elf::parse(file)?, hash: keccak256(file) })
+        Ok(Self { loaded: Loaded::new(Elf::parse(file)?), hash: keccak256(file) })
     }
 
     /// keccak256 of the file.
@@ -63,7 +63,7 @@ impl Program {
     /// A machine at its start, for an input.
     #[must_use]
     pub fn machine(&self, input: B256) -> Machine {
-        Machine::new(&self.elf, input, Abi::Program)
+        self.loaded.start(input, Abi::Program)
     }
 
     /// Hash of the state that it starts in, for an input: what L1 computes from the memory root.
@@ -89,7 +89,7 @@ impl Program {
     /// # Errors
     /// See [`HostError`].
     pub fn run_hinted(&self, witness: &Witness) -> Result<Ended, HostError> {
-        let mut machine = Machine::new(&self.elf, B256::ZERO, Abi::Hosted);
+        let mut machine = self.loaded.start(B256::ZERO, Abi::Hosted);
         let hint = [&0u64.to_le_bytes()[..], &witness.encode()].concat();
         Host::hinted(hint).run(&mut machine, MAX_STEPS)?;
         Ok(ended(&machine))

@@ -6,6 +6,7 @@
 //! | [`crypto`] | hashes and signers, where each instruction counts |
 //! | [`mod@derive`] | which blocks a batch is, whatever it holds |
 //! | [`execute`] | what a block does to the state |
+//! | [`meter`] | what a block can cost whoever judges it |
 //! | [`oracle`] | where the program reads from |
 //! | [`payload`] | what a block is made of before it is executed |
 //! | [`program`] | the program as an ELF: its input, output and exit codes |
@@ -31,6 +32,7 @@ pub mod batch;
 pub mod crypto;
 pub mod derive;
 pub mod execute;
+pub mod meter;
 pub mod oracle;
 pub mod payload;
 pub mod program;

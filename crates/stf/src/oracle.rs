@@ -11,12 +11,12 @@
 //!
 //! An honest oracle answers each question that [`crate::transition()`] asks of an accepted statement.
 
-use crate::derive::{Data, Position};
+use crate::derive::{Consumed, Data, Position};
 use alloc::{vec, vec::Vec};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, keccak256};
 use alloy_rlp::Decodable;
 use surety_types::{
-    ConsensusContext, Header, Message,
+    ConsensusContext, Gas, Header, Message,
     claim::{MAX_CALLDATA, PAGE_SIZE},
 };
 
@@ -104,21 +104,41 @@ pub(crate) fn context<O: Oracle>(
     context.map(Some).ok_or(OracleError::Malformed { hash, expected: "consensus context" })
 }
 
+/// Room is made at once for so many messages at most, which is more than the gas of a batch's messages lets there be.
+const MAX_RESERVED: usize = 1 << 24;
+
+/// A message of which no more is known than derivation asks of those that are in other blocks: millions of them fit into the
+/// machine's memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Glimpse {
+    hash: B256,
+    gas: Gas,
+}
+
+impl Consumed for Glimpse {
+    fn gas(&self) -> Gas {
+        self.gas
+    }
+}
+
 /// The messages that lead from one position of the inbox to another, by walking the accumulator backwards. `None` if no
 /// messages do.
 pub(crate) fn messages<O: Oracle>(
     oracle: &O,
     from: Position,
     to: Position,
-) -> Result<Option<Vec<Message>>, OracleError<O::Error>> {
+) -> Result<Option<Vec<Glimpse>>, OracleError<O::Error>> {
     let Some(mut left) = to.count.get().checked_sub(from.count.get()) else { return Ok(None) };
     let mut acc = to.acc;
     let mut messages = Vec::new();
+    // A list that grows would take up to three times as much. Where there is no room for it, it fails as it grows.
+    let _ = messages.try_reserve_exact(usize::try_from(left).unwrap_or_default().min(MAX_RESERVED));
     while left > 0 {
         let link = preimage(oracle, acc)?;
         match link.split_first_chunk::<32>() {
             Some((before, hash)) if hash.len() == 32 => {
-                messages.push(message(oracle, B256::from_slice(hash))?);
+                let hash = B256::from_slice(hash);
+                messages.push(Glimpse { hash, gas: without_data(oracle, hash)?.0.gas });
                 acc = B256::from(before);
             }
             _ => return Err(OracleError::Malformed { hash: acc, expected: "accumulator of messages" }),
@@ -129,10 +149,14 @@ pub(crate) fn messages<O: Oracle>(
     Ok((acc == from.acc).then_some(messages))
 }
 
-/// The message with this hash.
-fn message<O: Oracle>(oracle: &O, hash: B256) -> Result<Message, OracleError<O::Error>> {
-    let (mut message, data) =
-        Message::from_preimage(&preimage(oracle, hash)?).ok_or(OracleError::Malformed { hash, expected: "message" })?;
+/// A message, and the hash of its data.
+fn without_data<O: Oracle>(oracle: &O, hash: B256) -> Result<(Message, B256), OracleError<O::Error>> {
+    Message::from_preimage(&preimage(oracle, hash)?).ok_or(OracleError::Malformed { hash, expected: "message" })
+}
+
+/// The whole message.
+pub(crate) fn message<O: Oracle>(oracle: &O, glimpse: &Glimpse) -> Result<Message, OracleError<O::Error>> {
+    let (mut message, data) = without_data(oracle, glimpse.hash)?;
     if data != KECCAK256_EMPTY {
         message.data = preimage(oracle, data)?;
     }

@@ -103,17 +103,20 @@ pub fn transition<O: Oracle>(
     let end = Position { count: MessageIndex::new(statement.messageCount), acc: statement.messageAcc };
     let messages = oracle::messages(oracle, start.position, end)?.ok_or(derive::Fault::Messages)?;
     let data = oracle::data(oracle, statement.dataHash)?;
-    let derivation = Derivation::new(parameters, statement, &data, messages, &start)?;
+    let mismatch = || Fault::Height { height, parent: parent_hash };
+    let derivation = Derivation::of_consumed(parameters, statement, &data, messages, &start)?;
+    // What the other blocks hold is not needed any more.
+    let derivation = derivation.only(height, |glimpse| oracle::message(oracle, glimpse))?.ok_or_else(mismatch)?;
+    drop(data);
     let parent = oracle::header(oracle, parent_hash)?;
-    let mismatch = Fault::Height { height, parent: parent_hash };
     if L2Height::new(parent.number).checked_add(1) != Some(height) {
-        return Err(mismatch);
+        return Err(mismatch());
     }
     let state = TrieState::new(oracle, &parent, parent_hash);
     let applied = apply(parameters, &derivation, height, &parent, parent_hash, &state);
     let executed = match applied {
         Ok(Some(applied)) => applied.executed,
-        Ok(None) | Err(ExecuteError::MessageOrder { .. }) => return Err(mismatch),
+        Ok(None) | Err(ExecuteError::MessageOrder { .. }) => return Err(mismatch()),
         Err(ExecuteError::Reader(error)) => return Err(error.into()),
         Err(other) => return Err(Fault::Engine(alloc::format!("{other}"))),
     };

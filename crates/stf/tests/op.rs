@@ -265,6 +265,28 @@ fn a_message_may_ask_for_more_gas_than_a_transaction_of_the_list_may() {
 }
 
 #[test]
+fn blocks_that_a_dispute_could_not_hold_are_their_messages_alone() {
+    let key = Key::new(1);
+    let world = l2_world(&[key.address()]);
+    let most = surety_types::parameters::MAX_BLOCK_GAS_LIMIT;
+    for (gas_limit, admitted) in [(most, true), (most.saturating_add(1), false)] {
+        let parameters = surety_types::ChainParameters { gas_limit, ..parameters() };
+        let genesis = genesis_block(&parameters, world.root(), B256::ZERO).header;
+        let message = deposit(0, USER, CODE, 0, 0, 21_000, Bytes::new());
+        let mut executor =
+            BlockExecutor::new(&parameters, &genesis, genesis.hash_slow(), PARTS, &[message], &world).unwrap();
+        let pushed = executor.push(recovered(key.transfer(0, CODE)));
+        assert_eq!(pushed.is_ok(), admitted);
+        if !admitted {
+            let refusal = refusal(pushed);
+            assert!(matches!(refusal, Refusal::StepMeter { .. }), "{refusal}");
+            assert_eq!(refusal.when(), When::Never);
+        }
+        assert_eq!(executor.receipts().len(), if admitted { 3 } else { 2 }, "system and message are there in any case");
+    }
+}
+
+#[test]
 fn messages_that_are_not_next_or_too_much_are_refused_before_anything_runs() {
     let chain = Chain::new(&[]);
     let skipped = [deposit(1, USER, CODE, 0, 0, 21_000, Bytes::new())];

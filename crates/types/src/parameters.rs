@@ -15,6 +15,10 @@ use alloy_sol_types::SolValue;
 /// What the preimage of the hash begins with, hashed.
 const TAG: &str = "Surety.Parameters.v1";
 
+/// The greatest gas limit of a block: above it a block could cost more steps than a dispute holds (`surety_stf::meter`, and
+/// `MAX_BLOCK_GAS_LIMIT` in `Parameters.sol`).
+pub const MAX_BLOCK_GAS_LIMIT: Gas = Gas::new(50_000_000);
+
 /// Constants of the state transition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]

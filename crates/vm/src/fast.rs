@@ -10,7 +10,7 @@ use crate::{
     instruction::Operation,
     memory::{ADDRESSES, PAGE_BYTES, mark, mask},
 };
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 /// One decoded word.
 #[derive(Debug, Clone, Copy)]
@@ -52,10 +52,10 @@ impl Op {
 }
 
 /// The decoded words of one segment, and a last operation that leaves.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Region {
     base: u64,
-    ops: Vec<Op>,
+    ops: Arc<Vec<Op>>,
     /// The most operations that can run without a jump or a taken branch.
     longest: u64,
 }
@@ -74,7 +74,7 @@ impl Region {
                 run = 0;
             }
         }
-        Self { base, ops, longest }
+        Self { base, ops: Arc::new(ops), longest }
     }
 
     /// The place of a pc.
@@ -89,28 +89,36 @@ impl Region {
         let first = start.saturating_sub(self.base) >> 2;
         let end = start.wrapping_add(PAGE_BYTES as u64).saturating_sub(self.base).div_ceil(4);
         let range = first as usize..(end as usize).min(self.ops.len());
-        self.ops.get_mut(range).unwrap_or_default().fill(LEAVE);
+        if !range.is_empty() {
+            Arc::make_mut(&mut self.ops).get_mut(range).unwrap_or_default().fill(LEAVE);
+        }
     }
 }
 
-/// A program's decoded code.
-#[derive(Debug)]
+/// A program's decoded code. Copies share it until one of them has its code written to.
+#[derive(Debug, Clone)]
 pub(crate) struct Code {
     regions: Vec<Region>,
+    /// The pages that it is in.
+    pages: Vec<u32>,
 }
 
 impl Code {
     /// Decodes a program that is in memory.
-    pub(crate) fn new(elf: &Elf, memory: &mut Memory) -> Self {
-        let mut regions = Vec::new();
+    pub(crate) fn new(elf: &Elf, memory: &Memory) -> Self {
+        let (mut regions, mut pages) = (Vec::new(), Vec::new());
         for segment in elf.segments.iter().filter(|segment| segment.executable && segment.address & 3 == 0) {
             let count = segment.bytes.len() / 4;
             regions.push(Region::new(segment.address, memory, count));
             let end = segment.address.saturating_add(segment.bytes.len() as u64).min(ADDRESSES);
-            let pages = (segment.address >> 12)..end.div_ceil(PAGE_BYTES as u64);
-            pages.for_each(|page| memory.mark_code(page as u32));
+            pages.extend(((segment.address >> 12)..end.div_ceil(PAGE_BYTES as u64)).map(|page| page as u32));
         }
-        Self { regions }
+        Self { regions, pages }
+    }
+
+    /// Has a memory say when its code is written to.
+    pub(crate) fn watch(&self, memory: &mut Memory) {
+        self.pages.iter().for_each(|page| memory.mark_code(*page));
     }
 
     /// Runs as far as it goes; at most to `until` steps in all.

@@ -92,7 +92,7 @@ pub mod witness;
 
 pub use elf::Elf;
 pub use instruction::Instruction;
-pub use machine::{Abi, Machine, Part, Request, Stop};
+pub use machine::{Abi, Loaded, Machine, Part, Request, Stop};
 pub use memory::Memory;
 pub use state::{State, Status};
 pub use tree::MemoryTree;

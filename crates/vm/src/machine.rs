@@ -183,6 +183,35 @@ pub(crate) fn finish_read(state: &mut State, length: u64) {
     state.pc = state.pc.wrapping_add(4);
 }
 
+/// A program whose code is decoded, for any number of runs.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    elf: Elf,
+    code: Code,
+}
+
+impl Loaded {
+    /// Decodes a program's code.
+    #[must_use]
+    pub fn new(elf: Elf) -> Self {
+        let code = Code::new(&elf, &load(&elf));
+        Self { elf, code }
+    }
+
+    /// A machine at the start of the program, with the hash of its input (zero: none).
+    #[must_use]
+    pub fn start(&self, input: B256, abi: Abi) -> Machine {
+        Machine::at_start(&self.elf, load(&self.elf), self.code.clone(), input, abi)
+    }
+}
+
+/// Memory as a program finds it.
+fn load(elf: &Elf) -> Memory {
+    let mut memory = Memory::default();
+    elf.segments.iter().for_each(|segment| memory.write(segment.address, &segment.bytes));
+    memory
+}
+
 /// A program that runs.
 #[derive(Debug)]
 pub struct Machine {
@@ -196,16 +225,18 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// At the start of a program, with the hash of its input (zero: none).
+    /// At the start of a program, for one run ([`Loaded`] is for more).
     #[must_use]
     pub fn new(elf: &Elf, input: B256, abi: Abi) -> Self {
-        let mut memory = Memory::default();
-        for segment in &elf.segments {
-            memory.write(segment.address, &segment.bytes);
-        }
+        let memory = load(elf);
+        let code = Code::new(elf, &memory);
+        Self::at_start(elf, memory, code, input, abi)
+    }
+
+    fn at_start(elf: &Elf, mut memory: Memory, code: Code, input: B256, abi: Abi) -> Self {
+        code.watch(&mut memory);
         let mut state = State::new(elf.entry);
         state.set_input(input);
-        let code = Code::new(elf, &mut memory);
         Self { state, memory, steps: 0, abi, code, destination: 0 }
     }
 

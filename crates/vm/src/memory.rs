@@ -147,8 +147,19 @@ impl Memory {
 
     /// Writes bytes where they belong, as far as memory goes.
     pub fn write(&mut self, address: u64, bytes: &[u8]) {
-        for (address, byte) in (address..ADDRESSES).zip(bytes) {
-            self.store(address, 1, u64::from(*byte));
+        // Byte by byte to the first whole word and after the last one.
+        let unaligned = (address.wrapping_neg() & 7) as usize;
+        let (first, rest) = bytes.split_at(unaligned.min(bytes.len()));
+        let (words, last) = rest.as_chunks::<8>();
+        let whole = address.saturating_add(first.len() as u64);
+        let after = whole.saturating_add((words.len() as u64).saturating_mul(8));
+        for (word, address) in words.iter().zip((whole..ADDRESSES).step_by(8)) {
+            self.store(address, 8, u64::from_le_bytes(*word));
+        }
+        for (start, bytes) in [(address, first), (after, last)] {
+            for (address, byte) in (start..ADDRESSES).zip(bytes) {
+                self.store(address, 1, u64::from(*byte));
+            }
         }
     }
 

@@ -45,7 +45,7 @@ fn the_profiles_are_those_of_the_vectors() {
 fn what_the_constructor_refuses_is_refused_here() {
     let file = file();
     let cases = file["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 104);
+    assert_eq!(cases.len(), 106);
     for case in cases {
         let mut fields = file["profiles"][case["base"].as_str().unwrap()].clone();
         for (name, value) in case["changes"].as_object().unwrap() {

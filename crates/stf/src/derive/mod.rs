@@ -60,7 +60,7 @@ use crate::{
     Payload,
     batch::{BlobError, Body, PayloadError, decode_payload, unpack_blobs},
 };
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use alloy_primitives::B256;
 use surety_types::{
     ChainParameters, ConsensusContext, Gas, Header, L2Height, Message, MessageIndex, Milliseconds, RollupId, Seconds,
@@ -189,6 +189,18 @@ pub enum Fault {
     Data,
 }
 
+/// What derivation asks of a message.
+pub trait Consumed {
+    /// The gas that it buys.
+    fn gas(&self) -> Gas;
+}
+
+impl Consumed for Message {
+    fn gas(&self) -> Gas {
+        self.gas
+    }
+}
+
 /// How many of the next messages a leader takes, in order, and the most that a seat notarises: those whose gas limits sum
 /// to at most a quarter of the block gas limit.
 ///
@@ -204,11 +216,11 @@ pub fn messages_fit<'a>(parameters: &ChainParameters, messages: impl IntoIterato
 }
 
 /// How many messages from the first one on sum to at most `limit` gas, and whether all do.
-fn fitting<'a>(limit: Gas, messages: impl IntoIterator<Item = &'a Message>) -> (usize, bool) {
+fn fitting<'a, M: Consumed + 'a>(limit: Gas, messages: impl IntoIterator<Item = &'a M>) -> (usize, bool) {
     let mut sum = Gas::ZERO;
     let mut count = 0usize;
     for message in messages {
-        match sum.checked_add(message.gas.get()) {
+        match sum.checked_add(message.gas().get()) {
             Some(next) if next <= limit => sum = next,
             _ => return (count, false),
         }
@@ -219,27 +231,24 @@ fn fitting<'a>(limit: Gas, messages: impl IntoIterator<Item = &'a Message>) -> (
 
 /// The payloads of one batch, by height.
 #[derive(Debug, Clone)]
-pub struct Derivation {
+pub struct Derivation<M = Message> {
     first: L2Height,
     last: L2Height,
     refusal: Option<Refusal>,
     blocks: Vec<Plan>,
-    messages: Vec<Message>,
+    messages: Vec<M>,
 }
 
-impl Derivation {
-    /// Derives a batch. `messages` are those from `start.position` up to the statement's `messageCount`.
-    ///
-    /// # Errors
-    /// [`Fault`], if the inputs do not belong together.
-    pub fn new(
+impl<M: Consumed> Derivation<M> {
+    /// Derives a batch from messages that are those from `start.position` to where the statement is.
+    pub(crate) fn of_consumed(
         parameters: &ChainParameters,
         statement: &Batch,
         data: &Data,
-        messages: Vec<Message>,
+        messages: Vec<M>,
         start: &Start,
     ) -> Result<Self, Fault> {
-        let count = check_inputs(parameters, statement, data, &messages, start)?;
+        let count = check_inputs(parameters, statement, data, start)?;
         let last_time = Seconds::new(statement.lastBlockTime);
         let planned = data
             .decode(parameters.rollup)
@@ -255,6 +264,45 @@ impl Derivation {
             blocks,
             messages,
         })
+    }
+
+    /// One height of the batch alone, with its messages as `read` gives them. `None` outside the batch.
+    pub(crate) fn only<E>(
+        mut self,
+        height: L2Height,
+        read: impl FnMut(&M) -> Result<Message, E>,
+    ) -> Result<Option<Derivation>, E> {
+        let Some(index) = self.index(height) else { return Ok(None) };
+        let mut plan = self.blocks.swap_remove(index);
+        let messages = self.messages.get(plan.messages.clone()).unwrap_or_default();
+        let messages = messages.iter().map(read).collect::<Result<Vec<_>, E>>()?;
+        plan.messages = 0..messages.len();
+        Ok(Some(Derivation { first: height, last: height, refusal: self.refusal, blocks: vec![plan], messages }))
+    }
+}
+
+impl<M> Derivation<M> {
+    /// The place of a height in the batch.
+    fn index(&self, height: L2Height) -> Option<usize> {
+        let index = usize::try_from(height.get().checked_sub(self.first.get())?).ok()?;
+        (index < self.blocks.len()).then_some(index)
+    }
+}
+
+impl Derivation {
+    /// Derives a batch. `messages` are those from `start.position` up to the statement's `messageCount`.
+    ///
+    /// # Errors
+    /// [`Fault`], if the inputs do not belong together.
+    pub fn new(
+        parameters: &ChainParameters,
+        statement: &Batch,
+        data: &Data,
+        messages: Vec<Message>,
+        start: &Start,
+    ) -> Result<Self, Fault> {
+        check_messages(statement, &messages, start)?;
+        Self::of_consumed(parameters, statement, data, messages, start)
     }
 
     /// Heights of the batch: the first and the last.
@@ -292,8 +340,7 @@ impl Derivation {
     }
 
     fn plan(&self, height: L2Height) -> Option<&Plan> {
-        let index = height.get().checked_sub(self.first.get())?;
-        self.blocks.get(usize::try_from(index).ok()?)
+        self.blocks.get(self.index(height)?)
     }
 
     fn messages_of(&self, plan: &Plan) -> Vec<Message> {
@@ -301,14 +348,8 @@ impl Derivation {
     }
 }
 
-/// Checks that the inputs belong together; gives the number of blocks.
-fn check_inputs(
-    parameters: &ChainParameters,
-    statement: &Batch,
-    data: &Data,
-    messages: &[Message],
-    start: &Start,
-) -> Result<u64, Fault> {
+/// Checks that statement, data and start belong together; gives the number of blocks.
+fn check_inputs(parameters: &ChainParameters, statement: &Batch, data: &Data, start: &Start) -> Result<u64, Fault> {
     if statement.rollup != parameters.rollup.get() {
         return Err(Fault::Rollup(statement.rollup));
     }
@@ -320,6 +361,11 @@ fn check_inputs(
     if (*data == Data::None) != statement.dataHash.is_zero() {
         return Err(Fault::Data);
     }
+    Ok(count)
+}
+
+/// Checks that messages lead from the start to where the statement is.
+fn check_messages(statement: &Batch, messages: &[Message], start: &Start) -> Result<(), Fault> {
     let mut position = start.position;
     for message in messages {
         if message.index != position.count {
@@ -330,5 +376,5 @@ fn check_inputs(
     if position != (Position { count: MessageIndex::new(statement.messageCount), acc: statement.messageAcc }) {
         return Err(Fault::Messages);
     }
-    Ok(count)
+    Ok(())
 }

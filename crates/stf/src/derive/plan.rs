@@ -1,13 +1,11 @@
 //! What each block of a batch will be, before anything is executed.
 
-use super::{Refusal, Start, fitting, messages_fit};
+use super::{Consumed, Refusal, Start, fitting};
 use crate::batch::Body;
 use alloc::vec::Vec;
 use alloy_primitives::Address;
 use core::ops::Range;
-use surety_types::{
-    ChainParameters, ConsensusContext, L2Height, Message, Milliseconds, Seconds, Transaction, predeploys,
-};
+use surety_types::{ChainParameters, ConsensusContext, L2Height, Milliseconds, Seconds, Transaction, predeploys};
 
 /// One block to be.
 #[derive(Debug, Clone)]
@@ -24,7 +22,7 @@ pub(super) struct Plan {
 pub(super) fn from_body(
     parameters: &ChainParameters,
     body: Body,
-    messages: &[Message],
+    messages: &[impl Consumed],
     start: &Start,
     count: u64,
     last_time: Seconds,
@@ -51,7 +49,7 @@ pub(super) fn from_body(
     for (row, height) in body.blocks.into_iter().zip(heights()) {
         // The sum of all rows is a length in memory, so each fits `usize`.
         let to = from.saturating_add(row.messages as usize);
-        if !messages.get(from..to).is_some_and(|taken| messages_fit(parameters, taken)) {
+        if !messages.get(from..to).is_some_and(|taken| fitting(parameters.default_block_message_gas(), taken).1) {
             return Err(Refusal::MessageGas(height));
         }
         plans.push(Plan {
@@ -79,7 +77,7 @@ fn check_time(
 /// Default blocks for the whole batch.
 pub(super) fn default(
     parameters: &ChainParameters,
-    messages: &[Message],
+    messages: &[impl Consumed],
     start: &Start,
     count: u64,
     last_time: Seconds,

@@ -108,6 +108,12 @@ pub enum Refusal {
     /// The sender has code that is no delegation (EIP-3607).
     #[error("the sender is a contract")]
     SenderIsContract,
+    /// The chain's blocks may cost more than a dispute can hold ([`crate::meter`]): they are their messages alone.
+    #[error("a block of {gas_limit} gas may cost more steps than a dispute holds: the chain takes messages alone")]
+    StepMeter {
+        /// The chain's gas limit.
+        gas_limit: u64,
+    },
     /// Any other rule that it breaks for ever.
     #[error("{0}")]
     Rule(String),

@@ -170,6 +170,7 @@ pub struct Judged {
     /// All that it asked for.
     pub witness: Known,
     pub hash: B256,
+    pub gas_used: u64,
     /// Whether the block's list could not be executed.
     pub invalid: bool,
 }
@@ -309,7 +310,8 @@ impl Chain {
             let judged = transition(&parameters(), &recorder, &statement, before_batch, height, parent_hash).unwrap();
             let witness = recorder.asked.into_inner();
             let statement = statement.clone();
-            let asked = Judged { statement, before_batch, height, parent_hash, witness, hash: judged, invalid: false };
+            let (hash, gas_used, invalid) = (judged, 0, false);
+            let asked = Judged { statement, before_batch, height, parent_hash, witness, hash, gas_used, invalid };
             let by_program = asked.as_program();
             let applied =
                 apply(&parameters(), &derivation, height, &self.head, parent_hash, &self.world).unwrap().unwrap();
@@ -325,7 +327,8 @@ impl Chain {
             self.context = applied.payload.context;
             self.world.hashes.insert(self.head.number, judged);
             self.keep();
-            judged_blocks.push(Judged { invalid: applied.invalid.is_some(), ..asked });
+            let (gas_used, invalid) = (self.head.gas_used, applied.invalid.is_some());
+            judged_blocks.push(Judged { gas_used, invalid, ..asked });
         }
         assert_eq!(self.position(), end);
         judged_blocks

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Payload, StateReader,
     execute::{PushError, PushOutcome, Refusal, error::sort, overlay::Overlay, recover},
+    meter,
 };
 use alloc::vec::Vec;
 use alloy_eips::Typed2718;
@@ -17,7 +18,7 @@ use alloy_op_evm::{OpBlockExecutionCtx, OpBlockExecutor, OpEvm, OpEvmFactory};
 use alloy_primitives::{Address, B256};
 use revm::inspector::NoOpInspector;
 use surety_types::{
-    ChainParameters, Header, Message, MessageIndex, Milliseconds, Receipt, Recovered, StateChanges, Transaction,
+    ChainParameters, Gas, Header, Message, MessageIndex, Milliseconds, Receipt, Recovered, StateChanges, Transaction,
 };
 
 /// What consensus (or the default rule) says of a block beside its content.
@@ -193,6 +194,9 @@ impl<R: StateReader> BlockExecutor<R> {
     /// [`PushError::Refused`] says why and when to try again; the block is then as it was.
     pub fn push(&mut self, tx: Recovered<Transaction>) -> Result<PushOutcome, PushError<R::Error>> {
         match tx.inner().ty() {
+            0 | 1 | 2 | 4 if !meter::admits(Gas::new(self.header.gas_limit)) => {
+                Err(PushError::Refused(Refusal::StepMeter { gas_limit: self.header.gas_limit }))
+            }
             0 | 1 | 2 | 4 => self.execute(tx),
             other => Err(PushError::Refused(Refusal::Type(other))),
         }
