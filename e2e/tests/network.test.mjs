@@ -68,6 +68,8 @@ for (const l1 of ["embedded", "anvil"]) {
     const place = scratch();
     let network, follower, contracts, l1Public, l1Wallet, l2Public, l2Wallet;
     const account = mnemonicToAccount(MNEMONIC, { addressIndex: 7 });
+    // Blocks of L2 with something that is worth proving.
+    const seen = {};
     const inboxAbi = artifact("Inbox").abi;
     const bridgeAbi = artifact("Bridge").abi;
 
@@ -131,6 +133,7 @@ for (const l1 of ["embedded", "anvil"]) {
         const hash = await l2Wallet.deployContract({ abi, bytecode, args });
         const receipt = await l2Public.waitForTransactionReceipt({ hash });
         assert.equal(receipt.status, "success");
+        seen.creation = receipt.blockNumber;
         return receipt.contractAddress;
       };
       const write = async (address, abi, functionName, args, value) => {
@@ -156,6 +159,7 @@ for (const l1 of ["embedded", "anvil"]) {
       const { timestamp } = await l2Public.getBlock();
       await until("the next second", 10, async () => (await l2Public.getBlock()).timestamp > timestamp);
       const swap = await write(router, routerArtifact.abi, "swapExactETHForTokens", [0n, [WETH, tokenAddress], account.address, deadline], parseEther("0.1"));
+      Object.assign(seen, { swap: swap.blockNumber, before: swap.blockNumber - 1n });
       const balance = await l2Public.readContract({ address: tokenAddress, abi: token.abi, functionName: "balanceOf", args: [account.address] });
       // Constant product with 0.3 % fee: 1000 × 0.0997 / 1.0997.
       const expected = (parseEther("1000") * 997n * parseEther("0.1")) / (parseEther("1") * 1000n + 997n * parseEther("0.1"));
@@ -297,6 +301,7 @@ for (const l1 of ["embedded", "anvil"]) {
       const value = parseEther("1.5");
       const hash = await l2Wallet.writeContract({ address: PASSER, abi: passerAbi, functionName: "initiateWithdrawal", args: [target, 100_000n, "0x"], value });
       const receipt = await l2Public.waitForTransactionReceipt({ hash });
+      seen.withdrawal = receipt.blockNumber;
       const log = receipt.logs.find((l) => l.address.toLowerCase() === PASSER);
       const { nonce, sender, gasLimit, data, withdrawalHash } = decodeEventLog({ abi: passerAbi, ...log }).args;
       const claim = await until("a final claim holds the withdrawal", 180, async () => {
@@ -400,6 +405,28 @@ for (const l1 of ["embedded", "anvil"]) {
     test("the network ends cleanly", async () => {
       assert.equal((await follower.process.stop()).code, 0, follower.process.output().slice(-2000));
       assert.equal((await network.dev.stop()).code, 0, network.dev.output().slice(-2000));
+    });
+
+    test("the program that L1 judges by does what the network did, from the follower's own database", () => {
+      const file = (name) => join(place.directory, name);
+      const surety = (...args) => execFileSync(SURETY, args, { encoding: "utf8", stdio: "pipe" });
+      const steps = {};
+      for (const [name, height] of Object.entries(seen)) {
+        const said = surety("witness", `${height}`, "--chain", network.chainFile, "--data-dir", file("follower"), "--out", file(`${name}.witness`));
+        steps[name] = Number(said.match(/program: says so too, in (\d+) steps/)[1]);
+      }
+      console.log("steps of the program", steps);
+      assert.equal(Object.keys(steps).length, 4);
+      assert.ok(steps.swap > steps.before + 800_000, "a swap costs at least the recovery of who signed it");
+      // Whoever has the file can do it again, anywhere, and on L1's contracts.
+      const program = [join(root, "guest/program.elf"), "--witness", file("swap.witness")];
+      assert.match(surety("vm", "run", ...program), new RegExp(`steps: ${steps.swap}\\b`));
+      assert.match(surety("vm", "crosscheck", ...program, "--samples", "200"), /compared: 200 /);
+      assert.throws(() => surety("vm", "crosscheck", ...program, "--samples", "3", "--falsify"), /the contract says/);
+      const other = readFileSync(file("withdrawal.witness"));
+      other[other.length - 1] ^= 1;
+      writeFileSync(file("other.witness"), other);
+      assert.throws(() => surety("vm", "run", program[0], "--witness", file("other.witness")), "a witness of which a byte is changed");
     });
   });
 }

@@ -182,7 +182,7 @@ fn nightly(shell: &Shell) -> Result<()> {
     nextest(shell, &["--run-ignored", "only", "-E", "package(surety-devnet) and binary(hard_times)"], &[])?;
     nextest(shell, &["--run-ignored", "only", "-E", "package(surety) and binary(users)"], &[])?;
     nextest(shell, &["--run-ignored", "only", "--test-threads", "1", "-E", "binary(committees)"], &[])?;
-    nextest(shell, &["--run-ignored", "only", "-E", "package(surety-prove) and binary(meter)"], &[])?;
+    nextest(shell, &["--run-ignored", "only", "-E", "package(surety-prove)"], &[])?;
     let program = program(shell);
     let network = [("SURETY", program.as_os_str())];
     shell.run_with(&shell.root.join("sdk"), "npm", &["run", "test:network"], &network)?;

@@ -6,6 +6,7 @@
 
 #[path = "../../stf/tests/common/mod.rs"]
 mod common;
+mod inputs;
 #[path = "meter/rows.rs"]
 mod rows;
 #[path = "meter/search.rs"]

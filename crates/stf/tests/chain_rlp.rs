@@ -4,29 +4,13 @@
 mod common;
 
 use alloy_genesis::Genesis;
-use alloy_primitives::{B256, U256};
-use common::{World, vectors};
+use alloy_primitives::B256;
+use common::{genesis_state, vectors};
 use surety_stf::execute::ethereum::{ForkSchedule, execute_block, validate_header, validate_ommers};
 use surety_types::{Block, StateChanges};
 
 /// Blocks, and the transactions in them.
 const EXPECTED: (usize, usize) = (54, 249);
-
-fn genesis_state(genesis: &Genesis) -> World {
-    let mut world = World::default();
-    for (address, account) in &genesis.alloc {
-        world.put(
-            *address,
-            account.balance,
-            account.nonce.unwrap_or_default(),
-            account.code.clone().unwrap_or_default(),
-        );
-        for (slot, value) in account.storage.iter().flatten() {
-            world.set(*address, U256::from_be_bytes(slot.0), U256::from_be_bytes(value.0));
-        }
-    }
-    world
-}
 
 #[test]
 fn the_chain_of_all_forks_is_imported_to_its_head() {

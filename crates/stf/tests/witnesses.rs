@@ -4,7 +4,7 @@ mod common;
 
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use common::{
-    Key,
+    Key, TOKEN, TOKEN_CODE,
     chain::{Chain, Form},
 };
 use surety_types::Transaction;
@@ -13,15 +13,6 @@ use surety_types::Transaction;
 const COUNT: u64 = 200;
 /// Accounts beside, so that paths in the state are as long as in a used chain.
 const OTHERS: u64 = 10_000;
-const TOKEN: Address = Address::repeat_byte(0x70);
-
-/// A token's `transfer(address,uint256)` and nothing else: balances in `keccak256(owner ‖ 0)`, the event, `true`.
-const TOKEN_CODE: [u8; 116] = hex!(
-    "5f3560e01c63a9059cbb146011575f5ffd5b335f525f60205260405f2080546024358181116070579081900382556004355f5260405f208054820190555f52600435337f"
-    "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
-    "60205fa360015f5260205ff35b5f5ffd"
-);
-
 /// Calls itself with all gas and 10 KB of memory as the input, and returns as much.
 const DEEP: Address = Address::repeat_byte(0x71);
 const DEEP_CODE: [u8; 16] = hex!("5f5f6127105f5f305af1506127105ff3");

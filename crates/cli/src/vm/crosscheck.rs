@@ -1,6 +1,9 @@
 //! `surety vm crosscheck`: a program runs on two machines, on one fast and on the other step by step. At steps by chance their
 //! states are compared, and the next step is made three ways: by the machine, from its witness alone, and by the compiled contracts.
 
+#[cfg(test)]
+mod tests;
+
 use super::Load;
 use anyhow::{Context as _, Result, ensure};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};

@@ -1,8 +1,11 @@
 //! Operations by chance, for a search for the dearest.
 
-use super::rows::{self, Row};
+use super::{
+    inputs::{input, length},
+    rows::{self, Row},
+};
 use alloy_primitives::U256;
-use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 /// Words that arithmetic finds hard or easy, beside any.
 const WORDS: [U256; 6] = [
@@ -64,67 +67,6 @@ fn word(chance: &mut StdRng) -> U256 {
         0 => *WORDS.choose(chance).unwrap_or(&any),
         1 => any,
         _ => any >> chance.random_range(0..256usize),
-    }
-}
-
-/// So many bytes: any, or all alike.
-fn bytes(chance: &mut StdRng, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0xff; length];
-    if chance.random() {
-        chance.fill_bytes(&mut bytes);
-    }
-    bytes
-}
-
-/// A length: the short ones as likely as the long ones.
-fn length(chance: &mut StdRng, most: usize) -> usize {
-    let bits = chance.random_range(0..=most.ilog2());
-    chance.random_range(0..=1usize << bits).min(most)
-}
-
-fn modexp(chance: &mut StdRng) -> Vec<u8> {
-    let lengths = [length(chance, 256), length(chance, 64), length(chance, 256)];
-    let numbers = lengths.map(|length| bytes(chance, length)).concat();
-    [lengths.map(|length| U256::from(length).to_be_bytes::<32>()).concat(), numbers].concat()
-}
-
-fn input(address: u64, chance: &mut StdRng) -> Vec<u8> {
-    let mut scalars = |each: usize, count: usize| -> Vec<Vec<u8>> { (0..count).map(|_| bytes(chance, each)).collect() };
-    let curve = rows::Curves::new();
-    match address {
-        1 => {
-            let mut input = bytes(chance, 128);
-            input[32..64].copy_from_slice(&U256::from(27 + u64::from(chance.random::<bool>())).to_be_bytes::<32>());
-            input
-        }
-        5 => modexp(chance),
-        6 => curve.bn254_g1.repeat(2),
-        7 => [curve.bn254_g1, scalars(32, 1).concat()].concat(),
-        8 => [curve.bn254_g1, curve.bn254_g2].concat().repeat(chance.random_range(0..5)),
-        9 => {
-            let rounds = length(chance, 4_000) as u32;
-            [rounds.to_be_bytes().to_vec(), bytes(chance, 208), vec![1]].concat()
-        }
-        10 => rows::point_evaluation(chance.random_range(0..4)),
-        0x0b => curve.bls_g1.repeat(2),
-        0x0c => scalars(32, 3).into_iter().flat_map(|scalar| [curve.bls_g1.clone(), scalar].concat()).collect(),
-        0x0d => curve.bls_g2.repeat(2),
-        0x0e => scalars(32, 2).into_iter().flat_map(|scalar| [curve.bls_g2.clone(), scalar].concat()).collect(),
-        0x0f => [curve.bls_g1, curve.bls_g2].concat().repeat(chance.random_range(1..4)),
-        0x10 | 0x11 => {
-            let count = address as usize - 0x0f;
-            let field = |mut element: Vec<u8>| {
-                // Below the field's order, whatever follows.
-                element[0] &= 0x0f;
-                [vec![0; 16], element].concat()
-            };
-            scalars(48, count).into_iter().flat_map(field).collect()
-        }
-        0x100 => rows::P256.to_vec(),
-        _ => {
-            let length = length(chance, 20_000);
-            bytes(chance, length)
-        }
     }
 }
 

@@ -17,8 +17,8 @@ use surety_stf::{
     witness::{ProvenBlob, Witness},
 };
 use surety_types::{
-    ConsensusContext, Gas, Header, L1Height, L2Height, Message, MessageKind, Milliseconds, Seconds, Term, Transaction,
-    View,
+    ChainParameters, ConsensusContext, Gas, Header, L1Height, L2Height, Message, MessageKind, Milliseconds, Seconds,
+    Term, Transaction, View,
     claim::{blob_data_hash, calldata_data_hash, leaf_hash, node_hash},
     predeploys,
     signing::Batch,
@@ -163,6 +163,7 @@ impl Known {
 /// What the program was asked of a block, and its answer.
 #[derive(Debug)]
 pub struct Judged {
+    pub parameters: ChainParameters,
     pub statement: Batch,
     pub before_batch: B256,
     pub height: L2Height,
@@ -178,21 +179,21 @@ pub struct Judged {
 impl Judged {
     /// The transition once more, from the witness alone.
     fn again(&self) -> B256 {
-        let Self { statement, before_batch, height, parent_hash, witness, .. } = self;
-        transition(&parameters(), witness, statement, *before_batch, *height, *parent_hash).unwrap()
+        let Self { parameters, statement, before_batch, height, parent_hash, witness, .. } = self;
+        transition(parameters, witness, statement, *before_batch, *height, *parent_hash).unwrap()
     }
 
     /// The witness as hosts write it.
     pub fn to_witness(&self) -> Witness {
         let input = Input {
-            parameters: parameters().hash(),
+            parameters: self.parameters.hash(),
             statement: self.statement.eip712_hash_struct(),
             before_batch: self.before_batch,
             height: self.height,
             parent: self.parent_hash,
         };
         let mut witness = Witness::new(input.hash());
-        for bytes in [&input.to_bytes()[..], &parameters().to_preimage(), &self.statement.to_preimage()] {
+        for bytes in [&input.to_bytes()[..], &self.parameters.to_preimage(), &self.statement.to_preimage()] {
             witness.insert(bytes.to_vec());
         }
         self.witness.preimages.values().for_each(|bytes| {
@@ -224,6 +225,7 @@ pub fn random_batches(most: usize) -> impl Strategy<Value = Vec<(RandomBlocks, F
 
 /// A chain with everything that its oracle knows.
 pub struct Chain {
+    pub parameters: ChainParameters,
     pub world: World,
     pub head: Header,
     pub context: Option<ConsensusContext>,
@@ -241,13 +243,26 @@ impl Chain {
     }
 
     /// A chain that begins with this state.
-    pub fn on(mut world: World) -> Self {
+    pub fn on(world: World) -> Self {
+        Self::with(parameters(), world)
+    }
+
+    /// As [`Self::on`], with other parameters.
+    pub fn with(parameters: ChainParameters, mut world: World) -> Self {
         let head =
-            genesis_block(&parameters(), world.root(), world.storage_root(predeploys::L2_TO_L1_MESSAGE_PASSER)).header;
+            genesis_block(&parameters, world.root(), world.storage_root(predeploys::L2_TO_L1_MESSAGE_PASSER)).header;
         world.hashes.insert(0, head.hash_slow());
-        let mut this = Self { world, head, context: None, known: Known::default() };
+        let mut this = Self { parameters, world, head, context: None, known: Known::default() };
         this.keep();
         this
+    }
+
+    /// Has the chain begin with another base fee.
+    pub fn with_base_fee(mut self, wei: u64) -> Self {
+        self.head.base_fee_per_gas = Some(wei);
+        self.world.hashes.insert(0, self.head.hash_slow());
+        self.keep();
+        self
     }
 
     fn keep(&mut self) {
@@ -276,7 +291,7 @@ impl Chain {
     pub fn post(&mut self, rows: &[BatchBlock], new: Vec<Message>, form: Form, last_time: Option<u64>) -> Vec<Judged> {
         let start = Start::new(&self.head, self.context.as_ref(), self.position());
         let end = new.iter().fold(start.position, |position, message| self.keep_message(position, message));
-        let payload = || encode_payload(&Body { blocks: rows.to_vec() }.encode(parameters().rollup).unwrap());
+        let payload = || encode_payload(&Body { blocks: rows.to_vec() }.encode(self.parameters.rollup).unwrap());
         let data = match form {
             Form::Nothing => Data::None,
             Form::Calldata => Data::Calldata(payload()),
@@ -285,7 +300,7 @@ impl Chain {
         };
         let before_batch = self.head.hash_slow();
         let statement = Batch {
-            rollup: parameters().rollup.get(),
+            rollup: self.parameters.rollup.get(),
             term: 1,
             genesis: B256::ZERO,
             firstHeight: self.head.number + 1,
@@ -300,21 +315,24 @@ impl Chain {
             inboxTip: B256::ZERO,
             dataHash: self.known.keep_data(&data),
         };
-        let derivation = Derivation::new(&parameters(), &statement, &data, new, &start).unwrap();
+        let derivation = Derivation::new(&self.parameters, &statement, &data, new, &start).unwrap();
         let mut judged_blocks = vec![];
         for height in statement.firstHeight..=statement.lastHeight {
             let height = L2Height::new(height);
             let parent_hash = self.head.hash_slow();
             // The program has what was known before the block.
             let recorder = Recorder { known: &self.known, asked: RefCell::default() };
-            let judged = transition(&parameters(), &recorder, &statement, before_batch, height, parent_hash).unwrap();
+            let judged =
+                transition(&self.parameters, &recorder, &statement, before_batch, height, parent_hash).unwrap();
             let witness = recorder.asked.into_inner();
             let statement = statement.clone();
             let (hash, gas_used, invalid) = (judged, 0, false);
-            let asked = Judged { statement, before_batch, height, parent_hash, witness, hash, gas_used, invalid };
+            let parameters = self.parameters.clone();
+            let asked =
+                Judged { parameters, statement, before_batch, height, parent_hash, witness, hash, gas_used, invalid };
             let by_program = asked.as_program();
             let applied =
-                apply(&parameters(), &derivation, height, &self.head, parent_hash, &self.world).unwrap().unwrap();
+                apply(&self.parameters, &derivation, height, &self.head, parent_hash, &self.world).unwrap().unwrap();
             self.world.apply(&applied.executed.changes);
             let passer = self.world.storage_root(predeploys::L2_TO_L1_MESSAGE_PASSER);
             let block = seal(&applied.executed, self.world.root(), passer);
@@ -339,7 +357,7 @@ impl Chain {
         let view = self.head.number + n;
         BatchBlock {
             context: ConsensusContext {
-                rollup: parameters().rollup,
+                rollup: self.parameters.rollup,
                 term: Term::new(1),
                 view: View::new(view),
                 parent_view: View::new(view - 1),

@@ -4,7 +4,7 @@
 pub mod chain;
 
 use alloy_consensus::{SignableTransaction, TxEip1559};
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, TxKind, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, TxKind, U256, hex, keccak256};
 use alloy_rlp::Encodable;
 use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles, TrieAccount};
 use std::{collections::BTreeMap, convert::Infallible};
@@ -155,6 +155,15 @@ pub fn l2_world(funded: &[Address]) -> World {
     world
 }
 
+pub const TOKEN: Address = Address::repeat_byte(0x70);
+
+/// A token's `transfer(address,uint256)` and nothing else: balances in `keccak256(owner ‖ 0)`, the event, `true`.
+pub const TOKEN_CODE: [u8; 116] = hex!(
+    "5f3560e01c63a9059cbb146011575f5ffd5b335f525f60205260405f2080546024358181116070579081900382556004355f5260405f208054820190555f52600435337f"
+    "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+    "60205fa360015f5260205ff35b5f5ffd"
+);
+
 /// A key for tests, its address, and what it signs.
 #[derive(Debug, Clone)]
 pub struct Key(k256::ecdsa::SigningKey);
@@ -220,6 +229,23 @@ pub fn vectors(folder: &str) -> Option<std::path::PathBuf> {
     assert!(std::env::var_os("CI").is_none(), "{reason}");
     println!("skipped: {reason}");
     None
+}
+
+/// The state that a genesis file begins with.
+pub fn genesis_state(genesis: &alloy_genesis::Genesis) -> World {
+    let mut world = World::default();
+    for (address, account) in &genesis.alloc {
+        world.put(
+            *address,
+            account.balance,
+            account.nonce.unwrap_or_default(),
+            account.code.clone().unwrap_or_default(),
+        );
+        for (slot, value) in account.storage.iter().flatten() {
+            world.set(*address, U256::from_be_bytes(slot.0), U256::from_be_bytes(value.0));
+        }
+    }
+    world
 }
 
 /// All JSON files below a folder, sorted.
