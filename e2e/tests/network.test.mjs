@@ -419,9 +419,9 @@ for (const l1 of ["embedded", "anvil"]) {
       assert.equal(Object.keys(steps).length, 4);
       assert.ok(steps.swap > steps.before + 800_000, "a swap costs at least the recovery of who signed it");
       // Whoever has the file can do it again, anywhere, and on L1's contracts.
-      const program = [join(root, "guest/program.elf"), "--witness", file("swap.witness")];
-      assert.match(surety("vm", "run", ...program), new RegExp(`steps: ${steps.swap}\\b`));
-      assert.match(surety("vm", "crosscheck", ...program, "--samples", "200"), /compared: 200 /);
+      const program = [join(root, "guest/program.elf"), "--witness", file("withdrawal.witness")];
+      assert.match(surety("vm", "run", ...program), new RegExp(`steps: ${steps.withdrawal}\\b`));
+      assert.match(surety("vm", "crosscheck", ...program, "--samples", "5000"), /compared: 5000 /);
       assert.throws(() => surety("vm", "crosscheck", ...program, "--samples", "3", "--falsify"), /the contract says/);
       const other = readFileSync(file("withdrawal.witness"));
       other[other.length - 1] ^= 1;

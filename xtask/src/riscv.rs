@@ -179,6 +179,8 @@ fn flags(root: &Path) -> OsString {
 pub(crate) fn check(shell: &Shell) -> Result<()> {
     let programs = build(shell)?;
     guest::compare(shell, &programs)?;
+    // The heap is the same code on any machine.
+    shell.run(&shell.root.join("guest"), "cargo", &["test", "--locked", "--package", "surety-guest-machine"])?;
     let decode = programs.folder.join("surety-guest-decode");
     let test = ["--no-capture", "-E", "package(surety-stf) and test(/^batch::tests::guest::/)"];
     suite::nextest(shell, &test, &[("SURETY_GUEST_DECODE", decode.as_os_str())])

@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// Another interpreter, run as `PROGRAM elf hint`, that prints its speed as `… = N MIPS`.
     #[arg(long, value_name = "PROGRAM")]
     beside: Option<PathBuf>,
+    /// Folder of Uniswap V2's packages (`v2-core` and `v2-periphery`, as npm has them under `@uniswap`), to measure swaps too.
+    #[arg(long, value_name = "FOLDER")]
+    uniswap: Option<PathBuf>,
     /// Steps by chance whose gas on L1 is measured.
     #[arg(long, default_value_t = 2_000)]
     samples: usize,
@@ -82,11 +85,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let full = post(&mut workshop, list)?;
     let list = workshop.token_transfers(400)?;
     let tokens = post(&mut workshop, list)?;
+    let swaps = match &arguments.uniswap {
+        Some(folder) => {
+            let list = workshop.swaps(folder, 100)?;
+            let case = post(&mut workshop, list)?;
+            ensure!(workshop.all_succeeded()?, "a swap failed");
+            Some(case)
+        }
+        None => None,
+    };
     say(format!("full block: {} transfers, {} gas", full.transactions, full.gas));
 
     let (base, _) = time(&empty)?;
     let (steps, seconds) = time(&full)?;
     let (token_steps, _) = time(&tokens)?;
+    let swap_steps = swaps.as_ref().map(time).transpose()?;
     let each = |steps: u64, case: &Case| steps.saturating_sub(base) / case.transactions.max(1) as u64;
     let start = Instant::now();
     let found = program::run(&full.witness, full.witness.input)?;
@@ -115,6 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "instructionsEmptyBlock": base,
         "instructionsPerTransfer": each(steps, &full),
         "instructionsPerTokenTransfer": each(token_steps, &tokens),
+        "instructionsPerUniswapSwap": swaps.as_ref().zip(swap_steps).map(|(case, (steps, _))| each(steps, case)),
         "stepsPerGas": steps as f64 / full.gas as f64,
         "blockWitnessBytes": full.witness.encode().len(),
         "beside": beside,

@@ -4,10 +4,12 @@ use alloy::{
     consensus::{SignableTransaction as _, TxEip1559},
     network::TxSignerSync as _,
     signers::local::PrivateKeySigner,
+    sol,
+    sol_types::{SolCall as _, SolValue as _},
 };
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, TxKind, U256, address, keccak256};
 use anyhow::{Context as _, Result, ensure};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 use surety_contracts::genesis::L2Genesis;
 use surety_l1::{blobs::versioned_hash, chain::Blob};
 use surety_node::{
@@ -17,6 +19,7 @@ use surety_node::{
 use surety_prove::PostedBatch;
 use surety_state::Store;
 use surety_stf::{
+    StateReader as _,
     batch::{BatchBlock, Body, encode_payload, pack_blobs},
     derive::{Data, Position},
 };
@@ -35,6 +38,16 @@ const GWEI: u128 = 1_000_000_000;
 const SENDERS: usize = 300;
 /// The wrapped ether of the genesis: an ordinary ERC-20 token.
 const WETH: Address = address!("0x4200000000000000000000000000000000000006");
+sol! {
+    interface Token {
+        function approve(address spender, uint256 value) external returns (bool);
+    }
+    interface Router {
+        function addLiquidityETH(address token, uint256 desired, uint256 least, uint256 leastEther, address to, uint256 deadline) external payable;
+        function swapExactETHForTokens(uint256 least, address[] path, address to, uint256 deadline) external payable;
+    }
+}
+
 /// `transfer(address,uint256)`.
 const TRANSFER: [u8; 4] = [0xa9, 0x05, 0x9c, 0xbb];
 
@@ -91,7 +104,7 @@ impl Workshop {
         Ok(this)
     }
 
-    fn sign(&mut self, n: usize, to: Address, value: U256, input: Bytes, gas: u64) -> Result<Transaction> {
+    fn sign(&mut self, n: usize, to: impl Into<TxKind>, value: U256, input: Bytes, gas: u64) -> Result<Transaction> {
         let (key, nonce) = &mut self.senders[n % SENDERS];
         let mut tx = TxEip1559 {
             chain_id: ROLLUP.get(),
@@ -99,7 +112,7 @@ impl Workshop {
             gas_limit: gas,
             max_fee_per_gas: 100 * GWEI,
             max_priority_fee_per_gas: 1_000_000,
-            to: TxKind::Call(to),
+            to: to.into(),
             value,
             input,
             ..TxEip1559::default()
@@ -137,6 +150,63 @@ impl Workshop {
                 self.sign(n, WETH, U256::ZERO, input.into(), 60_000)
             })
             .collect()
+    }
+
+    /// Creates a contract in a block of its own.
+    fn create(&mut self, artifact: &Path, arguments: &[u8]) -> Result<Address> {
+        let text = std::fs::read_to_string(artifact).with_context(|| format!("read {}", artifact.display()))?;
+        let json: serde_json::Value = serde_json::from_str(&text)?;
+        // Two forms of compilers' output.
+        let code = json["bytecode"].as_str().or_else(|| json["evm"]["bytecode"]["object"].as_str());
+        let code: Bytes = code.with_context(|| format!("{} has no bytecode", artifact.display()))?.parse()?;
+        let (key, nonce) = &self.senders[0];
+        let address = key.address().create(*nonce);
+        let create = self.sign(0, TxKind::Create, U256::ZERO, [&code, arguments].concat().into(), 8_000_000)?;
+        self.post(vec![vec![create]], vec![])?;
+        let there = self.chain.store().view(self.tip.last_hash)?.account(address)?;
+        ensure!(there.is_some_and(|account| account.code_hash != KECCAK256_EMPTY), "{} failed", artifact.display());
+        Ok(address)
+    }
+
+    /// So many swaps of ether for a token by Uniswap V2's router, whose artifacts are in this folder as npm has them.
+    pub(super) fn swaps(&mut self, folder: &Path, count: usize) -> Result<Vec<Transaction>> {
+        let built = |package: &str, name: &str| folder.join(package).join("build").join(name).with_extension("json");
+        let supply = U256::from(10).pow(U256::from(24));
+        let token = self.create(&built("v2-periphery", "ERC20"), &supply.abi_encode())?;
+        let owner = self.senders[0].0.address();
+        let factory = self.create(&built("v2-core", "UniswapV2Factory"), &owner.abi_encode())?;
+        let router = self.create(&built("v2-periphery", "UniswapV2Router02"), &(factory, WETH).abi_encode_params())?;
+        let approve = Token::approveCall { spender: router, value: supply }.abi_encode();
+        let deadline = U256::from(u64::MAX);
+        let ether = U256::from(10).pow(U256::from(18));
+        let fill = Router::addLiquidityETHCall {
+            token,
+            desired: supply,
+            least: U256::ZERO,
+            leastEther: U256::ZERO,
+            to: owner,
+            deadline,
+        };
+        let list = vec![
+            self.sign(0, token, U256::ZERO, approve.into(), 100_000)?,
+            self.sign(0, router, ether, fill.abi_encode().into(), 5_000_000)?,
+        ];
+        self.post(vec![list], vec![])?;
+        let swap = |this: &mut Self, n: usize| {
+            let to = this.senders[n % SENDERS].0.address();
+            let swap = Router::swapExactETHForTokensCall { least: U256::ZERO, path: vec![WETH, token], to, deadline };
+            this.sign(n, router, U256::from(GWEI), swap.abi_encode().into(), 250_000)
+        };
+        // The pair writes more in the first swap after it was filled.
+        let first = swap(self, 0)?;
+        self.post(vec![vec![first]], vec![])?;
+        (0..count).map(|n| swap(self, n + 1)).collect()
+    }
+
+    /// Whether all transactions of the last block did what they were to do.
+    pub(super) fn all_succeeded(&self) -> Result<bool> {
+        let block = self.chain.store().block(self.tip.last_hash)?.context("the block just derived")?;
+        Ok(block.receipts.iter().all(surety_types::Receipt::success))
     }
 
     /// Posts and derives a batch of these lists; messages go into the first block.
