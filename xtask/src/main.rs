@@ -8,6 +8,7 @@ mod guest;
 mod riscv;
 mod suite;
 mod tools;
+mod zkvm;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};

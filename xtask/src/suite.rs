@@ -21,7 +21,10 @@ const SUITES: &[Suite] = &[
         beside: false,
         run: |shell| {
             shell.run(&shell.root, "cargo", &["fmt", "--all", "--check"])?;
-            shell.run(&shell.root, "cargo", &["fmt", "--all", "--check", "--manifest-path", "guest/Cargo.toml"])
+            for workspace in ["guest/Cargo.toml", "zkvm/Cargo.toml"] {
+                shell.run(&shell.root, "cargo", &["fmt", "--all", "--check", "--manifest-path", workspace])?;
+            }
+            Ok(())
         },
     },
     Suite { name: "artifacts", nightly: false, beside: true, run: |shell| artifacts(shell, true) },
@@ -38,6 +41,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "rust", nightly: false, beside: false, run: rust },
     Suite { name: "end-to-end", nightly: false, beside: false, run: end_to_end },
     Suite { name: "nightly", nightly: true, beside: false, run: nightly },
+    Suite { name: "zkvm", nightly: true, beside: false, run: crate::zkvm::check },
 ];
 
 /// What came of one suite.
@@ -146,7 +150,7 @@ fn rust(shell: &Shell) -> Result<()> {
 }
 
 /// Where the program is after [`nextest`] has built it.
-fn program(shell: &Shell) -> std::path::PathBuf {
+pub(crate) fn program(shell: &Shell) -> std::path::PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell.root.join("target"), Into::into);
     target.join("ci/surety")
 }
