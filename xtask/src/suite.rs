@@ -187,6 +187,7 @@ fn nightly(shell: &Shell) -> Result<()> {
     nextest(shell, &["--run-ignored", "only", "-E", "package(surety) and binary(users)"], &[])?;
     nextest(shell, &["--run-ignored", "only", "--test-threads", "1", "-E", "binary(committees)"], &[])?;
     nextest(shell, &["--run-ignored", "only", "-E", "package(surety-prove)"], &[])?;
+    nextest(shell, &["--run-ignored", "only", "-E", "package(surety) and test(/^vm::crosscheck::/)"], &[])?;
     let program = program(shell);
     let network = [("SURETY", program.as_os_str())];
     shell.run_with(&shell.root.join("sdk"), "npm", &["run", "test:network"], &network)?;

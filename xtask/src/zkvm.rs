@@ -38,32 +38,39 @@ pub(crate) fn check(shell: &Shell) -> Result<()> {
             Ok(path)
         };
         let plain = hint("plain", 0, &witness)?;
-        let here = said(Command::new(&ours).args(["vm", "run"]).arg(&elf).arg("--input").arg(&plain), "public values")?;
+        let run = said(Command::new(&ours).args(["vm", "run"]).arg(&elf).arg("--input").arg(&plain))?;
+        let here = line(&run, "public values")?;
         for flags in FLAGS {
             let hint = hint("hint", flags, &witness)?;
-            let run = || said(Command::new(&theirs).args([&elf, &hint]), "public values");
-            let there = run()?;
+            let run = said(Command::new(&theirs).args([&elf, &hint]))?;
+            let (there, cycles) = (line(&run, "public values")?, line(&run, "cycles")?);
             ensure!(here == there, "{block}, flags {flags}: our machine hears {here}, SP1's executor {there}");
-            let cycles = said(Command::new(&theirs).args([&elf, &hint]), "cycles")?;
             shell.say(&format!("{block}, flags {flags}: {there} after {cycles} cycles"));
         }
         // So that a comparison that cannot fail would be noticed.
         let mut damaged = witness;
         damaged.last_mut().map(|byte| *byte ^= 1).context("an empty witness")?;
         let damaged = hint("damaged", 0, &damaged)?;
-        let there = said(Command::new(&theirs).args([&elf, &damaged]), "public values");
-        ensure!(there.is_err(), "{block}: SP1's executor takes a witness of which a byte was changed");
+        let run = said(Command::new(&theirs).args([&elf, &damaged]))?;
+        ensure!(
+            line(&run, "public values").is_err(),
+            "{block}: SP1's executor takes a witness of which a byte was changed"
+        );
     }
     Ok(())
 }
 
-/// What a program prints after a name.
-fn said(command: &mut Command, name: &str) -> Result<String> {
+/// What a program prints. It must end well.
+fn said(command: &mut Command) -> Result<String> {
     let program = Path::new(command.get_program()).display().to_string();
     let output = command.output().with_context(|| format!("start {program}"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::to_owned);
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program} ended with {}: {errors}", output.status);
-    found.filter(|value| value != "0x").with_context(|| format!("{program} does not say its {name}: {text}"))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What stands after a name, unless it is nothing.
+fn line<'a>(text: &'a str, name: &str) -> Result<&'a str> {
+    let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    found.filter(|value| *value != "0x").with_context(|| format!("it does not say its {name}: {text}"))
 }

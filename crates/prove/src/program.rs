@@ -6,6 +6,9 @@ use std::sync::LazyLock;
 use surety_stf::{program, witness::Witness};
 use surety_vm::{Abi, Elf, Loaded, Machine, MemoryTree, Status, commitment::MAX_STEPS, elf::ElfError};
 
+/// The meter, which does not know the machine, keeps blocks within the machine's trace.
+const _: () = assert!(MAX_STEPS == surety_stf::meter::MAX_STEPS);
+
 /// The program's file.
 pub const FILE: &[u8] = include_bytes!("../../../guest/program.elf");
 

@@ -1,17 +1,18 @@
 //! The lists of L1's blocks, Frontier to Osaka, as lists of L2: what L2's rules admit of each block of the execution-apis
 //! suite's chain is executed on the state that it was made for, natively and by the compiled program.
 
-#[path = "../../stf/tests/common/mod.rs"]
-mod common;
+mod support;
 
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256};
-use common::{
-    World,
-    chain::{Chain, Form},
-    genesis_state, l2_world, parameters, vectors,
+use support::{
+    common::{
+        World,
+        chain::{Chain, Form},
+        genesis_state, l2_world, parameters, vectors,
+    },
+    judge,
 };
-use surety_prove::Program;
 use surety_stf::execute::{
     ethereum::{ForkSchedule, execute_block},
     op::{BlockExecutor, HeaderParts},
@@ -64,10 +65,7 @@ fn what_l2_admits_of_l1s_blocks_is_executed_alike() {
             let row = chain.row(1, 0, list);
             let judged = chain.post(&[row], vec![], Form::Calldata, None).remove(0);
             assert!(!judged.invalid, "block {}", block.header.number);
-            let witness = judged.to_witness();
-            let input = witness.input;
-            let ended = Program::current().run(witness).unwrap();
-            assert!(ended.says(input, judged.hash), "block {}: {ended:?}", block.header.number);
+            judge(&judged);
         }
         let before = world.clone();
         let mut root = |changes: &StateChanges| {

@@ -4,25 +4,25 @@
 //!
 //! Each is done a few times and many times, in blocks that are executed natively too and must come to the same hash.
 
-#[path = "../../stf/tests/common/mod.rs"]
-mod common;
-mod inputs;
 #[path = "meter/rows.rs"]
 mod rows;
 #[path = "meter/search.rs"]
 mod search;
+mod support;
 
 use alloy_consensus::{TxEip1559, TxEip7702};
 use alloy_eips::{eip2930::AccessListItem, eip7702::Authorization};
 use alloy_primitives::{Address, TxKind, U256, keccak256};
-use common::{
-    Key,
-    chain::{Chain, Form, Judged, TARGET},
-    l2_world, parameters,
-};
 use rows::{CONTRACT, Row};
 use search::Action;
-use surety_prove::Program;
+use support::{
+    common::{
+        Key,
+        chain::{Chain, Form, Judged, TARGET},
+        l2_world, parameters,
+    },
+    judge,
+};
 use surety_stf::{batch::Body, meter};
 use surety_types::{Transaction, parameters::MAX_BLOCK_GAS_LIMIT};
 
@@ -49,12 +49,8 @@ impl Cost {
 
 /// Steps of the program over a block.
 fn steps(block: &Judged) -> u64 {
-    let witness = block.to_witness();
-    let input = witness.input;
-    let ended = Program::current().run(witness).unwrap();
-    assert!(ended.says(input, block.hash), "height {}: {ended:?}", block.height);
     assert!(!block.invalid);
-    ended.steps
+    judge(block).steps
 }
 
 /// The most gas of a call (a transaction has at most 2^24).

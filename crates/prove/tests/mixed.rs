@@ -2,20 +2,21 @@
 //! Transfers, tokens, storage, creation, destruction, delegation, precompiled contracts, messages, what fails, and lists that
 //! cannot be executed.
 
-#[path = "../../stf/tests/common/mod.rs"]
-mod common;
+mod support;
 
 use alloy_consensus::{TxEip1559, TxEip7702, TxLegacy};
 use alloy_eips::{eip2930::AccessListItem, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
-use common::{
-    Key, World,
-    chain::{Chain, Form, TARGET},
-    l2_world, parameters,
-};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use std::collections::BTreeMap;
-use surety_prove::Program;
+use support::{
+    common::{
+        Key, TOKEN, TOKEN_CODE, World,
+        chain::{Chain, Form, TARGET, TARGET_CODE},
+        l2_world, parameters,
+    },
+    judge,
+};
 use surety_stf::{StateReader as _, batch::BatchBlock};
 use surety_types::{L1Height, Message, MessageIndex, Transaction, message::L1Info};
 
@@ -40,8 +41,7 @@ const CODES: [(Address, &[u8]); 7] = [
     (ENDLESS, &hex!("5b5a5f525f56")),
     (CALLER, &hex!("602036036020 5f37 5f5f 60203603 5f 34 5f35 5a f1 3d5f5f3e 5f52 42333d5f a2 00")),
     (DEEP, &hex!("5f5f60405f5f305af1 5f55 00")),
-    // BLOCKHASH(NUMBER - CALLDATALOAD(0)) into slot 0.
-    (TARGET, &hex!("5f3543034060005500")),
+    (TARGET, &TARGET_CODE),
 ];
 
 /// A chain and those who use it.
@@ -67,9 +67,9 @@ impl Load {
         for (address, code) in CODES {
             world.put(address, U256::from(7), 1, Bytes::from_static(code));
         }
-        world.put(common::TOKEN, U256::ZERO, 1, Bytes::from_static(&common::TOKEN_CODE));
+        world.put(TOKEN, U256::ZERO, 1, Bytes::from_static(&TOKEN_CODE));
         for owner in &funded {
-            world.set(common::TOKEN, keccak256([owner.into_word(), B256::ZERO].concat()).into(), U256::from(1_000_000));
+            world.set(TOKEN, keccak256([owner.into_word(), B256::ZERO].concat()).into(), U256::from(1_000_000));
         }
         (0..200).for_each(|slot| world.set(STORE, U256::from(slot), U256::from(slot + 1)));
         Self {
@@ -128,7 +128,7 @@ impl Load {
             2 => {
                 let to = self.someone().into_word();
                 let amount = U256::from(self.chance.random_range(0..3_000u64)).to_be_bytes::<32>();
-                (common::TOKEN.into(), [&hex!("a9059cbb")[..], to.as_slice(), &amount].concat().into(), 100_000)
+                (TOKEN.into(), [&hex!("a9059cbb")[..], to.as_slice(), &amount].concat().into(), 100_000)
             }
             3 | 4 => {
                 let (slot, value) = (self.word(), self.word());
@@ -260,11 +260,7 @@ impl Load {
         // Proofs of blobs take most of the time.
         let form = if self.chance.random_range(0..20) == 0 { Form::Blobs } else { Form::Calldata };
         for block in self.chain.post(&rows, messages, form, None) {
-            let witness = block.to_witness();
-            let input = witness.input;
-            let ended = Program::current().run(witness).unwrap();
-            assert!(ended.says(input, block.hash), "block {}: {ended:?}", block.height);
-            self.steps += ended.steps;
+            self.steps += judge(&block).steps;
             self.lists_refused += u64::from(block.invalid);
             self.blocks += 1;
         }

@@ -5,19 +5,19 @@
 //! A contract calls what it is told to, counts the calls that succeed and logs what came back: so the block's hash, which the
 //! program must find too, holds every answer.
 
-#[path = "../../stf/tests/common/mod.rs"]
-mod common;
-mod inputs;
+mod support;
 
 use alloy_primitives::{Address, Bytes, U256, address, hex};
-use common::{
-    Key,
-    chain::{Chain, Form},
-    l2_world, parameters,
-};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use std::collections::BTreeMap;
-use surety_prove::Program;
+use support::{
+    common::{
+        Key,
+        chain::{Chain, Form},
+        l2_world, parameters,
+    },
+    inputs, judge,
+};
 use surety_stf::StateReader as _;
 
 const HARNESS: Address = address!("0x00000000000000000000000000000000c0ffee01");
@@ -80,10 +80,7 @@ fn compare(cases: &[Case]) -> u64 {
         let row = chain.row(1, 0, std::mem::take(&mut list));
         let judged = chain.post(&[row], vec![], Form::Calldata, None);
         assert!(!judged[0].invalid);
-        let witness = judged[0].to_witness();
-        let input = witness.input;
-        let ended = Program::current().run(witness).unwrap();
-        assert!(ended.says(input, judged[0].hash), "one of the cases up to transaction {nonce} differs: {ended:?}");
+        judge(&judged[0]);
     }
     chain.world.storage(HARNESS, U256::ZERO).unwrap().to()
 }

@@ -1,34 +1,21 @@
 //! The program as it was compiled, on the machine that L1 judges, against native execution.
 
-#[path = "../../stf/tests/common/mod.rs"]
-mod common;
+mod support;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use common::{
-    Key,
-    chain::{Chain, Form, Judged, TARGET, ask, random_batches},
-    parameters,
-};
 use proptest::prelude::*;
+use support::{
+    common::{
+        Key,
+        chain::{Chain, Form, Judged, TARGET, ask, random_batches},
+        parameters,
+    },
+    judge,
+};
 use surety_prove::{HostError, Program};
 use surety_stf::{batch::BatchBlock, witness::Witness};
 use surety_types::{L1Height, Message, MessageIndex, Transaction, message::L1Info};
 use surety_vm::Status;
-
-/// Has the compiled program judge blocks that were executed, by key and by hint; gives the steps by key.
-fn judge(blocks: &[Judged]) -> u64 {
-    let program = Program::current();
-    let mut steps = 0;
-    for block in blocks {
-        let witness = block.to_witness();
-        let input = witness.input;
-        let keyed = program.run(witness).unwrap();
-        assert!(keyed.says(input, block.hash), "height {}: {keyed:?}", block.height);
-        assert!(!keyed.says(input, block.parent_hash));
-        steps += keyed.steps;
-    }
-    steps
-}
 
 /// Posts a batch, executes it and has it judged; says of each block whether its list was invalid.
 fn post(
@@ -39,7 +26,9 @@ fn post(
     last_time: Option<u64>,
 ) -> Vec<bool> {
     let judged = chain.post(rows, messages, form, last_time);
-    judge(&judged);
+    for block in &judged {
+        judge(block);
+    }
     judged.iter().map(|block| block.invalid).collect()
 }
 
@@ -127,6 +116,6 @@ fn full_lists_are_judged_too() {
     let rows = [chain.row(1, 0, list)];
     let judged = chain.post(&rows, vec![], Form::Blobs, None);
     assert!(!judged[0].invalid);
-    let steps = judge(&judged);
+    let steps = judge(&judged[0]).steps;
     assert!(steps > 12 * 400_000, "{steps} steps cannot have recovered twelve signers");
 }

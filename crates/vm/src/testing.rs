@@ -1,6 +1,5 @@
-//! Programs for tests, word by word.
-
-use alloc::vec::Vec;
+//! Programs for tests, word by word; of other crates too, which include this file.
+#![allow(dead_code, reason = "each user takes a part")]
 
 /// An ELF file with these segments: address, bytes, whether executable.
 pub(crate) fn elf_file(entry: u64, segments: &[(u64, &[u8], bool)]) -> Vec<u8> {
@@ -60,6 +59,11 @@ pub(crate) fn b(funct3: u32, [rs1, rs2]: [u32; 2], offset: i32) -> u32 {
 pub(crate) fn jal(rd: u32, offset: i32) -> u32 {
     let o = offset as u32;
     (o >> 20 & 1) << 31 | (o >> 1 & 0x3ff) << 21 | (o >> 11 & 1) << 20 | (o >> 12 & 0xff) << 12 | rd << 7 | 0x6f
+}
+
+/// LUI, by the upper twenty bits.
+pub(crate) fn lui(rd: u32, upper: u32) -> u32 {
+    upper << 12 | rd << 7 | 0x37
 }
 
 /// ADDI.

@@ -5,7 +5,7 @@ use crate::{
     Abi, Elf, Machine, MemoryTree, Part, Request, Status, Stop,
     commitment::{self, single},
     instruction::{Access, Instruction},
-    testing::{ECALL, addi, b, bytes, elf_file, i, jal, r, s},
+    testing::{ECALL, addi, b, bytes, elf_file, i, jal, lui, r, s},
     witness::{LoadedPart, WitnessError, step, witness},
 };
 use alloy_primitives::{B256, keccak256};
@@ -73,11 +73,6 @@ fn agree(words: &[u32], most: u64, stops: &[u64]) -> Machine {
     fast_tree.update(fast.memory_mut());
     assert_eq!(fast.state().hash(fast_tree.root()), after);
     slow
-}
-
-/// LUI.
-fn lui(rd: u32, upper: u32) -> u32 {
-    upper << 12 | rd << 7 | 0x37
 }
 
 /// Words of random programs: valid more often than not, on few registers, near code and data.

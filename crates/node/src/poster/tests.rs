@@ -1,3 +1,6 @@
+#[path = "../../../vm/src/testing.rs"]
+mod machine;
+
 use super::{
     actor::Work,
     journal::{Journal, Signed},
@@ -12,6 +15,7 @@ use crate::{
     },
 };
 use alloy_primitives::{B256, Bytes};
+use machine::{ECALL, addi, bytes, elf_file};
 use surety_prove::Program;
 use surety_stf::witness::Witness;
 use surety_types::{
@@ -146,17 +150,8 @@ fn what_was_proposed_is_signed_by_honest_seats_and_nothing_else_is() {
 /// An ELF for the machine that ends at once: whatever it was asked, it says nothing.
 fn silent_program() -> Vec<u8> {
     const BASE: u64 = 0x7800_0000;
-    // ADDI t0, x0, 0 (HALT); ECALL.
-    let code: Vec<u8> = [0x0000_0293u32, 0x0000_0073].into_iter().flat_map(u32::to_le_bytes).collect();
-    let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
-    elf.resize(16, 0);
-    elf.extend([2u8, 0, 243, 0, 1, 0, 0, 0]);
-    elf.extend([BASE, 64, 0].into_iter().flat_map(u64::to_le_bytes));
-    elf.extend([0u16, 0, 64, 56, 1, 0, 0, 0].into_iter().flat_map(u16::to_le_bytes));
-    elf.extend([1u32, 5].into_iter().flat_map(u32::to_le_bytes));
-    let length = code.len() as u64;
-    elf.extend([120, BASE, BASE, length, length, 4].into_iter().flat_map(u64::to_le_bytes));
-    [elf, code].concat()
+    // t0 = 0 is HALT.
+    elf_file(BASE, &[(BASE, &bytes(&[addi(5, 0, 0), ECALL]), true)])
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the EVM can be made to do, each as code that does it again and again.
 
-use super::{
+use super::support::{
     common::{Entry, World},
     inputs::{Curves, P256, concat, padded, point_evaluation},
 };

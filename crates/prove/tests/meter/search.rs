@@ -1,8 +1,8 @@
 //! Operations by chance, for a search for the dearest.
 
 use super::{
-    inputs::{input, length},
     rows::{self, Row},
+    support::inputs::{input, length},
 };
 use alloy_primitives::U256;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};

@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part")]
 
 use super::{Key, World, l2_world, parameters};
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_sol_types::SolStruct;
 use alloy_trie::{HashBuilder, Nibbles, TrieAccount, proof::ProofRetainer};
 use proptest::{collection::vec, prelude::*};
@@ -236,9 +236,7 @@ impl Chain {
     pub fn new(keys: &[Key]) -> Self {
         let funded: Vec<_> = keys.iter().map(Key::address).collect();
         let mut world = l2_world(&funded);
-        // Something that asks for old block hashes and code: BLOCKHASH(NUMBER - CALLDATALOAD(0)) into slot 0.
-        let code: [u8; 9] = alloy_primitives::hex!("5f3543034060005500");
-        world.put(TARGET, U256::ZERO, 1, code.into());
+        world.put(TARGET, U256::ZERO, 1, TARGET_CODE.into());
         Self::on(world)
     }
 
@@ -423,6 +421,8 @@ pub enum Form {
 }
 
 pub const TARGET: Address = Address::repeat_byte(0x42);
+/// Something that asks for old block hashes and code: BLOCKHASH(NUMBER - CALLDATALOAD(0)) into slot 0.
+pub const TARGET_CODE: [u8; 9] = hex!("5f3543034060005500");
 
 pub fn ask(key: &Key, nonce: u64, back: u64) -> Transaction {
     let input = Bytes::from(U256::from(back).to_be_bytes::<32>().to_vec());

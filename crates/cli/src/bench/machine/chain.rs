@@ -7,7 +7,7 @@ use alloy::{
     sol,
     sol_types::{SolCall as _, SolValue as _},
 };
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, TxKind, U256, address, keccak256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, keccak256};
 use anyhow::{Context as _, Result, ensure};
 use std::{path::Path, sync::Arc};
 use surety_contracts::genesis::L2Genesis;
@@ -19,7 +19,6 @@ use surety_node::{
 use surety_prove::PostedBatch;
 use surety_state::Store;
 use surety_stf::{
-    StateReader as _,
     batch::{BatchBlock, Body, encode_payload, pack_blobs},
     derive::{Data, Position},
 };
@@ -38,8 +37,10 @@ const GWEI: u128 = 1_000_000_000;
 const SENDERS: usize = 300;
 /// The wrapped ether of the genesis: an ordinary ERC-20 token.
 const WETH: Address = address!("0x4200000000000000000000000000000000000006");
+
 sol! {
     interface Token {
+        function transfer(address to, uint256 value) external returns (bool);
         function approve(address spender, uint256 value) external returns (bool);
     }
     interface Router {
@@ -47,9 +48,6 @@ sol! {
         function swapExactETHForTokens(uint256 least, address[] path, address to, uint256 deadline) external payable;
     }
 }
-
-/// `transfer(address,uint256)`.
-const TRANSFER: [u8; 4] = [0xa9, 0x05, 0x9c, 0xbb];
 
 /// The chain and those who use it.
 pub(super) struct Workshop {
@@ -145,9 +143,8 @@ impl Workshop {
     pub(super) fn token_transfers(&mut self, count: usize) -> Result<Vec<Transaction>> {
         (0..count)
             .map(|n| {
-                let to = self.recipient(n).into_word();
-                let input = [&TRANSFER[..], to.as_slice(), &U256::from(5 + n).to_be_bytes::<32>()].concat();
-                self.sign(n, WETH, U256::ZERO, input.into(), 60_000)
+                let transfer = Token::transferCall { to: self.recipient(n), value: U256::from(5 + n) };
+                self.sign(n, WETH, U256::ZERO, transfer.abi_encode().into(), 60_000)
             })
             .collect()
     }
@@ -163,8 +160,7 @@ impl Workshop {
         let address = key.address().create(*nonce);
         let create = self.sign(0, TxKind::Create, U256::ZERO, [&code, arguments].concat().into(), 8_000_000)?;
         self.post(vec![vec![create]], vec![])?;
-        let there = self.chain.store().view(self.tip.last_hash)?.account(address)?;
-        ensure!(there.is_some_and(|account| account.code_hash != KECCAK256_EMPTY), "{} failed", artifact.display());
+        ensure!(self.all_succeeded()?, "{} cannot be created", artifact.display());
         Ok(address)
     }
 
@@ -192,6 +188,7 @@ impl Workshop {
             self.sign(0, router, ether, fill.abi_encode().into(), 5_000_000)?,
         ];
         self.post(vec![list], vec![])?;
+        ensure!(self.all_succeeded()?, "the pair cannot be filled");
         let swap = |this: &mut Self, n: usize| {
             let to = this.senders[n % SENDERS].0.address();
             let swap = Router::swapExactETHForTokensCall { least: U256::ZERO, path: vec![WETH, token], to, deadline };

@@ -1,11 +1,15 @@
 //! Random programs, each step of which is made by the machine, from its witness alone, and by the compiled contracts; and which
 //! are run fast to their end.
 
+#[path = "../../../../vm/src/testing.rs"]
+mod testing;
+
 use super::{Side, compare};
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use surety_devnet::referee::Referee;
 use surety_prove::Host;
-use surety_vm::{Abi, Elf, Machine, MemoryTree, Stop, elf::Segment};
+use surety_vm::{Abi, Elf, Machine, MemoryTree, Stop};
+use testing::{ECALL, addi, b, bytes, elf_file, i, jal, lui, r, s};
 
 const CODE: u64 = 0x7800_0000;
 /// Where x2 points to: eight words, and then zeros.
@@ -22,52 +26,36 @@ fn word(chance: &mut StdRng) -> u32 {
     let funct3 = chance.random_range(0..8u32);
     let wide: i32 = chance.random_range(-2_048..2_048);
     let at = chance.random_range(-8..32i32) * 8;
-    let field = |immediate: i32| (immediate as u32) << 20;
-    let store = |base: u32, at: i32| {
-        let at = at as u32;
-        (at >> 5) << 25 | rs2 << 20 | base << 15 | (funct3 & 3) << 12 | (at & 31) << 7 | 0x23
-    };
     match chance.random_range(0..16) {
         0..=4 => {
             let funct7 = *[0u32, 0, 1, 1, 0x20].choose(chance).unwrap();
-            let opcode = *[0x33u32, 0x33, 0x3b].choose(chance).unwrap();
-            funct7 << 25 | rs2 << 20 | rs1 << 15 | funct3 << 12 | rd << 7 | opcode
+            r(*[0x33u32, 0x33, 0x3b].choose(chance).unwrap(), funct3, funct7, [rd, rs1, rs2])
         }
-        5..=7 => field(wide) | rs1 << 15 | funct3 << 12 | rd << 7 | [0x13, 0x1b][usize::from(chance.random::<bool>())],
-        8 | 9 => field(at) | 2 << 15 | funct3 << 12 | rd << 7 | 0x03,
-        10 | 11 => store(2, at),
-        12 => field(wide) | rs1 << 15 | funct3 << 12 | rd << 7 | 0x03,
-        13 => {
-            // A branch, mostly a little forward.
-            let o = (chance.random_range(-3..8i32) * 4) as u32;
-            let offset = (o >> 12 & 1) << 31 | (o >> 5 & 63) << 25 | (o >> 1 & 15) << 8 | (o >> 11 & 1) << 7;
-            offset | rs2 << 20 | rs1 << 15 | funct3 << 12 | 0x63
-        }
-        14 => {
-            *[chance.random::<u32>() & !0xfff | rd << 7 | 0x37, rd << 12 | rd << 7 | 0x17, 0x0f].choose(chance).unwrap()
-        }
-        _ => *[0x73, chance.random(), store(rs1, wide), 8 << 20 | rd << 7 | 0x6f].choose(chance).unwrap(),
+        5..=7 => i([0x13, 0x1b][usize::from(chance.random::<bool>())], funct3, [rd, rs1], wide),
+        8 | 9 => i(0x03, funct3, [rd, 2], at),
+        10 | 11 => s(funct3 & 3, [2, rs2], at),
+        12 => i(0x03, funct3, [rd, rs1], wide),
+        // Mostly a little forward.
+        13 => b(funct3, [rs1, rs2], chance.random_range(-3..8) * 4),
+        14 => *[lui(rd, chance.random()), rd << 12 | rd << 7 | 0x17, 0x0f].choose(chance).unwrap(),
+        _ => *[ECALL, chance.random(), s(funct3 & 3, [rs1, rs2], wide), jal(rd, 8)].choose(chance).unwrap(),
     }
 }
 
 /// A program of so many random words, after some that fill the registers with words of all kinds.
 fn program(chance: &mut StdRng, words: usize) -> Elf {
-    let lui = |rd: u32, value: u64| (value as u32) & !0xfff | rd << 7 | 0x37;
-    let mut code = vec![lui(2, DATA), lui(10, 0x1000)];
-    let load = |rd: u32, at: u32| at << 20 | 2 << 15 | 3 << 12 | rd << 7 | 0x03;
-    code.extend([1, 3, 4, 6, 7, 8, 9].iter().zip((0..).step_by(8)).map(|(rd, at)| load(*rd, at)));
+    let mut code = vec![lui(2, (DATA >> 12) as u32), lui(10, 1)];
+    code.extend([1, 3, 4, 6, 7, 8, 9].iter().zip((0..).step_by(8)).map(|(rd, at)| i(0x03, 3, [*rd, 2], at)));
     // What a call in it is: a word of output, a halt, nothing, or none that there is.
-    let call: u32 = *[0x10, 0x10, 0, 2, 0x1a, chance.random_range(0..0x7ff)].choose(chance).unwrap();
-    code.extend([call << 20 | 5 << 7 | 0x13]);
+    let call = *[0x10, 0x10, 0, 2, 0x1a, chance.random_range(0..0x7ff)].choose(chance).unwrap();
+    code.push(addi(5, 0, call));
     code.extend((0..words).map(|_| word(chance)));
     let kinds = [0, 1, u64::MAX, 1 << 63, i64::MAX as u64, 0xffff_ffff, 0x8000_0000];
     let mut data = [0; 7].map(|_: u8| if chance.random() { *kinds.choose(chance).unwrap() } else { chance.next_u64() });
     // One of them is an address.
     data[chance.random_range(0..7)] = *[DATA, CODE, (1 << 32) - 8].choose(chance).unwrap();
-    let bytes = |words: Vec<u8>, address, executable| Segment { address, bytes: words, executable };
-    let text = code.iter().flat_map(|word| word.to_le_bytes()).collect();
-    let data = data.iter().flat_map(|word| word.to_le_bytes()).collect();
-    Elf { entry: CODE, segments: vec![bytes(text, CODE, true), bytes(data, DATA, false)] }
+    let data: Vec<u8> = data.iter().flat_map(|word| word.to_le_bytes()).collect();
+    Elf::parse(&elf_file(CODE, &[(CODE, &bytes(&code), true), (DATA, &data, false)])).unwrap()
 }
 
 fn side(elf: &Elf) -> Side {

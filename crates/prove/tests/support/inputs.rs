@@ -1,5 +1,4 @@
 //! What precompiled contracts are called with.
-#![allow(dead_code, reason = "each test binary uses a part")]
 
 use alloy_primitives::{Bytes, U256, hex};
 use rand::{Rng, RngExt, rngs::StdRng};
