@@ -112,8 +112,13 @@ pub(crate) fn artifacts(shell: &Shell, check: bool) -> Result<()> {
     shell.run(&shell.root.join("contracts"), "node", &arguments)
 }
 
+/// Compares the golden vectors with what their generators write, and runs the contracts' tests.
 fn contracts(shell: &Shell) -> Result<()> {
-    shell.run(&shell.root.join("contracts"), "npx", &["--no-install", "forge", "test"])
+    let directory = shell.root.join("contracts");
+    for generator in ["vectors.mjs", "steps.mjs"] {
+        shell.run(&directory, "node", &[generator, "--check"])?;
+    }
+    shell.run(&directory, "npx", &["--no-install", "forge", "test"])
 }
 
 fn lint(shell: &Shell) -> Result<()> {

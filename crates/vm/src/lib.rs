@@ -3,7 +3,8 @@
 //! # The machine
 //!
 //! RV64IM, little endian, one hart, memory of 4 GiB, aligned access only. What is not listed here traps. The contract
-//! `RiscV.sol` makes one step of the same machine on L1; the two, and the fast interpreter, must agree in everything.
+//! `RiscV.sol` makes one step of the same machine on L1; the two, and the fast interpreter, must agree in everything. Golden
+//! steps that all of them make stand in `contracts/vectors/steps.json`.
 //!
 //! **State.** Running: pc, x1 to x31, memory, and 32 bytes of output. Its hash ([`State::hash`]) is keccak256 of
 //!

@@ -219,7 +219,7 @@ pub struct Machine {
     pub(crate) memory: Memory,
     pub(crate) steps: u64,
     abi: Abi,
-    code: Code,
+    pub(crate) code: Code,
     /// Where the last READ goes to.
     destination: u32,
 }

@@ -289,7 +289,7 @@ mod tests {
         let mut memory = Memory::default();
         memory.mark_code(1);
         memory.store(4095, 1, 1);
-        assert_eq!(memory.take_stale(), []);
+        assert!(memory.take_stale().is_empty());
         memory.store(4096, 8, 1);
         memory.store(4096, 8, 2);
         assert_eq!(memory.take_stale(), [1]);

@@ -1,5 +1,7 @@
 //! The three ways of stepping that are written in Rust: running fast, single steps, and steps from witnesses alone. (The fourth,
-//! in Solidity, is compared where contracts can run.)
+//! in Solidity, is compared where contracts can run, and makes the golden steps that [`steps`] makes here.)
+
+mod steps;
 
 use crate::{
     Abi, Elf, Machine, MemoryTree, Part, Request, Status, Stop,
