@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use support::{
     common::{
         Key,
-        chain::{Chain, Form, Judged, TARGET, ask, random_batches},
+        chain::{Chain, Form, Judged, TARGET, ask, garbage, random_batches},
         parameters,
     },
     judge,
@@ -52,7 +52,7 @@ fn the_compiled_program_finds_the_hashes_of_native_execution() {
     let rows = [chain.row(1, 0, vec![]), chain.row(2, 0, vec![])];
     let messages = vec![chain.message(0, TARGET, 0, 7_500_000), chain.message(1, TARGET, 1, 21_000)];
     let time = chain.head.timestamp + 3;
-    assert_eq!(post(&mut chain, &rows, messages, Form::Garbage, Some(time)), [false; 2]);
+    assert_eq!(post(&mut chain, &rows, messages, garbage(), Some(time)), [false; 2]);
     let rows = [chain.row(1, 0, vec![])];
     assert_eq!(post(&mut chain, &rows, vec![], Form::Nothing, Some(time + 40)), [false]);
 }
@@ -65,7 +65,7 @@ proptest! {
         let keys = [Key::new(1), Key::new(2)];
         let mut chain = Chain::new(&keys);
         for (blocks, form) in batches {
-            let (rows, messages, time) = chain.random_batch(&keys, blocks, form);
+            let (rows, messages, time) = chain.random_batch(&keys, blocks, &form);
             post(&mut chain, &rows, messages, form, time);
         }
     }

@@ -5,7 +5,7 @@ mod common;
 use alloy_primitives::{Address, B256, U256};
 use common::{
     Key,
-    chain::{Chain, Form, Judged, Known, TARGET, ask, random_batches},
+    chain::{Chain, Form, Judged, Known, TARGET, ask, garbage, random_batches},
     parameters,
 };
 use proptest::prelude::*;
@@ -98,7 +98,7 @@ fn the_program_finds_the_hashes_of_native_execution() {
     ];
     let rows = [chain.row(1, 0, vec![]), chain.row(2, 0, vec![]), chain.row(3, 0, vec![])];
     let time = chain.head.timestamp + 3;
-    assert_eq!(post(&mut chain, &rows, messages, Form::Garbage, Some(time)), [false; 3]);
+    assert_eq!(post(&mut chain, &rows, messages, garbage(), Some(time)), [false; 3]);
     assert_eq!((chain.head.timestamp, chain.context), (time, None));
     let message = chain.message(0, Address::repeat_byte(0x79), 1, 30_000);
     let rows = [chain.row(1, 0, vec![])];
@@ -115,7 +115,7 @@ proptest! {
         let keys = [Key::new(1), Key::new(2)];
         let mut chain = Chain::new(&keys);
         for (blocks, form) in batches {
-            let (rows, messages, time) = chain.random_batch(&keys, blocks, form);
+            let (rows, messages, time) = chain.random_batch(&keys, blocks, &form);
             post(&mut chain, &rows, messages, form, time);
         }
     }

@@ -204,14 +204,14 @@ impl Consumed for Message {
 /// How many of the next messages a leader takes, in order, and the most that a seat notarises: those whose gas limits sum
 /// to at most a quarter of the block gas limit.
 ///
-/// Derivation admits twice that in one block ([`messages_fit`]), but L1 refuses batches of more than a quarter on average,
+/// Derivation admits twice that in one block (`messages_fit`), but L1 refuses batches of more than a quarter on average,
 /// and where a batch ends is not the leader's choice. So each block keeps to the quarter by itself.
 pub fn messages_to_take<'a>(parameters: &ChainParameters, next: impl IntoIterator<Item = &'a Message>) -> usize {
     fitting(parameters.message_gas_per_block(), next).0
 }
 
 /// Whether derivation admits these messages in one block: their gas limits sum to at most half the block gas limit.
-pub fn messages_fit<'a>(parameters: &ChainParameters, messages: impl IntoIterator<Item = &'a Message>) -> bool {
+fn messages_fit<'a, M: Consumed + 'a>(parameters: &ChainParameters, messages: impl IntoIterator<Item = &'a M>) -> bool {
     fitting(parameters.default_block_message_gas(), messages).1
 }
 

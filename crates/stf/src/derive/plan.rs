@@ -1,6 +1,6 @@
 //! What each block of a batch will be, before anything is executed.
 
-use super::{Consumed, Refusal, Start, fitting};
+use super::{Consumed, Refusal, Start, fitting, messages_fit};
 use crate::batch::Body;
 use alloc::vec::Vec;
 use alloy_primitives::Address;
@@ -49,7 +49,7 @@ pub(super) fn from_body(
     for (row, height) in body.blocks.into_iter().zip(heights()) {
         // The sum of all rows is a length in memory, so each fits `usize`.
         let to = from.saturating_add(row.messages as usize);
-        if !messages.get(from..to).is_some_and(|taken| fitting(parameters.default_block_message_gas(), taken).1) {
+        if !messages.get(from..to).is_some_and(|taken| messages_fit(parameters, taken)) {
             return Err(Refusal::MessageGas(height));
         }
         plans.push(Plan {

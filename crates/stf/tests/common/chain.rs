@@ -5,7 +5,7 @@ use super::{Key, World, l2_world, parameters};
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_sol_types::SolStruct;
 use alloy_trie::{HashBuilder, Nibbles, TrieAccount, proof::ProofRetainer};
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, sample::Index};
 use std::{cell::RefCell, collections::BTreeMap};
 use surety_stf::{
     Oracle, StateReader as _,
@@ -218,9 +218,8 @@ type RandomBlocks = Vec<(Vec<(usize, u64, u64)>, u64)>;
 
 /// Batches by chance of two senders, of fewer than `most` blocks each and fewer than `most` of them, with the form of their data.
 pub fn random_batches(most: usize) -> impl Strategy<Value = Vec<(RandomBlocks, Form)>> {
-    let form = prop_oneof![Just(Form::Nothing), Just(Form::Calldata), Just(Form::Blobs), Just(Form::Garbage)];
     let block = (vec((0usize..2, 0u64..4, 0u64..6), 0..3), 0u64..3);
-    vec((vec(block, 1..most), form), 1..most)
+    vec((vec(block, 1..most), any_form()), 1..most)
 }
 
 /// A chain with everything that its oracle knows.
@@ -289,13 +288,7 @@ impl Chain {
     pub fn post(&mut self, rows: &[BatchBlock], new: Vec<Message>, form: Form, last_time: Option<u64>) -> Vec<Judged> {
         let start = Start::new(&self.head, self.context.as_ref(), self.position());
         let end = new.iter().fold(start.position, |position, message| self.keep_message(position, message));
-        let payload = || encode_payload(&Body { blocks: rows.to_vec() }.encode(self.parameters.rollup).unwrap());
-        let data = match form {
-            Form::Nothing => Data::None,
-            Form::Calldata => Data::Calldata(payload()),
-            Form::Blobs => Data::Blobs(pack_blobs(&payload()).unwrap()),
-            Form::Garbage => Data::Calldata(vec![7; 9000]),
-        };
+        let data = self.data(rows, form);
         let before_batch = self.head.hash_slow();
         let statement = Batch {
             rollup: self.parameters.rollup.get(),
@@ -350,6 +343,37 @@ impl Chain {
         judged_blocks
     }
 
+    /// What is posted for blocks that are these.
+    fn data(&self, rows: &[BatchBlock], form: Form) -> Data {
+        let encode =
+            |rows: Vec<BatchBlock>| encode_payload(&Body { blocks: rows }.encode(self.parameters.rollup).unwrap());
+        let posted = |payload: Vec<u8>, packed: bool| match packed {
+            true => Data::Blobs(pack_blobs(&payload).unwrap()),
+            false => Data::Calldata(payload),
+        };
+        match form {
+            Form::Nothing => Data::None,
+            Form::Calldata => posted(encode(rows.to_vec()), false),
+            Form::Blobs => posted(encode(rows.to_vec()), true),
+            Form::Bytes(bytes, packed) => posted(bytes, packed),
+            Form::Byte(at, xor, false) => {
+                let mut payload = encode(rows.to_vec());
+                let at = at.index(payload.len());
+                payload[at] ^= xor;
+                posted(payload, false)
+            }
+            Form::Byte(at, xor, true) => {
+                let payload = encode(rows.to_vec());
+                let mut blobs = pack_blobs(&payload).unwrap();
+                // Where the payload lies, with the byte before each element that is zero. (Such an element stays a field element.)
+                let at = at.index((payload.len() + 4).div_ceil(31) * 32);
+                blobs[0][at] ^= xor;
+                Data::Blobs(blobs)
+            }
+            Form::Rows(bend) => posted(encode(bend.apply(rows, &self.row(1, 0, vec![]))), false),
+        }
+    }
+
     pub fn row(&self, n: u64, messages: u64, transactions: Vec<Transaction>) -> BatchBlock {
         let time = surety_stf::payload::parent_milliseconds(&self.head, self.context.as_ref());
         let view = self.head.number + n;
@@ -372,7 +396,7 @@ impl Chain {
         &self,
         keys: &[Key],
         blocks: RandomBlocks,
-        form: Form,
+        form: &Form,
     ) -> (Vec<BatchBlock>, Vec<Message>, Option<u64>) {
         let (mut rows, mut messages) = (vec![], vec![]);
         let mut nonces: Vec<u64> =
@@ -389,10 +413,10 @@ impl Chain {
                 messages.push(self.message(messages.len() as u64, Address::repeat_byte(0x80 + i as u8), n, 50_000));
             }
         }
-        if form == Form::Nothing {
+        if matches!(form, Form::Nothing) {
             rows.truncate(1);
         }
-        let time = matches!(form, Form::Nothing | Form::Garbage).then(|| self.head.timestamp + 2);
+        let time = matches!(form, Form::Nothing | Form::Bytes(..)).then(|| self.head.timestamp + 2);
         (rows, messages, time)
     }
 
@@ -412,12 +436,89 @@ impl Chain {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a batch's data are posted.
+#[derive(Debug, Clone)]
 pub enum Form {
     Nothing,
     Calldata,
     Blobs,
-    Garbage,
+    /// Any bytes, in blobs or not.
+    Bytes(Vec<u8>, bool),
+    /// Data in which one byte differs, in blobs or not.
+    Byte(Index, u8, bool),
+    /// Data of other blocks than the statement's.
+    Rows(Bend),
+}
+
+/// What is wrong with the blocks that the data hold; each goes against one of derivation's checks.
+#[derive(Debug, Clone, Copy)]
+pub enum Bend {
+    OneLess,
+    OneMore,
+    /// The first block is not a block time after its parent.
+    Early,
+    /// The last block is not at the statement's time.
+    Late,
+    /// The last block consumes one message less, or one more.
+    MessageLess,
+    MessageMore,
+    /// The first block consumes all messages; they may be too many.
+    MessagesAtOnce,
+    /// A count beyond all numbers.
+    MessagesWithoutEnd,
+}
+
+impl Bend {
+    fn apply(self, rows: &[BatchBlock], first: &BatchBlock) -> Vec<BatchBlock> {
+        let mut rows = rows.to_vec();
+        let all = rows.iter().map(|row| row.messages).sum();
+        match (self, rows.len()) {
+            (Self::OneLess, _) => drop(rows.pop()),
+            (Self::OneMore, _) => rows.push(first.clone()),
+            (Self::Early, _) => rows[0].context.milliseconds = Milliseconds::new(first.context.milliseconds.get() - 1),
+            (Self::Late, n) => {
+                let time = &mut rows[n - 1].context.milliseconds;
+                *time = Milliseconds::new(time.get() + 1000);
+            }
+            (Self::MessageLess, n) => rows[n - 1].messages = rows[n - 1].messages.saturating_sub(1),
+            (Self::MessageMore, n) => rows[n - 1].messages += 1,
+            (Self::MessagesAtOnce, _) => {
+                rows.iter_mut().for_each(|row| row.messages = 0);
+                rows[0].messages = all;
+            }
+            (Self::MessagesWithoutEnd, _) => rows[0].messages = u64::MAX,
+        }
+        rows
+    }
+}
+
+fn any_form() -> impl Strategy<Value = Form> {
+    let bend = prop_oneof![
+        Just(Bend::OneLess),
+        Just(Bend::OneMore),
+        Just(Bend::Early),
+        Just(Bend::Late),
+        Just(Bend::MessageLess),
+        Just(Bend::MessageMore),
+        Just(Bend::MessagesAtOnce),
+        Just(Bend::MessagesWithoutEnd)
+    ];
+    // As often bytes that begin as a payload does.
+    let bytes =
+        prop_oneof![vec(any::<u8>(), 1..300), vec(any::<u8>(), 0..300).prop_map(|bytes| encode_payload(&bytes))];
+    prop_oneof![
+        Just(Form::Nothing),
+        Just(Form::Calldata),
+        Just(Form::Blobs),
+        (bytes, any::<bool>()).prop_map(|(bytes, packed)| Form::Bytes(bytes, packed)),
+        (any::<Index>(), 1u8..64, any::<bool>()).prop_map(|(at, xor, packed)| Form::Byte(at, xor, packed)),
+        bend.prop_map(Form::Rows),
+    ]
+}
+
+/// Data that are no batch's.
+pub fn garbage() -> Form {
+    Form::Bytes(vec![7; 9000], false)
 }
 
 pub const TARGET: Address = Address::repeat_byte(0x42);
