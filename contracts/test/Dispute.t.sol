@@ -54,9 +54,14 @@ contract DisputeTest is Disputed {
         _falls(wrong, true);
         _partyFell(HONEST, false);
         _partyFell(LIAR, true);
-        // The liar's other claims fell with it.
+        // The liar's other claims fall with it; that about the batch, unless somebody adopts it.
         vm.assertFalse(dispute.counts(b));
-        vm.assertFalse(dispute.counts(WRONG));
+        dispute.fallWithParty(b);
+        vm.assertTrue(dispute.counts(WRONG));
+        vm.warp(block.timestamp + dispute.adoptionPeriod() - 1);
+        vm.expectPartialRevert(IDispute.NotFallenWithParty.selector);
+        dispute.fallWithParty(WRONG);
+        vm.warp(block.timestamp + 1);
         dispute.fallWithParty(WRONG);
         _falls(WRONG, true);
         vm.assertFalse(rivals.isOpen(WRONG));
@@ -226,6 +231,50 @@ contract DisputeTest is Disputed {
         return make(contestId, side, t, party);
     }
 
+    /// Somebody posts the right claim before the honest party can, and loses the bond elsewhere on purpose.
+    function test_a_right_claim_outlives_the_party_that_posted_it() external {
+        (bytes32 lost, bytes32 elsewhere) = ("lost", "elsewhere");
+        rivals.post(lost, elsewhere, "root", ACCOMPLICE, question);
+        vm.warp(block.timestamp + 1);
+        rivals.post("winner", elsewhere, "root 2", address(0), question);
+        vm.warp(block.timestamp + clock - 60);
+        Tree memory wrong = otherBlocks(WRONG_BLOCK, keccak256("next"));
+        enter(WRONG, wrong.root(), address(0));
+        vm.warp(block.timestamp + 61);
+        enter(RIGHT, rightBlocks.root(), ACCOMPLICE);
+        vm.prank(HONEST);
+        vm.expectPartialRevert(IDispute.NotAnOrphan.selector);
+        dispute.adopt(RIGHT);
+        dispute.expire(lost, "winner");
+        _partyFell(ACCOMPLICE, true);
+        // Moves go on, and the honest party takes over.
+        move(WRONG, RIGHT, wrong, rightBlocks);
+        vm.expectPartialRevert(IDispute.NotFallenWithParty.selector);
+        dispute.fallWithParty(RIGHT);
+        vm.prank(HONEST);
+        dispute.adopt(RIGHT);
+        vm.warp(block.timestamp + dispute.adoptionPeriod());
+        vm.expectPartialRevert(IDispute.NotFallenWithParty.selector);
+        dispute.fallWithParty(RIGHT);
+        vm.assertEq(dispute.party(HONEST).standing, 1);
+        vm.prank(OTHER);
+        vm.expectPartialRevert(IDispute.NotAnOrphan.selector);
+        dispute.adopt(RIGHT);
+        vm.prank(OTHER);
+        vm.expectPartialRevert(IDispute.Decided.selector);
+        dispute.adopt(lost);
+    }
+
+    function test_a_party_has_one_claim_on_a_side() external {
+        bytes32 contestId = play(RIGHT, WRONG, rightBlocks, begin());
+        make(contestId, 1, lieFrom(rightStretches, 3, endOf(contestId, 1)), LIAR);
+        Tree memory other = lieFrom(rightStretches, 4, endOf(contestId, 1));
+        vm.expectPartialRevert(IDispute.ClaimExists.selector);
+        this.makeFor(contestId, 1, other, LIAR);
+        // On the other side it may have one, too: it can only lose.
+        make(contestId, 0, rightStretches, LIAR);
+    }
+
     function test_nothing_counts_once_a_claim_above_has_fallen() external {
         (bytes32 a, bytes32 b, Tree memory lie) = stretchClaims(0);
         bytes32 contestId = play(a, b, rightStretches, lie);
@@ -375,8 +424,8 @@ contract DisputeTest is Disputed {
         vm.assertEq(endOf(contestId, side), 0);
         bytes memory trapped = hex"02";
         Tree memory lie = lieFrom(rightStretches, 6, keccak256(trapped));
-        _none(contestId, side, lie, trapped);
-        _none(contestId, side, lieFrom(rightStretches, 6, keccak256(_halted(7))), _halted(7));
+        _none(contestId, side, lie, trapped, LIAR);
+        _none(contestId, side, lieFrom(rightStretches, 6, keccak256(_halted(7))), _halted(7), OTHER);
         bytes[4] memory bad = [_halted(0), bytes(""), hex"03", hex"0200"];
         for (uint256 i; i < bad.length; ++i) {
             lie = lieFrom(rightStretches, 6, keccak256(bad[i]));
@@ -392,14 +441,14 @@ contract DisputeTest is Disputed {
     }
 
     function none(bytes32 contestId, uint8 side, Tree memory t, bytes memory last) external {
-        _none(contestId, side, t, last);
+        _none(contestId, side, t, last, ACCOMPLICE);
     }
 
-    function _none(bytes32 contestId, uint8 side, Tree memory t, bytes memory last) private {
+    function _none(bytes32 contestId, uint8 side, Tree memory t, bytes memory last, address who) private {
         bytes32 root = t.root();
         bytes32[] memory path = t.path((1 << 20) - 1);
         bytes32[32] memory children = t.children(20, 0);
-        vm.prank(LIAR);
+        vm.prank(who);
         dispute.make(contestId, side, root, last, path, children);
     }
 

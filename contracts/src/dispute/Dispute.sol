@@ -30,6 +30,7 @@ contract Dispute is IDispute, Parties {
     IRiscV public immutable riscv;
     address public immutable claims;
     uint64 public immutable clock;
+    uint64 public immutable adoptionPeriod;
     /// @notice Hash of the chain's parameters, as the program has it.
     bytes32 public immutable parametersHash;
     /// @notice Root of the memory that the program starts with.
@@ -60,6 +61,7 @@ contract Dispute is IDispute, Parties {
         claims = claims_;
         riscv = riscv_;
         clock = registry.parameters().challengePeriod;
+        adoptionPeriod = registry.parameters().response;
         parametersHash = parametersHash_;
         programRoot = programRoot_;
         entry = entry_;
@@ -99,7 +101,7 @@ contract Dispute is IDispute, Parties {
         require(_isLive(c), Decided(contestId));
         uint40 left = side == 0 ? c.firstLeft : c.secondLeft;
         require(block.timestamp < uint256(c.since) + left, TimeIsOver(side));
-        id = claimIdOf(contestId, side, root, msg.sender);
+        id = claimIdOf(contestId, side, msg.sender);
         require(_claims[id].postedAt == 0, ClaimExists(id));
         _stand(msg.sender);
         bytes32 end = c.ends[side];
@@ -111,6 +113,16 @@ contract Dispute is IDispute, Parties {
         else ++c.secondStanding;
         emit ClaimMade(contestId, id, msg.sender, side, root, children);
         _note(matchId(c.first, c.second), _claims[side == 0 ? c.second : c.first].party, gasAtStart);
+    }
+
+    /// @inheritdoc IDispute
+    function adopt(bytes32 id) external {
+        Claim storage c = _claims[id];
+        require(_counts(id, c), Decided(id));
+        require(c.level == LEVEL_BLOCKS && _hasFallen(c.party), NotAnOrphan(id));
+        _stand(msg.sender);
+        c.party = msg.sender;
+        emit ClaimAdopted(id, msg.sender);
     }
 
     /// @inheritdoc IDispute
@@ -222,7 +234,9 @@ contract Dispute is IDispute, Parties {
     function fallWithParty(bytes32 id) external {
         Claim storage c = _claims[id];
         require(!c.fallen, Decided(id));
-        require(_hasFallen(c.party), NotFallenWithParty(id));
+        uint256 from = _fellAt(c.party);
+        if (c.level == LEVEL_BLOCKS) from += adoptionPeriod;
+        require(_hasFallen(c.party) && block.timestamp >= from, NotFallenWithParty(id));
         _fall(id, address(0), Cause.Party);
     }
 
@@ -255,8 +269,8 @@ contract Dispute is IDispute, Parties {
     }
 
     /// @inheritdoc IDispute
-    function claimIdOf(bytes32 contestId, uint8 side, bytes32 root, address account) public pure returns (bytes32) {
-        return keccak256(abi.encode(contestId, side, root, account));
+    function claimIdOf(bytes32 contestId, uint8 side, address account) public pure returns (bytes32) {
+        return keccak256(abi.encode(contestId, side, account));
     }
 
     /// @inheritdoc IDispute
@@ -410,8 +424,9 @@ contract Dispute is IDispute, Parties {
         }
     }
 
+    /// @dev Whether a claim has not fallen. A claim in a contest falls with its party at once.
     function _stands(Claim storage c) private view returns (bool) {
-        return c.postedAt != 0 && !c.fallen && !_hasFallen(c.party);
+        return c.postedAt != 0 && !c.fallen && (c.level == LEVEL_BLOCKS || !_hasFallen(c.party));
     }
 
     function _counts(bytes32 id, Claim storage c) private view returns (bool) {

@@ -101,6 +101,14 @@ struct Match {
 /// the other side has `clock` in all, whatever it does and however many it are, counted from the earlier claim: that is the
 /// longest dispute.
 ///
+/// **Floods.** A party has at most one claim on each side of a contest, and (which `claims` sees to) one chain of claims about
+/// batches: who makes a right claim needs no more, and each further one costs a bond.
+///
+/// **Orphans.** The id of a claim about a batch does not name who posted it. So nobody may kill a right one by being first to
+/// post it and then losing the bond elsewhere: it stands when its party falls, goes on being argued about, and any other party
+/// may take it over (`adopt`); it falls if nobody has for `adoptionPeriod`. Claims in contests name their party: whoever
+/// holds one to be right makes it in its own name, though it is there already.
+///
 /// **Properties**, if L1 includes the honest party's transactions within its clock:
 /// 1. *A right claim never falls.* It loses no match: where it differs first from another, the leaf before is agreed on and
 ///    right, so the machine's next state is its own. In a contest its side's right claim of the next level exists and
@@ -137,6 +145,8 @@ interface IDispute is IParties {
     event StepReached(bytes32 indexed matchId, uint40 index, bytes32 start, bytes32[2] values);
     /// A claim fell.
     event ClaimFell(bytes32 indexed claimId, address indexed party, Cause cause);
+    /// Another party stands behind a claim about a batch whose own had fallen.
+    event ClaimAdopted(bytes32 indexed claimId, address indexed party);
     /// A claim's party is free of it.
     event ClaimReleased(bytes32 indexed claimId, address indexed party);
 
@@ -160,7 +170,7 @@ interface IDispute is IParties {
     error NoSuchClaim(bytes32 claimId);
     /// There is no such contest.
     error NoSuchContest(bytes32 contestId);
-    /// This very claim was made before.
+    /// The claim is there already; a party has one on each side of a contest.
     error ClaimExists(bytes32 claimId);
     /// These two are not matched: they must be of one contest and of its sides 0 and 1, in this order; claims of a batch must
     /// have one parent, the earlier first.
@@ -179,8 +189,10 @@ interface IDispute is IParties {
     error EndNotShown();
     /// The witness is not of the state that both sides agree on.
     error WrongState(bytes32 given, bytes32 agreed);
-    /// The party stands.
+    /// The claim's party stands; or it may be adopted, being about a batch, for `adoptionPeriod`.
     error NotFallenWithParty(bytes32 claimId);
+    /// Only a claim about a batch whose party fell can be adopted.
+    error NotAnOrphan(bytes32 claimId);
     /// The claim stands and may still count.
     error NotReleasable(bytes32 claimId);
 
@@ -215,6 +227,9 @@ interface IDispute is IParties {
         bytes32[] calldata path,
         bytes32[32] calldata children
     ) external returns (bytes32 claimId);
+
+    /// @notice Takes over a claim about a batch whose party fell. The caller must be a party.
+    function adopt(bytes32 claimId) external;
 
     /// @notice Moves for the side whose turn it is: where the trees differ, and the children under its own node there. Anyone.
     function move(bytes32 first, bytes32 second, Selection calldata selection, bytes32[32] calldata children) external;
@@ -255,20 +270,24 @@ interface IDispute is IParties {
     /// @notice How far two claims are, moved or not.
     function matchOf(bytes32 first, bytes32 second) external view returns (Match memory);
 
-    /// @notice Whether a claim neither fell nor has a party that fell, and the same holds for all above it and their rivals.
+    /// @notice Whether what is argued about a claim is of account: it stands, as do all above it and their rivals, and they are
+    /// not final.
     function counts(bytes32 claimId) external view returns (bool);
 
     /// @notice The id of a match.
     function matchId(bytes32 first, bytes32 second) external pure returns (bytes32);
 
-    /// @notice The id of a claim in a contest.
-    function claimIdOf(bytes32 contestId, uint8 side, bytes32 root, address party) external pure returns (bytes32);
+    /// @notice The id of a party's claim in a contest.
+    function claimIdOf(bytes32 contestId, uint8 side, address party) external pure returns (bytes32);
 
     /// @notice Hash of the machine's first state when it is asked with this input.
     function startState(bytes32 inputHash) external view returns (bytes32);
 
     /// @notice The time of one side of a match, in seconds.
     function clock() external view returns (uint64);
+
+    /// @notice How long a claim about a batch stands after its party fell, in seconds.
+    function adoptionPeriod() external view returns (uint64);
 
     /// @notice The contract of claims about batches.
     function claims() external view returns (address);
@@ -277,9 +296,10 @@ interface IDispute is IParties {
     function riscv() external view returns (IRiscV);
 }
 
-/// @notice What a dispute asks of the contract of claims.
+/// @notice What a dispute asks of the contract of claims, which also sees to it that a party's claims about batches are one
+/// chain.
 interface IRivals {
-    /// @notice Whether a claim stands, and is not final: what is argued about it counts.
+    /// @notice Whether a claim stands, and is not final: what is argued about it counts. Once it is not so, it never is again.
     function isOpen(bytes32 claimId) external view returns (bool);
 
     /// @notice A claim fell. Only the dispute.

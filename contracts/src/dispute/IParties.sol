@@ -17,8 +17,9 @@ struct Party {
 /// @notice **One bond a party.** Whoever makes claims of any level in its own name has one bond here, however many they are. A
 /// right claim never falls while somebody answers for it, so a party that makes right claims only risks nothing and needs no
 /// more than one bond against any number of wrong ones. When one claim of a party falls, its bond is forfeited and **all its
-/// other claims that are not decided fall with it**: nobody has to play against them. So a hundred wrong claims of one party
-/// cost an honest one a single match, and a hundred parties cost a hundred bonds.
+/// other claims that are not decided fall with it** (those about batches unless somebody else takes them over:
+/// `IDispute.adopt`): nobody has to play against them. So whatever a party puts up costs an honest one a single match to the
+/// end, and a hundred parties cost a hundred bonds.
 ///
 /// **Where a forfeited bond goes.** Half is kept for `refundPeriod` for whoever moved against the party, for the gas that it
 /// cost, in the order in which they ask. A quarter is the reward of the party whose claim beat it (burnt if that has none:

@@ -100,9 +100,13 @@ abstract contract Parties is IParties {
         --_parties[account].standing;
     }
 
-    /// @dev Whether a claim of the party fell. Signers are no party.
+    /// @dev When a claim of the party fell; 0 if none did. Signers are no party.
+    function _fellAt(address account) internal view returns (uint256) {
+        return _parties[account].fellAt;
+    }
+
     function _hasFallen(address account) internal view returns (bool) {
-        return account != address(0) && _parties[account].fellAt != 0;
+        return _fellAt(account) != 0;
     }
 
     /// @dev A claim of `account` fell to one of `winner`. The first time, the bond is forfeited.
