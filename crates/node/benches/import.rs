@@ -166,7 +166,7 @@ fn main() {
     while let Some(proposal) =
         Proposal::make(&chain, &tip, term, (AGE, L2Height::new(blocks)), Form::Blobs, |_, _| true).expect("a proposal")
     {
-        let data = proposal.data().expect("blobs");
+        let data = proposal.form.data(&proposal.payload).expect("blobs");
         bytes += proposal.payload.len();
         let started = Instant::now();
         data.decode(parameters.rollup).expect("what was encoded decodes");

@@ -181,8 +181,14 @@ impl Sequencer {
         let age = Seconds::new(protocol.batch_age).to_milliseconds();
         let messages = follower.messages();
         let rehearsal = Arc::new(Rehearsal::new(age, config.directory.join("differences")));
-        let verifier =
-            poster::verifier(derived.clone(), status.clone(), messages.clone(), schedule.clone(), age, rehearsal);
+        let verifier = poster::verifier(
+            derived.clone(),
+            status.clone(),
+            messages.clone(),
+            schedule.clone(),
+            age,
+            rehearsal.clone(),
+        );
         let evidence = EvidencePool::open(evidence::Config {
             directory: config.directory.join("evidence"),
             rollup: chain.parameters.rollup,
@@ -200,6 +206,8 @@ impl Sequencer {
             guard: guard.clone(),
             schedule: schedule.clone(),
             follower: status.clone(),
+            messages: messages.clone(),
+            rehearsal: rehearsal.clone(),
             submitter: submitter.clone(),
             patience: Patience::of(protocol),
             poll: Duration::from_secs(protocol.slot_time.max(1)),

@@ -107,15 +107,24 @@ impl<'a> Witnesses<'a> {
         Ok(Self { store, parameters, batch, derivation, common })
     }
 
-    /// The witness of a block, and the hash that the store has of it.
+    /// The witness of a block of the canonical chain, and the block's hash.
     ///
     /// # Errors
     /// See [`RecordError`].
     pub fn block(&self, height: L2Height) -> Result<(Witness, B256), RecordError> {
         let wrong = || RecordError::Height(height);
         let before = height.get().checked_sub(1).ok_or_else(wrong)?;
-        let parent_hash = self.store.canonical_hash(before)?.ok_or_else(wrong)?;
+        let parent = self.store.canonical_hash(before)?.ok_or_else(wrong)?;
         let expected = self.store.canonical_hash(height.get())?.ok_or_else(wrong)?;
+        Ok((self.block_on(height, parent)?, expected))
+    }
+
+    /// The witness of the block on top of any block that is in the store.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn block_on(&self, height: L2Height, parent_hash: B256) -> Result<Witness, RecordError> {
+        let wrong = || RecordError::Height(height);
         let parent = self.store.header(parent_hash)?.ok_or_else(wrong)?;
         let recorder = Recorder::new(self.store.view(parent_hash)?);
         let applied = match apply(self.parameters, &self.derivation, height, &parent, parent_hash, &recorder) {
@@ -134,7 +143,7 @@ impl<'a> Witnesses<'a> {
             parent: parent_hash,
         };
         witness.input = witness.insert(input.to_bytes().to_vec());
-        Ok((witness, expected))
+        Ok(witness)
     }
 }
 

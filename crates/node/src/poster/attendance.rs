@@ -10,7 +10,7 @@
 //! it signs no batch that ends right there: the others do.
 
 use super::{
-    Form, ProposalError, TermNow,
+    Form, ProposalError, Rehearsal, Rehearsed, TermNow,
     actor::Work,
     boundary::{Cut, batch_block},
     proposal::{blobs, data_hash, expected},
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     builder::{Blocks, MachineError},
     consensus::TermSchedule,
-    follower::{ApplyError, Chain, DerivedBatch, Status},
+    follower::{ApplyError, Chain, DerivedBatch, Messages, Status},
     signer::{Guard, SignError},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -31,10 +31,11 @@ use surety_l1::{
     contracts::Contracts,
     submit::{Outgoing, SubmitError, Submitter},
 };
+use surety_prove::PostedBatch;
 use surety_state::StoredBlock;
 use surety_stf::batch::{BodyWriter, EncodeError, encode_payload};
 use surety_types::{
-    BatchIndex, ConsensusContext, Milliseconds, Seconds, Term, View,
+    BatchIndex, ConsensusContext, MessageIndex, Milliseconds, Seconds, Term, View,
     claim::{BlockHashTree, Claim, MAX_CALLDATA},
     signing::{Batch, Signature},
 };
@@ -70,6 +71,10 @@ pub struct Attendant {
     pub schedule: TermSchedule,
     /// What the node's follower knows.
     pub follower: watch::Receiver<Status>,
+    /// Messages that L1 has.
+    pub messages: Messages,
+    /// Runs the program over what it signs.
+    pub rehearsal: Arc<Rehearsal>,
     /// Sends and pays.
     pub submitter: Arc<Submitter>,
     /// How long L1 may wait.
@@ -109,6 +114,27 @@ pub(super) struct Attendance {
     pub(super) hashes: Vec<B256>,
     /// Whether its last block is this seat's own.
     pub(super) own: bool,
+}
+
+impl Attendance {
+    /// Has the program run over it, as over every batch before it is signed.
+    fn rehearse(
+        &self,
+        rehearsal: &Rehearsal,
+        chain: &Chain,
+        tip: &DerivedBatch,
+        messages: &Messages,
+    ) -> Result<Rehearsed, ProposalError> {
+        let count = MessageIndex::new(self.statement.messageCount);
+        let batch = PostedBatch {
+            statement: self.statement.clone(),
+            before: tip.last_hash,
+            context: chain.context(tip.last, tip.last_hash)?,
+            data: form(&self.payload).data(&self.payload)?,
+            messages: messages.range(tip.messages, count).ok_or(ProposalError::Messages(count))?,
+        };
+        rehearsal.run(chain, &batch, &self.hashes)
+    }
 }
 
 /// What L1 waits for, as this seat finds it.
@@ -198,6 +224,7 @@ impl Attendant {
             else {
                 return Ok(None);
             };
+            attendance.rehearse(&this.rehearsal, &this.chain, &tip, &this.messages)?;
             let signature = this.guard.batch(&attendance.statement)?;
             Ok::<_, AttendError>(Some((attendance, signature)))
         });
@@ -372,7 +399,9 @@ mod tests {
         builder::testing::{GENESIS_TIME, account, deposit},
         consensus::testing::guard,
         follower::testing::Seats,
+        poster::tests::silent_program,
     };
+    use surety_prove::Program;
     use surety_stf::derive::Data;
     use surety_types::{Message, signing::Finalize};
 
@@ -413,7 +442,22 @@ mod tests {
             assert_eq!((outcome.refusal, &outcome.mismatches[..]), (None, &[][..]));
             assert_eq!(outcome.last_hash, found.statement.lastHash);
             assert!(found.statement.lastBlockTime <= self.now().get(), "L1 takes no block of the future");
+            let rehearsed = self.rehearse(&found, messages, Program::current().clone()).unwrap();
+            assert_eq!(rehearsed.blocks, found.hashes.len(), "the program ran over every block");
             Some(found)
+        }
+
+        fn rehearse(
+            &self,
+            found: &Attendance,
+            messages: &[Message],
+            program: Program,
+        ) -> Result<Rehearsed, ProposalError> {
+            let known = Messages::default();
+            known.replace(messages.to_vec());
+            let directory = tempfile::tempdir().unwrap();
+            let rehearsal = Rehearsal::with(program, Duration::from_secs(3_600), directory.path().into());
+            found.rehearse(&rehearsal, &self.seats.chain(), &self.tip(), &known)
         }
 
         /// A block on top of one that is not final.
@@ -455,10 +499,13 @@ mod tests {
         let hashes: Vec<_> = (0..3).map(|_| one.seats.produce(vec![])).collect();
         let message = deposit(0, account(1), 50_000);
         one.seats.blocks.inbox().push(message.clone()).unwrap();
-        let found = one.attends(&[message]).unwrap();
+        let found = one.attends(core::slice::from_ref(&message)).unwrap();
         assert!(found.own);
         assert_eq!(found.hashes[..3], hashes, "it stands on what is final");
         assert_eq!((found.hashes.len(), found.statement.messageCount), (4, 1));
+        let other = Program::parse(&silent_program()).unwrap();
+        let differs = one.rehearse(&found, core::slice::from_ref(&message), other);
+        assert!(matches!(differs, Err(ProposalError::Differs { .. })), "{differs:?}");
         // What it signed so binds it.
         one.guard.batch(&found.statement).unwrap();
         let other = Batch { lastHash: hashes[2], ..found.statement };

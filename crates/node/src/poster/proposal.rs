@@ -28,6 +28,19 @@ pub enum Form {
     Calldata,
 }
 
+impl Form {
+    /// A payload in this form, as derivation takes it.
+    ///
+    /// # Errors
+    /// The payload is too long.
+    pub fn data(self, payload: &[u8]) -> Result<Data, BlobError> {
+        Ok(match self {
+            Self::Calldata => Data::Calldata(payload.to_vec()),
+            Self::Blobs => Data::Blobs(pack_blobs(payload)?),
+        })
+    }
+}
+
 /// A term in which statements are signed, with its genesis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TermNow {
@@ -128,20 +141,9 @@ impl Proposal {
         Ok(Some(Self { statement, payload: payload.into(), form }))
     }
 
-    /// The data as derivation takes them.
-    ///
-    /// # Errors
-    /// The payload is too long.
-    pub fn data(&self) -> Result<Data, BlobError> {
-        Ok(match self.form {
-            Form::Calldata => Data::Calldata(self.payload.to_vec()),
-            Form::Blobs => Data::Blobs(pack_blobs(&self.payload)?),
-        })
-    }
-
     /// Judges a proposal of another seat: whether it is exactly what this node would state, and whether **these very bytes**
     /// derive to the final blocks that are in the store. Everything in it is hostile until then. Gives the batch as L1 will have
-    /// it.
+    /// it, and its blocks' hashes.
     ///
     /// # Errors
     /// [`ProposalError`]: why this node does not sign.
@@ -153,7 +155,7 @@ impl Proposal {
         term: TermNow,
         age: Milliseconds,
         until: L2Height,
-    ) -> Result<PostedBatch, ProposalError> {
+    ) -> Result<(PostedBatch, Vec<B256>), ProposalError> {
         if self.payload.len() > MAX_PAYLOAD_BYTES || (self.form == Form::Calldata && self.payload.len() > MAX_CALLDATA)
         {
             return Err(BlobError::Length.into());
@@ -165,7 +167,7 @@ impl Proposal {
         let count = MessageIndex::new(expected.messageCount);
         let messages = messages.range(tip.messages, count).ok_or(ProposalError::Messages(count))?;
         let start = chain.start(tip.last, tip.last_hash, tip.position())?;
-        let data = self.data()?;
+        let data = self.form.data(&self.payload)?;
         let derivation = Derivation::new(chain.parameters(), &expected, &data, messages.clone(), &start);
         let derivation = derivation.map_err(|fault: derive::Fault| ApplyError::from(fault))?;
         if let Some(refusal) = derivation.refusal() {
@@ -179,7 +181,7 @@ impl Proposal {
             }
         }
         let context = chain.context(tip.last, tip.last_hash)?;
-        Ok(PostedBatch { statement: expected, before: tip.last_hash, context, data, messages })
+        Ok((PostedBatch { statement: expected, before: tip.last_hash, context, data, messages }, cut.hashes))
     }
 }
 

@@ -47,6 +47,14 @@ pub struct Rehearsed {
     pub steps: u64,
 }
 
+/// A block of a batch.
+#[derive(Debug, Clone, Copy)]
+struct Block {
+    height: L2Height,
+    parent: B256,
+    hash: B256,
+}
+
 impl Rehearsal {
     /// With the program of this version, for batches of such an age.
     #[must_use]
@@ -60,34 +68,39 @@ impl Rehearsal {
         Self { program, budget, directory, last: Mutex::new(None) }
     }
 
-    /// Rehearses a batch whose blocks are in the store, unless it was the last one. The statement must be what the data were
-    /// checked against, since it stands for them here.
+    /// Rehearses a batch whose blocks are in the store with these hashes, unless it was the last one. The statement must be what
+    /// the data were checked against, since it stands for them here.
     ///
     /// # Errors
     /// [`ProposalError::Rehearsal`] if no witness can be made, [`ProposalError::Differs`] if the program says something else.
-    pub fn run(&self, chain: &Chain, batch: &PostedBatch) -> Result<Rehearsed, ProposalError> {
+    pub fn run(&self, chain: &Chain, batch: &PostedBatch, hashes: &[B256]) -> Result<Rehearsed, ProposalError> {
         let statement = batch.statement.eip712_hash_struct();
         // Whoever panicked in here has noted nothing.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, rehearsed)) = last.filter(|(before, _)| *before == statement) {
             return Ok(rehearsed);
         }
-        let rehearsed = self.blocks(chain, batch)?;
+        let rehearsed = self.blocks(chain, batch, hashes)?;
         *last = Some((statement, rehearsed));
         Ok(rehearsed)
     }
 
     /// Runs blocks of the batch by chance.
-    fn blocks(&self, chain: &Chain, batch: &PostedBatch) -> Result<Rehearsed, ProposalError> {
+    fn blocks(&self, chain: &Chain, batch: &PostedBatch, hashes: &[B256]) -> Result<Rehearsed, ProposalError> {
         let until = Instant::now() + self.budget;
-        let mut heights: Vec<u64> = (batch.statement.firstHeight..=batch.statement.lastHeight).collect();
-        heights.shuffle(&mut rand::rng());
+        let parents = core::iter::once(&batch.before).chain(hashes);
+        let heights = (batch.statement.firstHeight..=batch.statement.lastHeight).map(L2Height::new);
+        let mut blocks: Vec<_> = heights
+            .zip(parents.zip(hashes))
+            .map(|(height, (parent, hash))| Block { height, parent: *parent, hash: *hash })
+            .collect();
+        blocks.shuffle(&mut rand::rng());
         let witnesses = Witnesses::new(chain.store(), chain.parameters(), batch, BlobProofs::LeftOut)?;
-        let mut rehearsed = Rehearsed { blocks: 0, of: heights.len(), steps: 0 };
-        for height in heights.into_iter().map(L2Height::new) {
-            match self.block(&witnesses, height)? {
+        let mut rehearsed = Rehearsed { blocks: 0, of: blocks.len(), steps: 0 };
+        for block in blocks {
+            match self.block(&witnesses, block)? {
                 Ok(steps) => rehearsed.steps += steps,
-                Err(found) => return Err(self.differs(chain, batch, height, found)),
+                Err(found) => return Err(self.differs(chain, batch, block, found)),
             }
             rehearsed.blocks += 1;
             if Instant::now() >= until {
@@ -100,21 +113,22 @@ impl Rehearsal {
     }
 
     /// Runs the program over a block: the steps, or what it says instead of the block's hash.
-    fn block(&self, witnesses: &Witnesses<'_>, height: L2Height) -> Result<Result<u64, String>, RecordError> {
-        let (witness, expected) = witnesses.block(height)?;
+    fn block(&self, witnesses: &Witnesses<'_>, block: Block) -> Result<Result<u64, String>, RecordError> {
+        let witness = witnesses.block_on(block.height, block.parent)?;
         let input = witness.input;
         Ok(match self.program.run(witness) {
-            Ok(ended) if ended.says(input, expected) => Ok(ended.steps),
-            Ok(ended) => Err(format!("{ended:?} instead of {expected}")),
+            Ok(ended) if ended.says(input, block.hash) => Ok(ended.steps),
+            Ok(ended) => Err(format!("{ended:?} instead of {}", block.hash)),
             Err(error) => Err(error.to_string()),
         })
     }
 
     /// Says so loudly, and keeps the witness, with its blobs' proofs: without them nobody could read it.
-    fn differs(&self, chain: &Chain, batch: &PostedBatch, height: L2Height, found: String) -> ProposalError {
+    fn differs(&self, chain: &Chain, batch: &PostedBatch, block: Block, found: String) -> ProposalError {
+        let height = block.height;
         super::metrics::differs();
         let witness = Witnesses::new(chain.store(), chain.parameters(), batch, BlobProofs::Made)
-            .and_then(|witnesses| Ok(witnesses.block(height)?.0.encode()));
+            .and_then(|witnesses| Ok(witnesses.block_on(height, block.parent)?.encode()));
         let kept = match witness {
             Ok(witness) => keep(&self.directory, height, &witness),
             Err(error) => format!("not kept: {error}"),

@@ -148,7 +148,7 @@ fn what_was_proposed_is_signed_by_honest_seats_and_nothing_else_is() {
 }
 
 /// An ELF for the machine that ends at once: whatever it was asked, it says nothing.
-fn silent_program() -> Vec<u8> {
+pub(super) fn silent_program() -> Vec<u8> {
     const BASE: u64 = 0x7800_0000;
     // t0 = 0 is HALT.
     elf_file(BASE, &[(BASE, &bytes(&[addi(5, 0, 0), ECALL]), true)])
@@ -163,17 +163,19 @@ fn a_batch_of_which_the_program_says_something_else_is_not_signed_and_its_witnes
     let (chain, tip, directory) = (seats.chain(), genesis(&seats), tempfile::tempdir().unwrap());
     let proposal = seats.propose(&tip, Form::Blobs).unwrap();
     let until = L2Height::new(seats.head());
-    let batch = proposal.judge(&chain, &tip, &Messages::default(), seats.term_now(), AGE, until).unwrap();
+    let (batch, hashes) = proposal.judge(&chain, &tip, &Messages::default(), seats.term_now(), AGE, until).unwrap();
     let hour = std::time::Duration::from_secs(3_600);
 
     let honest = Rehearsal::with(Program::current().clone(), hour, directory.path().into());
-    let rehearsed = honest.run(&chain, &batch).unwrap();
+    let rehearsed = honest.run(&chain, &batch, &hashes).unwrap();
     assert_eq!((rehearsed.blocks, rehearsed.of), (4, 4), "there was time for all");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 
     let other = Program::parse(&silent_program()).unwrap();
     let differing = Rehearsal::with(other, hour, directory.path().into());
-    let Err(ProposalError::Differs { height, .. }) = differing.run(&chain, &batch) else { panic!("it is to differ") };
+    let Err(ProposalError::Differs { height, .. }) = differing.run(&chain, &batch, &hashes) else {
+        panic!("it is to differ")
+    };
     // Whoever gets the witness can read it, and run the program over it.
     let bytes = std::fs::read(directory.path().join(format!("{height}.witness"))).unwrap();
     let witness = Witness::decode(bytes.into()).unwrap();

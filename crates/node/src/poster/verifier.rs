@@ -33,8 +33,8 @@ pub fn verifier(
             let term = terms.iter().find(|now| now.term.get() == proposal.statement.term).or(terms.first());
             let term = *term.ok_or(ProposalError::NoTerm)?;
             let until = L2Height::new(chain.store().committed().number);
-            let batch = proposal.judge(&chain, &tip, &messages, term, age, until)?;
-            rehearsal.run(&chain, &batch).map(drop)
+            let (batch, hashes) = proposal.judge(&chain, &tip, &messages, term, age, until)?;
+            rehearsal.run(&chain, &batch, &hashes).map(drop)
         };
         async move {
             match tokio::task::spawn_blocking(judge).await {
