@@ -17,6 +17,7 @@
 //! | [`Idle`] | judges duty that was not done; takes attendance (protocol §9) |
 //! | [`FeeSplit`] | divides the chain's fees among the seats (protocol §6) |
 //! | [`RiscV`] | decides one step of the program's machine (protocol §8) |
+//! | [`Dispute`] | the game between two claims, down to such a step |
 //! | [`Preimages`] | keeps what the program reads (protocol §8) |
 #![allow(missing_docs, clippy::too_many_arguments)]
 
@@ -82,6 +83,11 @@ sol!(
     #[sol(all_derives)]
     Preimages,
     "../../contracts/artifacts/Preimages.json"
+);
+sol!(
+    #[sol(all_derives)]
+    Dispute,
+    "../../contracts/artifacts/Dispute.json"
 );
 
 /// Solidity's structs have one binding for each contract that speaks of them, and some are ours as well: the same fields.

@@ -11,7 +11,7 @@ use surety_stf::{
     execute::{
         PushError,
         ethereum::ForkSchedule,
-        simulate::{Call, ChainKind, Checks, End, Outcome, Simulator},
+        simulate::{AccountOverride, Call, ChainKind, Checks, End, Outcome, Simulator},
     },
 };
 use surety_types::{Account, Header};
@@ -84,8 +84,8 @@ impl Default for Evm {
 }
 
 impl Evm {
-    fn run(&mut self, to: TxKind, input: Bytes, commit: bool) -> Result<Outcome, EvmError> {
-        let call = Call { from: SENDER, to, gas_limit: TRANSACTION_GAS, input, ..Call::default() };
+    fn run(&mut self, call: Call, commit: bool) -> Result<Outcome, EvmError> {
+        let call = Call { gas_limit: TRANSACTION_GAS, ..call };
         let mut outcome = self.simulator.call(&call, Checks::CALL)?;
         match &outcome.end {
             End::Success => {}
@@ -104,7 +104,7 @@ impl Evm {
     /// # Errors
     /// See [`EvmError`].
     pub fn deploy(&mut self, init_code: Bytes) -> Result<Address, EvmError> {
-        let outcome = self.run(TxKind::Create, init_code, true)?;
+        let outcome = self.run(Call { from: SENDER, to: TxKind::Create, input: init_code, ..Call::default() }, true)?;
         outcome.created.ok_or_else(|| EvmError::Refused("nothing was deployed".into()))
     }
 
@@ -113,7 +113,7 @@ impl Evm {
     /// # Errors
     /// See [`EvmError`].
     pub fn call(&mut self, to: Address, input: Bytes) -> Result<(Bytes, u64), EvmError> {
-        let outcome = self.run(TxKind::Call(to), input, false)?;
+        let outcome = self.run(Call { from: SENDER, to: TxKind::Call(to), input, ..Call::default() }, false)?;
         Ok((outcome.output, outcome.gas_used))
     }
 
@@ -122,7 +122,29 @@ impl Evm {
     /// # Errors
     /// See [`EvmError`].
     pub fn send(&mut self, to: Address, input: Bytes) -> Result<(Bytes, u64), EvmError> {
-        let outcome = self.run(TxKind::Call(to), input, true)?;
+        self.send_as(SENDER, U256::ZERO, to, input)
+    }
+
+    /// The same from somebody, with wei.
+    ///
+    /// # Errors
+    /// See [`EvmError`].
+    pub fn send_as(&mut self, from: Address, value: U256, to: Address, input: Bytes) -> Result<(Bytes, u64), EvmError> {
+        let outcome = self.run(Call { from, value, to: TxKind::Call(to), input, ..Call::default() }, true)?;
         Ok((outcome.output, outcome.gas_used))
+    }
+
+    /// Has an account be as somebody would have it.
+    ///
+    /// # Errors
+    /// See [`EvmError`].
+    pub fn put(&mut self, address: Address, account: &AccountOverride) -> Result<(), EvmError> {
+        Ok(self.simulator.override_account(address, account)?)
+    }
+
+    /// Lets time go by.
+    pub fn pass(&mut self, seconds: u64) {
+        let block = self.simulator.block_mut();
+        block.timestamp = block.timestamp.saturating_add(U256::from(seconds));
     }
 }

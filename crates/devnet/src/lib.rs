@@ -11,6 +11,7 @@
 //! | [`evm`] | contracts alone, without blocks or servers |
 //! | [`referee`] | the contracts that judge one step of the machine, in such a state |
 
+pub mod court;
 pub mod deploy;
 pub mod drill;
 pub mod evm;

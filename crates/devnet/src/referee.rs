@@ -1,6 +1,9 @@
 //! The machine as L1 has it: `RiscV.sol` and `Preimages.sol`, compiled, in an EVM of their own.
 
-use crate::evm::{Evm, EvmError};
+use crate::{
+    court::{load_blob_element, load_keccak},
+    evm::{Evm, EvmError},
+};
 use alloy::sol_types::{SolCall as _, SolConstructor as _};
 use alloy_primitives::{Address, B256, Bytes};
 use surety_contracts::bindings::{Preimages, RiscV};
@@ -55,9 +58,7 @@ impl Referee {
     /// # Errors
     /// See [`EvmError`].
     pub fn load_keccak(&mut self, value: &[u8], index: u64) -> Result<u64, EvmError> {
-        let rest = Bytes::copy_from_slice(value);
-        let input = Preimages::loadKeccakCall { pointers: vec![], rest, indices: vec![index] }.abi_encode();
-        Ok(self.evm.send(self.preimages, input.into())?.1)
+        load_keccak(&mut self.evm, self.preimages, value, index)
     }
 
     /// Loads an element of a blob; gives the transaction's gas.
@@ -65,13 +66,6 @@ impl Referee {
     /// # Errors
     /// See [`EvmError`].
     pub fn load_blob_element(&mut self, proof: &ElementProof) -> Result<u64, EvmError> {
-        let input = Preimages::loadBlobElementCall {
-            versionedHash: proof.versioned_hash,
-            index: proof.index,
-            element: proof.element,
-            commitment: Bytes::copy_from_slice(&proof.commitment),
-            proof: Bytes::copy_from_slice(&proof.proof),
-        };
-        Ok(self.evm.send(self.preimages, input.abi_encode().into())?.1)
+        load_blob_element(&mut self.evm, self.preimages, proof)
     }
 }

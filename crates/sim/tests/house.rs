@@ -47,6 +47,10 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("surety-vm", &[]),
         ("surety-prove", &["surety-types", "surety-stf", "surety-state", "surety-contracts", "surety-l1", "surety-vm"]),
         ("surety-l1", &["surety-types", "surety-contracts"]),
+        (
+            "surety-dispute",
+            &["surety-stf", "surety-state", "surety-contracts", "surety-l1", "surety-vm", "surety-prove"],
+        ),
         ("surety-rpc", &["surety-types", "surety-stf", "surety-state"]),
         (
             "surety-node",

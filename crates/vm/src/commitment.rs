@@ -52,7 +52,7 @@ fn parents(level: &[B256], padding: B256) -> Vec<B256> {
     pairs.collect()
 }
 
-/// The tree over one level: at most 64 MiB, however long the trace.
+/// The tree over one level: at most 64 MiB, however long the trace. A batch's block hashes are such a tree of another depth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LevelTree {
     /// From the leaves up, each as far as it is not padding.
@@ -66,13 +66,19 @@ impl LevelTree {
     /// The tree over state hashes, the last of which is repeated to the end. `None` if there are none or too many.
     #[must_use]
     pub fn new(states: Vec<B256>) -> Option<Self> {
-        if states.len() as u64 > LEVEL_LEAVES {
+        Self::of_depth(LEVEL_DEPTH, states)
+    }
+
+    /// The same of another depth, at most [`LEVEL_DEPTH`].
+    #[must_use]
+    pub fn of_depth(depth: usize, states: Vec<B256>) -> Option<Self> {
+        if depth > LEVEL_DEPTH || states.len() as u64 > 1 << depth {
             return None;
         }
         let mut level: Vec<B256> = states.iter().map(|state| leaf(*state)).collect();
         let mut last = *level.last()?;
-        let (mut levels, mut padding) = (Vec::with_capacity(LEVEL_DEPTH + 1), Vec::with_capacity(LEVEL_DEPTH + 1));
-        for _ in 0..LEVEL_DEPTH {
+        let (mut levels, mut padding) = (Vec::new(), Vec::new());
+        for _ in 0..depth {
             let next = parents(&level, last);
             levels.push(level);
             padding.push(last);
@@ -87,7 +93,13 @@ impl LevelTree {
     /// The root.
     #[must_use]
     pub fn root(&self) -> B256 {
-        self.node(LEVEL_DEPTH, 0)
+        self.node(self.depth(), 0)
+    }
+
+    /// Levels above the leaves.
+    #[must_use]
+    pub const fn depth(&self) -> usize {
+        self.levels.len().saturating_sub(1)
     }
 
     /// A node by its height above the leaves and its place.
@@ -114,7 +126,7 @@ impl LevelTree {
     /// The 32 nodes five levels below a node. `None` if the node is not five levels above any.
     #[must_use]
     pub fn opening(&self, height: usize, index: u64) -> Option<[B256; OPENING]> {
-        let below = height.checked_sub(OPENING_DEPTH).filter(|_| height <= LEVEL_DEPTH)?;
+        let below = height.checked_sub(OPENING_DEPTH).filter(|_| height <= self.depth())?;
         let mut nodes = [B256::ZERO; OPENING];
         let first = index.checked_mul(OPENING as u64)?;
         nodes.iter_mut().zip(first..).for_each(|(node, index)| *node = self.node(below, index));

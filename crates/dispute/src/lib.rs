@@ -1,0 +1,17 @@
+//! Contest a wrong claim and defend a right one, to the end.
+//!
+//! The rules are the contract's (`contracts/src/dispute/IDispute.sol`). Here is what a party needs to keep to them: its own trees,
+//! and what the next move is when the other has shown its part.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`moves`] | the one move that there is in a match, from one's own tree and what the other side has opened |
+//! | [`trace`] | the trees over a block's states, and the last step, by running the program over a witness |
+//!
+//! Who watches L1 and decides what to contest (the agent) is not here yet.
+
+pub mod moves;
+pub mod trace;
+
+pub use moves::{Move, Selection};
+pub use trace::{LastStep, Trace};
