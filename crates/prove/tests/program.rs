@@ -3,7 +3,7 @@
 mod support;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::TestRunner};
 use support::{
     common::{
         Key,
@@ -57,18 +57,30 @@ fn the_compiled_program_finds_the_hashes_of_native_execution() {
     assert_eq!(post(&mut chain, &rows, vec![], Form::Nothing, Some(time + 40)), [false]);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
-
-    #[test]
-    fn whatever_is_posted_is_judged_as_it_is_executed(batches in random_batches(3)) {
+/// Batches by chance: right ones, bent ones, damaged ones, any bytes.
+fn any_batches(cases: u32) {
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(cases));
+    let judged = runner.run(&random_batches(3), |batches| {
         let keys = [Key::new(1), Key::new(2)];
         let mut chain = Chain::new(&keys);
         for (blocks, form) in batches {
             let (rows, messages, time) = chain.random_batch(&keys, blocks, &form);
             post(&mut chain, &rows, messages, form, time);
         }
-    }
+        Ok(())
+    });
+    judged.unwrap();
+}
+
+#[test]
+fn whatever_is_posted_is_judged_as_it_is_executed() {
+    any_batches(6);
+}
+
+#[test]
+#[ignore = "minutes: by night"]
+fn whatever_else_is_posted_is_judged_as_it_is_executed() {
+    any_batches(600);
 }
 
 fn one_block() -> (Chain, Judged) {
