@@ -105,7 +105,8 @@ contract Dispute is IDispute, Parties {
         require(_claims[id].postedAt == 0, ClaimExists(id));
         _stand(msg.sender);
         bytes32 end = c.ends[side];
-        if (end == 0) end = _noHash(lastState);
+        // Only a block can have no hash. A stretch that ends in zero ends in no state.
+        if (end == 0 && c.level == LEVEL_STRETCHES) end = _noHash(lastState);
         Openings.checkLeaf(root, STATES_DEPTH, (1 << STATES_DEPTH) - 1, end, path);
         Openings.check(root, children, false);
         _claims[id] = Claim(root, contestId, msg.sender, uint40(block.timestamp), side, c.level, false, false);
@@ -120,6 +121,7 @@ contract Dispute is IDispute, Parties {
         Claim storage c = _claims[id];
         require(_counts(id, c), Decided(id));
         require(c.level == LEVEL_BLOCKS && _hasFallen(c.party), NotAnOrphan(id));
+        _unstand(c.party);
         _stand(msg.sender);
         c.party = msg.sender;
         emit ClaimAdopted(id, msg.sender);
@@ -237,6 +239,8 @@ contract Dispute is IDispute, Parties {
         uint256 from = _fellAt(c.party);
         if (c.level == LEVEL_BLOCKS) from += adoptionPeriod;
         require(_hasFallen(c.party) && block.timestamp >= from, NotFallenWithParty(id));
+        // What is final stays.
+        require(c.level != LEVEL_BLOCKS || IRivals(claims).isOpen(id), Decided(id));
         _fall(id, address(0), Cause.Party);
     }
 
@@ -324,7 +328,8 @@ contract Dispute is IDispute, Parties {
         bool later = b.postedAt > a.postedAt || b.postedAt == a.postedAt && second > first;
         bool sides = a.level == LEVEL_BLOCKS ? later : a.side == 0 && b.side == 1;
         require(
-            a.postedAt != 0 && b.postedAt != 0 && a.contest == b.contest && a.level == b.level && sides,
+            a.postedAt != 0 && b.postedAt != 0 && a.contest == b.contest && a.level == b.level && sides
+                && a.root != b.root,
             NotMatched(first, second)
         );
         (m.nodes[0], m.nodes[1]) = (a.root, b.root);

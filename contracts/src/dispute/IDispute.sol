@@ -98,8 +98,8 @@ struct Match {
 /// earlier all of `clock`. Only the side to move is charged; the earlier moves first. When a leaf becomes a contest, each side's
 /// claims have what the side has left, less the time that goes by until they are made. Of two claims in a contest the earlier
 /// moves first, charged since the later was made. Who has no time left falls (`expire`). So against somebody who answers at once
-/// the other side has `clock` in all, whatever it does and however many it are, counted from the earlier claim: that is the
-/// longest dispute.
+/// the other side has `clock` in all, whatever it does and however many it are, counted from the claim of the one who answers,
+/// which may be the later: that is the longest dispute. What the one who answers takes is added, in at most ten turns.
 ///
 /// **Floods.** A party has at most one claim on each side of a contest, and (which `claims` sees to) one chain of claims about
 /// batches: who makes a right claim needs no more, and each further one costs a bond.
@@ -173,7 +173,7 @@ interface IDispute is IParties {
     /// The claim is there already; a party has one on each side of a contest.
     error ClaimExists(bytes32 claimId);
     /// These two are not matched: they must be of one contest and of its sides 0 and 1, in this order; claims of a batch must
-    /// have one parent, the earlier first.
+    /// have one parent, the earlier first. Two with one root have nothing to argue about.
     error NotMatched(bytes32 first, bytes32 second);
     /// It is decided already: this claim does not stand, or one above it.
     error Decided(bytes32 claimId);

@@ -18,8 +18,9 @@ struct Party {
 /// right claim never falls while somebody answers for it, so a party that makes right claims only risks nothing and needs no
 /// more than one bond against any number of wrong ones. When one claim of a party falls, its bond is forfeited and **all its
 /// other claims that are not decided fall with it** (those about batches unless somebody else takes them over:
-/// `IDispute.adopt`): nobody has to play against them. So whatever a party puts up costs an honest one a single match to the
-/// end, and a hundred parties cost a hundred bonds.
+/// `IDispute.adopt`): nobody has to play against them any more. So whatever a party puts up falls with one lost match, and a
+/// hundred parties cost a hundred bonds. Until then each of its claims is to be answered by whoever has not clearly more time
+/// left than the party, which may take all of its own in that one match.
 ///
 /// **Where a forfeited bond goes.** Half is kept for `refundPeriod` for whoever moved against the party, for the gas that it
 /// cost, in the order in which they ask. A quarter is the reward of the party whose claim beat it (burnt if that has none:

@@ -9,6 +9,8 @@ abstract contract Parties is IParties {
     address public constant BURN_ADDRESS = 0x000000000000000000000000000000000000dEaD;
     /// @dev Gas of a move that is not measured: the transaction, and noting what it cost.
     uint256 private constant UNMEASURED_GAS = 21_000 + 25_000;
+    /// @dev The most call data that a move needs. A contract can call with any more for next to nothing.
+    uint256 private constant MAX_DATA = 2_304;
 
     uint256 public immutable partyBond;
     uint64 public immutable refundPeriod;
@@ -127,9 +129,10 @@ abstract contract Parties is IParties {
         if (opponent == address(0)) return;
         // Sums of gas that fit into one transaction.
         unchecked {
-            uint256 gas_ = UNMEASURED_GAS + gasAtStart - gasleft() + 16 * msg.data.length;
+            uint256 length = msg.data.length < MAX_DATA ? msg.data.length : MAX_DATA;
+            uint256 gas_ = UNMEASURED_GAS + gasAtStart - gasleft() + 16 * length;
             // EIP-7623: call data cost at least 40 gas a byte.
-            uint256 floor = 21_000 + 40 * msg.data.length;
+            uint256 floor = 21_000 + 40 * length;
             if (gas_ < floor) gas_ = floor;
             uint256 price = block.basefee + tipCap;
             if (tx.gasprice < price) price = tx.gasprice;

@@ -345,8 +345,11 @@ impl Chain {
 
     /// What is posted for blocks that are these.
     fn data(&self, rows: &[BatchBlock], form: Form) -> Data {
-        let encode =
-            |rows: Vec<BatchBlock>| encode_payload(&Body { blocks: rows }.encode(self.parameters.rollup).unwrap());
+        // Of no blocks there is no body.
+        let encode = |blocks: Vec<BatchBlock>| {
+            let body = if blocks.is_empty() { Ok(vec![]) } else { Body { blocks }.encode(self.parameters.rollup) };
+            encode_payload(&body.unwrap())
+        };
         let posted = |payload: Vec<u8>, packed: bool| match packed {
             true => Data::Blobs(pack_blobs(&payload).unwrap()),
             false => Data::Calldata(payload),
