@@ -196,11 +196,35 @@ contract DisputeAttacksTest is DisputeGame {
         vm.assertLe(time, from + clock + 10 * DELAY, "time");
     }
 
+    /// The wrong side thinks for days before each move, as long as it is let.
+    function test_slow_moves_add_up_to_one_clock() external {
+        (bytes32 right, bytes32 wrong) = _signed();
+        uint256 until = time + clock + 10 * DELAY;
+        bytes32 contestId = dispute.matchId(right, wrong);
+        bytes32 mine = dispute.claimIdOf(contestId, 0, stretches.root(), HONEST);
+        bytes32 theirs;
+        for (uint256 i; i < 60 && !decided(SIGNED); ++i) {
+            honestTurn();
+            wait(DELAY);
+            // It moves every fifth day.
+            if (i % 10 != 9) continue;
+            play(right, wrong, LIAR, 0);
+            if (theirs == 0 && dispute.contest(contestId).level != 0) theirs = _lie(contestId, 1, 0, LIAR);
+            if (theirs != 0) play(mine, theirs, LIAR, 0);
+        }
+        vm.assertLe(time, until, "time");
+        _won();
+    }
+
     /// A match in which the wrong side has next to no time, and takes none.
     function _lateMatch(bytes32 mine, bytes32 theirs) private {
         for (uint256 i; i < 4; ++i) {
             if (dispute.matchOf(mine, theirs).turn == 0) {
                 wait(DELAY);
+                // The honest side's own time may be over for new claims: it has one.
+                for (uint256 j; j < contestIds.length; ++j) {
+                    fallSide(contestIds[j], 0);
+                }
                 honestTurn();
             } else {
                 vm.assertTrue(play(mine, theirs, LIAR, 0), "in time");

@@ -259,6 +259,17 @@ contract Adversary is DisputeGame {
         }
     }
 
+    /// Whatever the adversaries could end.
+    function _concludeAll() private {
+        _expireAll(SIGNED);
+        _expireAll(UNSIGNED);
+        for (uint256 i; i < contestIds.length; ++i) {
+            _expireAll(contestIds[i]);
+            fallSide(contestIds[i], 0);
+            fallSide(contestIds[i], 1);
+        }
+    }
+
     // Money
 
     function refund(uint256 seed) public playing(seed) {
@@ -413,8 +424,7 @@ contract Adversary is DisputeGame {
     function finish() external playing(0) {
         while (!(decided(SIGNED) && decided(UNSIGNED)) && time < _firstAt[SIGNED] + 3 * uint256(clock)) {
             wait(_heardAt + DELAY - time);
-            _expireAll(SIGNED);
-            _expireAll(UNSIGNED);
+            _concludeAll();
             _listen();
             _observe();
         }
