@@ -201,7 +201,7 @@ contract DisputeAttacksTest is DisputeGame {
         (bytes32 right, bytes32 wrong) = _signed();
         uint256 until = time + clock + 10 * DELAY;
         bytes32 contestId = dispute.matchId(right, wrong);
-        bytes32 mine = dispute.claimIdOf(contestId, 0, stretches.root(), HONEST);
+        bytes32 mine = dispute.claimIdOf(contestId, 0, HONEST);
         bytes32 theirs;
         for (uint256 i; i < 60 && !decided(SIGNED); ++i) {
             honestTurn();
