@@ -134,9 +134,9 @@ contract DisputeTest is Disputed {
 
     function test_a_rival_has_what_is_left_since_the_first_claim() external {
         Tree memory wrong = otherBlocks(WRONG_BLOCK, keccak256("next"));
-        enter(RIGHT, rightBlocks.root(), address(0));
+        enter(RIGHT, rightBlocks, address(0));
         vm.warp(block.timestamp + clock - 30);
-        enter(WRONG, wrong.root(), LIAR);
+        enter(WRONG, wrong, LIAR);
         vm.warp(block.timestamp + 3 days);
         move(RIGHT, WRONG, rightBlocks, wrong);
         vm.assertEq(dispute.matchOf(RIGHT, WRONG).firstLeft, clock - 3 days);
@@ -234,14 +234,14 @@ contract DisputeTest is Disputed {
     /// Somebody posts the right claim before the honest party can, and loses the bond elsewhere on purpose.
     function test_a_right_claim_outlives_the_party_that_posted_it() external {
         (bytes32 lost, bytes32 elsewhere) = ("lost", "elsewhere");
-        rivals.post(lost, elsewhere, "root", ACCOMPLICE, question);
+        enterAbout(elsewhere, lost, PaddedTree.still("one", 15), ACCOMPLICE);
         vm.warp(block.timestamp + 1);
-        rivals.post("winner", elsewhere, "root 2", address(0), question);
+        enterAbout(elsewhere, "winner", PaddedTree.still("two", 15), address(0));
         vm.warp(block.timestamp + clock - 60);
         Tree memory wrong = otherBlocks(WRONG_BLOCK, keccak256("next"));
-        enter(WRONG, wrong.root(), address(0));
+        enter(WRONG, wrong, address(0));
         vm.warp(block.timestamp + 61);
-        enter(RIGHT, rightBlocks.root(), ACCOMPLICE);
+        enter(RIGHT, rightBlocks, ACCOMPLICE);
         vm.prank(HONEST);
         vm.expectPartialRevert(IDispute.NotAnOrphan.selector);
         dispute.adopt(RIGHT);
@@ -284,9 +284,9 @@ contract DisputeTest is Disputed {
         // The liar falls elsewhere; the honest party need not go on.
         bytes32 elsewhere = keccak256("elsewhere");
         bytes32 second = keccak256("second");
-        rivals.post(elsewhere, keccak256("other parent"), keccak256("root"), address(0), question);
+        enterAbout("other parent", elsewhere, PaddedTree.still("one", 15), address(0));
         vm.warp(block.timestamp + 1);
-        rivals.post(second, keccak256("other parent"), keccak256("root 2"), LIAR, question);
+        enterAbout("other parent", second, PaddedTree.still("two", 15), LIAR);
         vm.warp(block.timestamp + 1);
         rivals.close(second);
         vm.expectPartialRevert(IDispute.Decided.selector);
@@ -335,8 +335,38 @@ contract DisputeTest is Disputed {
     }
 
     function test_only_the_contract_of_claims_enters_claims() external {
+        bytes32[32] memory children = rightBlocks.children(15, 0);
         vm.expectPartialRevert(IDispute.NotClaims.selector);
-        dispute.enter(RIGHT, PARENT, RIGHT, address(0), 1, question);
+        dispute.begin(RIGHT, PARENT, RIGHT, address(0), 1, question);
+        begin();
+        bytes32 root = rightBlocks.root();
+        vm.expectPartialRevert(IDispute.NotClaims.selector);
+        dispute.enter("another", PARENT, root, address(0), children);
+    }
+
+    /// Whoever moves against a claim must know where it differs: its root's children are shown when it comes.
+    function test_a_claim_comes_with_what_it_takes_to_answer_it() external {
+        Tree memory wrong = otherBlocks(WRONG_BLOCK, keccak256("next"));
+        bytes32 root = wrong.root();
+        bytes32[32] memory children = wrong.children(15, 0);
+        vm.startPrank(address(rivals));
+        vm.expectPartialRevert(IDispute.NotBegun.selector);
+        dispute.enter(WRONG, PARENT, root, LIAR, children);
+        dispute.begin(RIGHT, PARENT, rightBlocks.root(), address(0), uint40(block.timestamp), question);
+        vm.expectPartialRevert(IDispute.AlreadyBegun.selector);
+        dispute.begin(WRONG, PARENT, root, LIAR, uint40(block.timestamp), question);
+        children[7] ^= bytes32(uint256(1));
+        vm.expectPartialRevert(Openings.NotOfNode.selector);
+        dispute.enter(WRONG, PARENT, root, LIAR, children);
+        children[7] ^= bytes32(uint256(1));
+        dispute.enter(WRONG, PARENT, root, LIAR, children);
+        vm.expectPartialRevert(IDispute.ClaimExists.selector);
+        dispute.enter(WRONG, PARENT, root, LIAR, children);
+        vm.stopPrank();
+        // Both in one second: the first moves first, for nobody knows more of it than its root.
+        vm.assertEq(dispute.matchOf(RIGHT, WRONG).turn, 0);
+        vm.expectPartialRevert(IDispute.NotMatched.selector);
+        dispute.matchOf(WRONG, RIGHT);
     }
 
     // What is refused
@@ -414,13 +444,10 @@ contract DisputeTest is Disputed {
 
     function test_a_side_that_says_none_shows_a_state_that_says_no_hash() external {
         Tree memory silent = otherBlocks(0, 0);
-        enter(RIGHT, rightBlocks.root(), address(0));
-        enter(WRONG, silent.root(), LIAR);
-        (bytes32 first, bytes32 second) = (RIGHT, WRONG);
-        (Tree memory a, Tree memory b) = (rightBlocks, silent);
-        if (second < first) ((first, second), (a, b)) = ((second, first), (b, a));
-        bytes32 contestId = play(first, second, a, b);
-        uint8 side = first == WRONG ? 0 : 1;
+        enter(RIGHT, rightBlocks, address(0));
+        enter(WRONG, silent, LIAR);
+        bytes32 contestId = play(RIGHT, WRONG, rightBlocks, silent);
+        uint8 side = 1;
         vm.assertEq(endOf(contestId, side), 0);
         bytes memory trapped = hex"02";
         Tree memory lie = lieFrom(rightStretches, 6, keccak256(trapped));
@@ -456,9 +483,9 @@ contract DisputeTest is Disputed {
     function test_who_says_a_hash_after_none_falls() external {
         Tree memory silent = otherBlocks(0, 0);
         Tree memory wrong = otherBlocks(0, keccak256("next"));
-        enter(RIGHT, silent.root(), HONEST);
+        enter(RIGHT, silent, HONEST);
         vm.warp(block.timestamp + 60);
-        enter(WRONG, wrong.root(), LIAR);
+        enter(WRONG, wrong, LIAR);
         play(RIGHT, WRONG, silent, wrong);
         _falls(RIGHT, false);
         _falls(WRONG, true);

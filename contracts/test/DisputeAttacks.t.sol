@@ -327,18 +327,23 @@ contract DisputeAttacksTest is DisputeGame {
         vm.assertTrue(join(HONEST));
     }
 
+    /// The claim that a dispute began with is the first of its second; those that came against it are ordered by their ids.
     function test_claims_of_one_second_in_both_orders() external {
-        bytes32 right = enter(SIGNED, blocks, address(0));
-        rightOf[SIGNED] = right;
+        rightOf[SIGNED] = enter(SIGNED, blocks, address(0));
+        bytes32 begun = enter(UNSIGNED, otherBlocks("begun", "next"), LIAR);
+        bytes32 right = enter(UNSIGNED, blocks, HONEST);
+        rightOf[UNSIGNED] = right;
+        vm.assertEq(dispute.matchOf(begun, right).turn, 0);
         bool[2] memory seen;
-        for (uint256 i; i < 5 || !(seen[0] && seen[1]) && i < 32; ++i) {
-            bytes32 id = enter(SIGNED, otherBlocks(bytes32(i), "next"), i % 2 == 0 ? LIAR : ACCOMPLICE);
+        for (uint256 i; i < 4 || !(seen[0] && seen[1]) && i < 32; ++i) {
+            bytes32 id = enter(UNSIGNED, otherBlocks(bytes32(i), "next"), i % 2 == 0 ? LIAR : ACCOMPLICE);
             seen[id < right ? 0 : 1] = true;
         }
         vm.assertTrue(seen[0] && seen[1], "orders");
         // In the contests, too, all is claimed in one second.
-        for (uint256 i = 1; i < 5; ++i) {
-            (bytes32 first, bytes32 second) = ordered(right, members[SIGNED][i]);
+        for (uint256 i; i < 5; ++i) {
+            if (members[UNSIGNED][i] == right) continue;
+            (bytes32 first, bytes32 second) = ordered(right, members[UNSIGNED][i]);
             bytes32 id = _divide(first, second);
             if (dispute.contest(id).ends[first == right ? 1 : 0] == 0) continue;
             _lie(id, first == right ? 1 : 0, i, LIAR);

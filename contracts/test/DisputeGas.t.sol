@@ -35,8 +35,12 @@ contract DisputeGasTest is Disputed {
     }
 
     function test_a_whole_game_costs_less_than_4000000() external {
-        Tree memory wrong = begin();
-        _sum += 2 * 130_000; // what two claims about a batch add to theirs: three slots each
+        Tree memory wrong = otherBlocks(WRONG_BLOCK, keccak256("next"));
+        enter(RIGHT, rightBlocks, address(0));
+        _note("first claim about a batch");
+        vm.warp(block.timestamp + 60);
+        enter(WRONG, wrong, LIAR);
+        _note("another claim about a batch");
         _moves(RIGHT, WRONG, rightBlocks, wrong, "blocks");
         bytes32 contestId = dispute.matchId(RIGHT, WRONG);
         Tree memory liesOfStretches = lieFrom(rightStretches, 555_555, endOf(contestId, 1));

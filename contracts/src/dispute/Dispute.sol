@@ -70,7 +70,7 @@ contract Dispute is IDispute, Parties {
     // Claims
 
     /// @inheritdoc IDispute
-    function enter(
+    function begin(
         bytes32 id,
         bytes32 parentId,
         bytes32 root,
@@ -78,12 +78,28 @@ contract Dispute is IDispute, Parties {
         uint40 postedAt,
         Question calldata question
     ) external {
+        require(_questions[parentId].firstHeight == 0, AlreadyBegun(parentId));
+        _questions[parentId] = question;
+        _take(id, Claim(root, parentId, account, postedAt, 0, LEVEL_BLOCKS, false, false));
+        emit DisputeBegun(id, parentId, account, root, question);
+    }
+
+    /// @inheritdoc IDispute
+    function enter(bytes32 id, bytes32 parentId, bytes32 root, address account, bytes32[32] calldata children)
+        external
+    {
+        require(_questions[parentId].firstHeight != 0, NotBegun(parentId));
+        Openings.check(root, children, false);
+        _take(id, Claim(root, parentId, account, uint40(block.timestamp), 1, LEVEL_BLOCKS, false, false));
+        emit ClaimEntered(id, parentId, account, root, children);
+    }
+
+    /// @dev Takes up a claim about a batch.
+    function _take(bytes32 id, Claim memory c) private {
         require(msg.sender == claims, NotClaims(msg.sender));
         require(_claims[id].postedAt == 0, ClaimExists(id));
-        if (account != address(0)) _stand(account);
-        _claims[id] = Claim(root, parentId, account, postedAt, 0, LEVEL_BLOCKS, false, false);
-        _questions[parentId] = question;
-        emit ClaimEntered(id, parentId, account, root);
+        if (c.party != address(0)) _stand(c.party);
+        _claims[id] = c;
     }
 
     /// @inheritdoc IDispute
@@ -325,7 +341,7 @@ contract Dispute is IDispute, Parties {
         if (m.movedAt != 0) return (id, m);
         Claim storage a = _claims[first];
         Claim storage b = _claims[second];
-        bool later = b.postedAt > a.postedAt || b.postedAt == a.postedAt && second > first;
+        bool later = _isLater(a, b, second > first);
         bool sides = a.level == LEVEL_BLOCKS ? later : a.side == 0 && b.side == 1;
         require(
             a.postedAt != 0 && b.postedAt != 0 && a.contest == b.contest && a.level == b.level && sides
@@ -343,6 +359,12 @@ contract Dispute is IDispute, Parties {
             m.firstLeft = _less(c.firstLeft, a.postedAt - c.since);
             m.secondLeft = _less(c.secondLeft, b.postedAt - c.since);
         }
+    }
+
+    /// @dev Whether `b` came after `a`. Of two of one second, the claim that a dispute began with came first.
+    function _isLater(Claim storage a, Claim storage b, bool otherwise) private view returns (bool) {
+        if (a.postedAt != b.postedAt) return b.postedAt > a.postedAt;
+        return a.level == LEVEL_BLOCKS && a.side != b.side ? b.side == 1 : otherwise;
     }
 
     function _less(uint40 a, uint40 b) private pure returns (uint40) {

@@ -30,7 +30,7 @@ struct Claim {
     address party;
     /// When it was made.
     uint40 postedAt;
-    /// Its side of the contest, 0 or 1; 0 at level 0.
+    /// Its side of the contest, 0 or 1. At level 0: 0 for the claim that a dispute began with, 1 for those that came against it.
     uint8 side;
     /// 0, 1 or 2.
     uint8 level;
@@ -124,8 +124,14 @@ struct Match {
 ///
 /// **Refunds and rewards** are `IParties`'s.
 interface IDispute is IParties {
-    /// A claim about a batch takes part.
-    event ClaimEntered(bytes32 indexed claimId, bytes32 indexed parentId, address indexed party, bytes32 root);
+    /// A claim about a batch is argued about from now on.
+    event DisputeBegun(
+        bytes32 indexed claimId, bytes32 indexed parentId, address indexed party, bytes32 root, Question question
+    );
+    /// A claim about a batch was posted against those that are there; `children` are its root's.
+    event ClaimEntered(
+        bytes32 indexed claimId, bytes32 indexed parentId, address indexed party, bytes32 root, bytes32[32] children
+    );
     /// A claim of a stretch or of steps was made; `children` are its root's.
     event ClaimMade(
         bytes32 indexed contestId,
@@ -166,6 +172,10 @@ interface IDispute is IParties {
 
     /// Only `claims` may do this.
     error NotClaims(address caller);
+    /// With this parent a dispute has begun: `enter` further claims.
+    error AlreadyBegun(bytes32 parentId);
+    /// With this parent no dispute has begun.
+    error NotBegun(bytes32 parentId);
     /// There is no such claim.
     error NoSuchClaim(bytes32 claimId);
     /// There is no such contest.
@@ -196,14 +206,15 @@ interface IDispute is IParties {
     /// The claim stands and may still count.
     error NotReleasable(bytes32 claimId);
 
-    /// @notice Lets a claim about a batch take part. Only `claims`.
+    /// @notice Takes up the first claim about a batch with this parent, when another is about to come against it. Only `claims`.
+    /// It moves first against all that come later, so nobody need know more of it than its root.
     /// @param claimId Its id.
     /// @param parentId Its parent's: what it competes for.
     /// @param root Its `blockHashRoot`.
     /// @param party Whose bond stands behind it; zero: those who signed.
     /// @param postedAt When it was posted.
     /// @param question What the program is asked about the batch.
-    function enter(
+    function begin(
         bytes32 claimId,
         bytes32 parentId,
         bytes32 root,
@@ -211,6 +222,12 @@ interface IDispute is IParties {
         uint40 postedAt,
         Question calldata question
     ) external;
+
+    /// @notice Takes up another claim, in the transaction that posts it. Only `claims`.
+    /// @param root Its `blockHashRoot`, which no other claim with this parent has.
+    /// @param children The root's 32 children: who moves against it must say where it differs.
+    function enter(bytes32 claimId, bytes32 parentId, bytes32 root, address party, bytes32[32] calldata children)
+        external;
 
     /// @notice Makes a claim in a contest, in the caller's name, who must be a party.
     /// @param contestId The contest.

@@ -23,10 +23,9 @@ struct Party {
 /// left than the party, which may take all of its own in that one match.
 ///
 /// **Where a forfeited bond goes.** Half is kept for `refundPeriod` for whoever moved against the party, for the gas that it
-/// cost, in the order in which they ask. A quarter is the reward of the party whose claim beat it (burnt if that has none:
-/// signers of a batch). The rest, and what nobody asked for in time, burns. So a party that falls to an accomplice loses at
-/// least a quarter, and more by what its accomplices cannot show gas for; and what an honest one spends comes back before
-/// anybody is rewarded.
+/// cost, in the order in which they ask: an accomplice can ask first, but only for what it has really spent. A quarter is the
+/// reward of the party whose claim beat it (burnt if that has none: signers of a batch). The rest, and what nobody asked
+/// for in time, burns. So a party that falls to an accomplice loses at least a quarter, and all that the two spent.
 ///
 /// **Gas that comes back.** Each move is measured; the price is the block's base fee and at most `tipCap` of tip. The bond is
 /// to cover twice the worst gas of one side of a match at ten times the median base fee: half of it is kept for refunds.

@@ -163,7 +163,7 @@ abstract contract DisputeGame is Trace, ParametersFile {
         bytes32[32] memory children = t.children(15, 0);
         (, bytes32 root) = beside(children, 0, false);
         id = keccak256(abi.encode(parent, root, claimIds.length));
-        rivals.post(id, parent, root, party, question);
+        rivals.post(id, parent, root, party, question, children);
         _book(id, parent, root, t, children);
     }
 
@@ -202,9 +202,10 @@ abstract contract DisputeGame is Trace, ParametersFile {
     /// Two claims that may be matched, in their order.
     function ordered(bytes32 a, bytes32 b) internal view returns (bytes32, bytes32) {
         (Claim memory x, Claim memory y) = (dispute.claim(a), dispute.claim(b));
-        bool swap =
-            x.level == LEVEL_BLOCKS ? x.postedAt > y.postedAt || x.postedAt == y.postedAt && a > b : x.side > y.side;
-        return swap ? (b, a) : (a, b);
+        if (x.level != LEVEL_BLOCKS || x.postedAt == y.postedAt && x.side != y.side) {
+            return x.side > y.side ? (b, a) : (a, b);
+        }
+        return x.postedAt > y.postedAt || x.postedAt == y.postedAt && a > b ? (b, a) : (a, b);
     }
 
     /// Moves for whichever side it is the turn of. With `spoil` not 0 one bit is wrong.

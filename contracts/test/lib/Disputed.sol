@@ -87,16 +87,21 @@ abstract contract Disputed is Trace, ParametersFile {
         t.values[BLOCK + 1] = next;
     }
 
-    function enter(bytes32 id, bytes32 root, address party) internal {
-        rivals.post(id, PARENT, root, party, question);
+    function enter(bytes32 id, Tree memory t, address party) internal {
+        enterAbout(PARENT, id, t, party);
+    }
+
+    /// About another batch.
+    function enterAbout(bytes32 parent, bytes32 id, Tree memory t, address party) internal {
+        rivals.post(id, parent, t.root(), party, question, t.children(15, 0));
     }
 
     /// The right claim by signers, and a minute later the wrong one.
     function begin() internal returns (Tree memory wrong) {
         wrong = otherBlocks(WRONG_BLOCK, keccak256("next"));
-        enter(RIGHT, rightBlocks.root(), address(0));
+        enter(RIGHT, rightBlocks, address(0));
         vm.warp(block.timestamp + 60);
-        enter(WRONG, wrong.root(), LIAR);
+        enter(WRONG, wrong, LIAR);
     }
 
     /// One move of a match for whichever side it is the turn of.

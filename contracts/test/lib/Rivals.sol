@@ -8,13 +8,24 @@ import {IRivals, Question} from "../../src/dispute/IDispute.sol";
 contract Rivals is IRivals {
     Dispute public dispute;
     mapping(bytes32 id => bool) public closed;
+    mapping(bytes32 parent => bool) private _begun;
 
     function set(Dispute dispute_) external {
         dispute = dispute_;
     }
 
-    function post(bytes32 id, bytes32 parent, bytes32 root, address party, Question calldata question) external {
-        dispute.enter(id, parent, root, party, uint40(block.timestamp), question);
+    /// The first with a parent is the one that is disputed.
+    function post(
+        bytes32 id,
+        bytes32 parent,
+        bytes32 root,
+        address party,
+        Question calldata question,
+        bytes32[32] calldata children
+    ) external {
+        if (_begun[parent]) return dispute.enter(id, parent, root, party, children);
+        _begun[parent] = true;
+        dispute.begin(id, parent, root, party, uint40(block.timestamp), question);
     }
 
     /// As when it becomes final.

@@ -1,6 +1,6 @@
 //! The dispute as L1 has it: `Dispute.sol` and what it asks, compiled, in an EVM of their own.
 //!
-//! Claims about batches are whatever is entered here: nothing stands for `Claims.sol` but an account for which each claim is open.
+//! Claims about batches are whatever is sent in its name: nothing stands for `Claims.sol` but an account for which each claim is open.
 
 use crate::evm::{Evm, EvmError};
 use alloy::sol_types::{SolCall, SolConstructor as _};
@@ -67,12 +67,12 @@ impl Court {
         Ok(self.evm.send_as(party, self.bond, self.dispute, input)?.1)
     }
 
-    /// Enters a claim about a batch.
+    /// What only the contract of claims may send (`begin`, `enter`).
     ///
     /// # Errors
     /// See [`EvmError`].
-    pub fn enter(&mut self, claim: Dispute::enterCall) -> Result<u64, EvmError> {
-        self.send(CLAIMS, &claim)
+    pub fn claims(&mut self, call: &impl SolCall) -> Result<u64, EvmError> {
+        self.send(CLAIMS, call)
     }
 
     /// Sends to the dispute; gives the transaction's gas.

@@ -3,8 +3,8 @@
 #[path = "../../stf/tests/common/mod.rs"]
 mod common;
 
-use alloy_primitives::{Address, B256, Bytes, keccak256};
-use alloy_sol_types::SolStruct as _;
+use alloy_primitives::{Address, B256, Bytes, aliases::U40, keccak256};
+use alloy_sol_types::{SolCall, SolStruct as _};
 use common::{
     Key,
     chain::{Chain, Form, Judged},
@@ -87,17 +87,10 @@ impl Game {
         self.gas.push((what, gas));
     }
 
-    fn enter(&mut self, id: B256, root: B256, party: Address, posted_at: u64, question: &Dispute::Question) {
-        let call = Dispute::enterCall {
-            id,
-            parentId: PARENT,
-            root,
-            account: party,
-            postedAt: alloy_primitives::aliases::U40::from(posted_at),
-            question: question.clone(),
-        };
-        let gas = self.court.enter(call).unwrap();
-        self.note("claim about a batch", gas);
+    /// Something that the contract of claims sends.
+    fn claims(&mut self, what: &'static str, call: &impl SolCall) {
+        let gas = self.court.claims(call).unwrap();
+        self.note(what, gas);
     }
 
     /// All moves of a match; gives the leaf.
@@ -193,11 +186,15 @@ fn play(at: impl Fn(&Trace<'_>, &LevelTree) -> (u64, u64)) -> u64 {
     let mut game = Game { court: court(), gas: vec![] };
     game.court.join(HONEST).unwrap();
     game.court.join(LIAR).unwrap();
-    let now = 1_700_000_001;
-    game.enter(RIGHT, blocks.root(), Address::ZERO, now, &question);
+    let posted_at = U40::from(1_700_000_001);
+    let (parent, root, nobody) = (PARENT, blocks.root(), Address::ZERO);
+    let first =
+        Dispute::beginCall { id: RIGHT, parentId: parent, root, account: nobody, postedAt: posted_at, question };
+    game.claims("begin", &first);
     game.court.pass(3_600);
-    game.enter(WRONG, wrong.root(), LIAR, now + 3_600, &question);
     let shown = moves::children(&wrong, BLOCKS, 0).unwrap();
+    let rival = Dispute::enterCall { id: WRONG, parentId: parent, root: wrong.root(), account: LIAR, children: shown };
+    game.claims("enter", &rival);
     let leaf = game.play(Sides { ids: (RIGHT, WRONG), trees: [&blocks, &wrong], shown });
     assert_eq!(leaf, 1);
 
