@@ -41,6 +41,9 @@ use surety_types::{
 };
 use tokio::sync::watch;
 
+/// How often a batch is made anew at once when the chain went on in the meantime.
+const MAX_TRIES: u32 = 32;
+
 /// How long L1 may wait before a seat attends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience(pub Seconds);
@@ -216,14 +219,26 @@ impl Attendant {
         Ok(Some(Call { tip, ancestry, term, place, now: head.time }))
     }
 
+    /// What it files. While the others go on making blocks final, its own may be overtaken before it is done: then again.
+    fn prepare(&self, tip: &DerivedBatch, term: TermNow, now: Seconds) -> Result<Option<Attendance>, ProposalError> {
+        let mut tries = 0;
+        loop {
+            let committed = self.chain.store().committed();
+            match prepare(&self.blocks, &self.chain, &self.guard, tip, term, now, self.beneficiary) {
+                Err(error) if tries < MAX_TRIES && self.chain.store().committed() != committed => {
+                    tracing::debug!(%error, "the chain went on while this seat made a block of its own");
+                    tries = tries.saturating_add(1);
+                }
+                prepared => return prepared,
+            }
+        }
+    }
+
     async fn attend(&self, call: Call, work: &Work) -> Result<(), AttendError> {
         let this = self.clone();
         let (tip, term, now) = (call.tip, call.term, call.now);
         let work = work.run(move || {
-            let Some(attendance) = prepare(&this.blocks, &this.chain, &this.guard, &tip, term, now, this.beneficiary)?
-            else {
-                return Ok(None);
-            };
+            let Some(attendance) = this.prepare(&tip, term, now)? else { return Ok(None) };
             attendance.rehearse(&this.rehearsal, &this.chain, &tip, &this.messages)?;
             let signature = this.guard.batch(&attendance.statement)?;
             Ok::<_, AttendError>(Some((attendance, signature)))
@@ -288,11 +303,11 @@ pub(super) fn prepare(
         let empty = parent.header.number == tip.last.get();
         if empty || blocks.owes(&parent, now).map_err(machine)? {
             let Some(hash) = make(blocks, guard, &parent, term, now, beneficiary)? else { return Ok(None) };
+            // The others may have made another block final at its height by now: then this one is no part of the chain any more,
+            // and without it the batch would leave out what is due.
             let block = chain.store().block(hash).map_err(ApplyError::from)?;
-            own = match block {
-                Some(block) => push(&block)?,
-                None => false,
-            };
+            let block = block.ok_or(surety_state::Error::UnknownBlock(hash)).map_err(ApplyError::from)?;
+            own = push(&block)?;
         }
     }
     if hashes.is_empty() {
@@ -532,6 +547,19 @@ mod tests {
         // After a restart it may not know any more what it voted for.
         one.vote(B256::repeat_byte(7), 5);
         assert!(one.attends(&[]).is_none(), "then it files nothing");
+    }
+
+    /// That is why a block of its own may be gone when it is wanted, and why a batch without it is not filed instead.
+    #[test]
+    fn a_block_of_its_own_is_gone_when_another_is_final() {
+        let mut one = One::new();
+        one.seats.produce(vec![]);
+        let blocks = &one.seats.blocks;
+        let parent = blocks.parent(blocks.store().head().hash).unwrap().unwrap();
+        let own = make(blocks, &one.guard, &parent, one.seats.term_now(), one.now(), FEES).unwrap().unwrap();
+        assert!(blocks.store().block(own).unwrap().is_some());
+        one.seats.produce(vec![]);
+        assert!(one.seats.blocks.store().block(own).unwrap().is_none());
     }
 
     #[test]
