@@ -1,16 +1,27 @@
 //! The suites of `cargo xtask test`. Those that cargo does not build for this machine run beside the others, since their
-//! compiler uses one core; within each of the two rows, the order is that in which a mistake is cheapest to find.
+//! compiler uses one core; networks in processes of their own run when that is over, for they must keep to their times. Within
+//! each row, the order is that in which a mistake is cheapest to find.
 
 use crate::tools::{self, Shell};
 use anyhow::{Context, Result, bail};
 use std::{ffi::OsStr, thread, time::Instant};
 
-/// One suite: a name, when and beside what it runs, and how.
+/// Where a suite runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Row {
+    /// In the first row.
+    First,
+    /// In the second, beside the first; its output is shown when it is over.
+    Beside,
+    /// After both.
+    Alone,
+}
+
+/// One suite: a name, when and where it runs, and how.
 pub(crate) struct Suite {
     name: &'static str,
     nightly: bool,
-    /// In the second row; its output is shown when it is over.
-    beside: bool,
+    row: Row,
     run: fn(&Shell) -> Result<()>,
 }
 
@@ -18,7 +29,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "format",
         nightly: false,
-        beside: false,
+        row: Row::First,
         run: |shell| {
             shell.run(&shell.root, "cargo", &["fmt", "--all", "--check"])?;
             for workspace in ["guest/Cargo.toml", "zkvm/Cargo.toml"] {
@@ -27,21 +38,21 @@ const SUITES: &[Suite] = &[
             Ok(())
         },
     },
-    Suite { name: "artifacts", nightly: false, beside: true, run: |shell| artifacts(shell, true) },
+    Suite { name: "artifacts", nightly: false, row: Row::Beside, run: |shell| artifacts(shell, true) },
     Suite {
         name: "sdk",
         nightly: false,
-        beside: true,
+        row: Row::Beside,
         run: |shell| shell.run(&shell.root.join("sdk"), "npm", &["run", "test:unit"]),
     },
-    Suite { name: "contracts", nightly: false, beside: true, run: contracts },
-    Suite { name: "riscv", nightly: false, beside: true, run: crate::riscv::check },
-    Suite { name: "lint", nightly: false, beside: false, run: lint },
-    Suite { name: "docs", nightly: false, beside: false, run: docs },
-    Suite { name: "rust", nightly: false, beside: false, run: rust },
-    Suite { name: "end-to-end", nightly: false, beside: false, run: end_to_end },
-    Suite { name: "nightly", nightly: true, beside: false, run: nightly },
-    Suite { name: "zkvm", nightly: true, beside: false, run: crate::zkvm::check },
+    Suite { name: "contracts", nightly: false, row: Row::Beside, run: contracts },
+    Suite { name: "riscv", nightly: false, row: Row::Beside, run: crate::riscv::check },
+    Suite { name: "lint", nightly: false, row: Row::First, run: lint },
+    Suite { name: "docs", nightly: false, row: Row::First, run: docs },
+    Suite { name: "rust", nightly: false, row: Row::First, run: rust },
+    Suite { name: "end-to-end", nightly: false, row: Row::Alone, run: end_to_end },
+    Suite { name: "nightly", nightly: true, row: Row::Alone, run: nightly },
+    Suite { name: "zkvm", nightly: true, row: Row::Alone, run: crate::zkvm::check },
 ];
 
 /// What came of one suite.
@@ -76,15 +87,16 @@ fn run_all(shell: &Shell, all: bool, only: &[String]) -> Result<(usize, usize)> 
         let names: Vec<_> = SUITES.iter().map(|s| s.name).collect();
         bail!("there is no suite {unknown:?}; there are: {}", names.join(", "));
     }
-    let (beside, first): (Vec<_>, Vec<_>) = SUITES.iter().filter(chosen).partition(|suite| suite.beside);
+    let of = |place| SUITES.iter().filter(chosen).filter(|suite| suite.row == place).collect::<Vec<_>>();
     let second = Shell::quiet(shell.root.clone())?;
-    let outcomes = thread::scope(|scope| {
-        let second_row = scope.spawn(|| row(&second, &beside));
-        let mut outcomes = row(shell, &first)?;
+    let mut outcomes = thread::scope(|scope| {
+        let second_row = scope.spawn(|| row(&second, &of(Row::Beside)));
+        let mut outcomes = row(shell, &of(Row::First))?;
         outcomes.extend(second_row.join().map_err(|_| anyhow::anyhow!("the second row of suites panicked"))??);
         anyhow::Ok(outcomes)
     })?;
     second.show().context("show the output of the second row")?;
+    outcomes.extend(row(shell, &of(Row::Alone))?);
     println!();
     for Outcome { name, error, seconds } in &outcomes {
         println!("{name:<12} {:<7} {seconds:>5} s", if error.is_none() { "ok" } else { "FAILED" });
