@@ -141,10 +141,13 @@ impl Rpc {
         history::header(self.backend.store(), block.hash)?.ok_or(RpcError::NoBlock)
     }
 
-    /// A mined transaction: its block and its place there.
+    /// A mined transaction: its block and its place there. The store may be a block ahead of `latest`: nobody is to hear of a
+    /// receipt whose effects calls do not see yet.
     pub(crate) fn mined(&self, hash: B256) -> Result<Option<(Arc<StoredBlock>, usize)>, RpcError> {
         let Some((block, index)) = history::transaction(self.backend.store(), hash)? else { return Ok(None) };
-        Ok(history::block(self.backend.store(), block)?.map(|block| (block, index)))
+        let latest = self.backend.tags().latest.number;
+        let block = history::block(self.backend.store(), block)?.filter(|block| block.block.header.number <= latest);
+        Ok(block.map(|block| (block, index)))
     }
 
     /// The state after the block that `id` names.

@@ -159,6 +159,24 @@ async fn a_transaction_goes_from_the_pool_into_a_block() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_is_there_when_the_head_is() {
+    let World { chain, server, alice } = world(Config::default()).await;
+    let at = server.address();
+    let tx = alice.call(CHAIN, 0, COUNTER, 0, word(1));
+    result(at, "eth_sendRawTransaction", json!([raw(&tx)])).await;
+    let waiting = chain.backend.pool().best(0, 0, chain.backend.nonces());
+    let transactions: Vec<_> = waiting.into_iter().map(|pooled| (*pooled.transaction).clone()).collect();
+    let block = chain.build(chain.store.head().hash, &transactions, 0);
+    chain.store.set_head(block.hash).expect("it is in memory");
+    assert_eq!(result(at, "eth_getTransactionReceipt", json!([tx.hash()])).await, Value::Null);
+    assert_eq!(result(at, "eth_getTransactionByHash", json!([tx.hash()])).await["blockHash"], Value::Null);
+    chain.announce(Vec::new(), vec![block.clone()]);
+    assert_eq!(result(at, "eth_getTransactionReceipt", json!([tx.hash()])).await["blockHash"], json!(block.hash));
+    assert_eq!(result(at, "eth_getStorageAt", json!([COUNTER, "0x0", "latest"])).await, json!(word(2)));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sending_can_wait_for_the_receipt() {
     let World { chain, server, alice } = world(Config::default()).await;
     let at = server.address();
