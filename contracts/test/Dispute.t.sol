@@ -37,11 +37,7 @@ contract DisputeTest is Disputed {
 
     /// A step in the middle of the first stretch.
     function test_a_wrong_claim_falls_by_a_step() external {
-        (bytes32 a, bytes32 b, Tree memory lie) = stretchClaims(0);
-        bytes32 contestId = play(a, b, rightStretches, lie);
-        Tree memory steps = lieFrom(rightSteps, 17, endOf(contestId, 1));
-        bytes32 right = make(contestId, 0, rightSteps, HONEST);
-        bytes32 wrong = make(contestId, 1, steps, LIAR);
+        (bytes32 b, bytes32 right, bytes32 wrong, Tree memory steps) = stepClaims(17);
         play(right, wrong, rightSteps, steps);
         vm.assertEq(dispute.matchOf(right, wrong).index, 17);
         vm.prank(HONEST);
@@ -421,11 +417,7 @@ contract DisputeTest is Disputed {
     }
 
     function test_a_witness_of_another_state_decides_nothing() external {
-        (bytes32 a, bytes32 b, Tree memory lie) = stretchClaims(0);
-        bytes32 contestId = play(a, b, rightStretches, lie);
-        Tree memory steps = lieFrom(rightSteps, 17, endOf(contestId, 1));
-        bytes32 right = make(contestId, 0, rightSteps, HONEST);
-        bytes32 wrong = make(contestId, 1, steps, LIAR);
+        (, bytes32 right, bytes32 wrong, Tree memory steps) = stepClaims(17);
         vm.expectPartialRevert(IDispute.WrongMove.selector);
         dispute.step(right, wrong, witnesses[17]);
         play(right, wrong, rightSteps, steps);

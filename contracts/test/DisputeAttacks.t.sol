@@ -16,7 +16,7 @@ contract DisputeAttacksTest is DisputeGame {
     uint256 private constant DELAY = 12 hours;
 
     function setUp() external {
-        deploy();
+        begin();
         join(HONEST);
         join(LIAR);
         join(ACCOMPLICE);
@@ -24,7 +24,7 @@ contract DisputeAttacksTest is DisputeGame {
 
     /// The signers' right claim, and a rival a minute later.
     function _signed() private returns (bytes32 right, bytes32 wrong) {
-        right = enter(SIGNED, blocks, address(0));
+        right = enter(SIGNED, rightBlocks, address(0));
         rightOf[SIGNED] = right;
         wait(60);
         wrong = enter(SIGNED, otherBlocks("wrong", "next"), LIAR);
@@ -105,10 +105,10 @@ contract DisputeAttacksTest is DisputeGame {
 
     /// A copy of the right claim is another's, and falls with its party; the honest one is not held to a match with it.
     function test_a_copy_of_the_right_claim_is_lost_on_purpose() external {
-        bytes32 mine = enter(UNSIGNED, blocks, HONEST);
+        bytes32 mine = enter(UNSIGNED, rightBlocks, HONEST);
         rightOf[UNSIGNED] = mine;
         wait(60);
-        bytes32 copy = enter(UNSIGNED, blocks, ACCOMPLICE);
+        bytes32 copy = enter(UNSIGNED, rightBlocks, ACCOMPLICE);
         (bytes32 right, bytes32 wrong) = _signed();
         bytes32 contestId = _divide(right, wrong);
         honestTurn();
@@ -127,7 +127,7 @@ contract DisputeAttacksTest is DisputeGame {
 
     /// Whose party falls later does not take along what is final.
     function test_a_final_claim_does_not_fall_with_its_party() external {
-        bytes32 copy = enter(UNSIGNED, blocks, LIAR);
+        bytes32 copy = enter(UNSIGNED, rightBlocks, LIAR);
         rivals.close(copy);
         dispute.release(copy);
         (bytes32 right, bytes32 wrong) = _signed();
@@ -239,8 +239,8 @@ contract DisputeAttacksTest is DisputeGame {
         bytes32 contestId = _divide(right, wrong);
         Contest memory c = dispute.contest(contestId);
         // As if the program ran on behind the first stretch, which ends in the sixth state.
-        bytes32 a = make(contestId, 0, stretches.lie(0, states[5], c.ends[0]), ACCOMPLICE, "", 0);
-        bytes32 b = make(contestId, 1, stretches.lie(0, 0, c.ends[1]), LIAR, "", 0);
+        bytes32 a = make(contestId, 0, rightStretches.lie(0, states[5], c.ends[0]), ACCOMPLICE, "", 0);
+        bytes32 b = make(contestId, 1, rightStretches.lie(0, 0, c.ends[1]), LIAR, "", 0);
         contestId = _divide(a, b);
         c = dispute.contest(contestId);
         vm.assertEq(c.ends[0], states[5]);
@@ -249,18 +249,22 @@ contract DisputeAttacksTest is DisputeGame {
         for (uint256 i; i < 321; ++i) {
             last[i] = witnesses[5][i];
         }
-        Tree memory t = steps.lie(4, states[5], states[5]);
+        Tree memory t = rightSteps.lie(4, states[5], states[5]);
         vm.assertTrue(make(contestId, 0, t, ACCOMPLICE, "", 0) != 0, "the right one");
         vm.assertEq(make(contestId, 1, t, LIAR, last, 0), bytes32(0), "the same");
-        vm.assertTrue(make(contestId, 1, steps.lie(4, states[5], 0), LIAR, "", 0) != 0, "one that nobody can hold");
+        vm.assertTrue(make(contestId, 1, rightSteps.lie(4, states[5], 0), LIAR, "", 0) != 0, "one that nobody can hold");
+    }
+
+    /// The call of the first move.
+    function _firstMove(bytes32 right, bytes32 wrong) private view returns (bytes memory) {
+        Match memory m = dispute.matchOf(right, wrong);
+        Selection memory s = PaddedTree.select(rightBlocks, trees[wrong], m.height, m.index);
+        return abi.encodeCall(dispute.move, (right, wrong, s, rightBlocks.children(10, s.child)));
     }
 
     function test_a_move_counts_once_whoever_sends_it() external {
         (bytes32 right, bytes32 wrong) = _signed();
-        Match memory m = dispute.matchOf(right, wrong);
-        Tree memory other = trees[wrong];
-        Selection memory s = PaddedTree.select(blocks, other, m.height, m.index);
-        bytes memory call_ = abi.encodeCall(dispute.move, (right, wrong, s, blocks.children(10, s.child)));
+        bytes memory call_ = _firstMove(right, wrong);
         vm.prank(ACCOMPLICE);
         (bool ok,) = address(dispute).call(call_);
         vm.assertTrue(ok);
@@ -277,10 +281,7 @@ contract DisputeAttacksTest is DisputeGame {
     /// Call data from a contract costs next to nothing: what is noted does not grow with it.
     function test_padded_call_data_is_not_paid_for() external {
         (bytes32 right, bytes32 wrong) = _signed();
-        Match memory m = dispute.matchOf(right, wrong);
-        Tree memory other = trees[wrong];
-        Selection memory s = PaddedTree.select(blocks, other, m.height, m.index);
-        bytes memory call_ = abi.encodeCall(dispute.move, (right, wrong, s, blocks.children(10, s.child)));
+        bytes memory call_ = _firstMove(right, wrong);
         vm.prank(ACCOMPLICE);
         (bool ok,) = address(dispute).call(bytes.concat(call_, new bytes(100_000)));
         vm.assertTrue(ok);
@@ -329,9 +330,9 @@ contract DisputeAttacksTest is DisputeGame {
 
     /// The claim that a dispute began with is the first of its second; those that came against it are ordered by their ids.
     function test_claims_of_one_second_in_both_orders() external {
-        rightOf[SIGNED] = enter(SIGNED, blocks, address(0));
+        rightOf[SIGNED] = enter(SIGNED, rightBlocks, address(0));
         bytes32 begun = enter(UNSIGNED, otherBlocks("begun", "next"), LIAR);
-        bytes32 right = enter(UNSIGNED, blocks, HONEST);
+        bytes32 right = enter(UNSIGNED, rightBlocks, HONEST);
         rightOf[UNSIGNED] = right;
         vm.assertEq(dispute.matchOf(begun, right).turn, 0);
         bool[2] memory seen;

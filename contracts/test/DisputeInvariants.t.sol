@@ -31,7 +31,7 @@ contract Adversary is DisputeGame {
     string public fault;
 
     constructor() {
-        deploy();
+        begin();
         join(HONEST);
         for (uint256 i; i < 3; ++i) {
             _newActor();
@@ -53,11 +53,11 @@ contract Adversary is DisputeGame {
     /// The honest party may be the first, in the same second, or later than its rival.
     function _begin(uint256 seed) private {
         (_firstAt[SIGNED], _firstAt[UNSIGNED]) = (time, time);
-        rightOf[SIGNED] = enter(SIGNED, blocks, address(0));
+        rightOf[SIGNED] = enter(SIGNED, rightBlocks, address(0));
         uint256 order = _random(seed, "order") % 3;
         if (order != 0) enter(UNSIGNED, otherBlocks("early", "next"), _actors[0]);
         if (order == 2) wait(1 + _random(seed, "late") % DELAY);
-        rightOf[UNSIGNED] = enter(UNSIGNED, blocks, HONEST);
+        rightOf[UNSIGNED] = enter(UNSIGNED, rightBlocks, HONEST);
         _heardAt = time;
     }
 
@@ -166,7 +166,7 @@ contract Adversary is DisputeGame {
         if (p.bond == 0 || p.fellAt != 0) return;
         uint256 kind = _random(seed, "kind") % 5;
         bytes32 hash = kind == 0 ? bytes32(0) : bytes32(kind % 2 + 1);
-        enter(parent, kind == 4 ? blocks : otherBlocks(hash, bytes32(_random(seed, "next") % 3)), actor);
+        enter(parent, kind == 4 ? rightBlocks : otherBlocks(hash, bytes32(_random(seed, "next") % 3)), actor);
         ++happened[kind == 4 ? "copy" : "rival"];
     }
 

@@ -192,13 +192,12 @@ contract Dispute is IDispute, Parties {
         }
         if (level == LEVEL_STEPS) {
             m.start = before;
-            _matches[id] = m;
             emit StepReached(id, m.index, before, m.nodes);
-        } else {
-            _matches[id] = m;
-            if (level == LEVEL_BLOCKS && before == 0) _afterNone(first, second, m.nodes);
-            else _open(id, first, second, m, before);
         }
+        _matches[id] = m;
+        // After a block without a hash there is none.
+        if (level == LEVEL_BLOCKS && before == 0) _fallUnless(first, second, m.nodes, 0, Cause.AfterNone);
+        else if (level != LEVEL_STEPS) _open(id, first, second, m, before);
         _note(id, _opponent(first, second, side), gasAtStart);
     }
 
@@ -211,13 +210,9 @@ contract Dispute is IDispute, Parties {
         _requireOpen(first, second);
         (bytes32 before, bytes32 next) = riscv.step(witness);
         require(before == m.start, WrongState(before, m.start));
-        // Both may be wrong; then each is beaten by nobody.
-        (bool firstFalls, bool secondFalls) = (m.nodes[0] != next, m.nodes[1] != next);
-        address firstParty = _claims[first].party;
-        address secondParty = _claims[second].party;
-        if (firstFalls) _fall(first, secondFalls ? address(0) : secondParty, Cause.Step);
-        if (secondFalls) _fall(second, firstFalls ? address(0) : firstParty, Cause.Step);
-        _note(id, firstFalls ? firstParty : secondParty, gasAtStart);
+        bytes32[2] memory values = m.nodes;
+        _fallUnless(first, second, values, next, Cause.Step);
+        _note(id, _claims[values[0] == next ? second : first].party, gasAtStart);
     }
 
     /// @inheritdoc IDispute
@@ -413,11 +408,12 @@ contract Dispute is IDispute, Parties {
         return keccak256(state);
     }
 
-    /// @dev After a block without a hash there is none.
-    function _afterNone(bytes32 first, bytes32 second, bytes32[2] memory values) private {
+    /// @dev Of two claims those fall that say something else than what is right. If both do, each is beaten by nobody.
+    function _fallUnless(bytes32 first, bytes32 second, bytes32[2] memory values, bytes32 right, Cause cause) private {
+        (bool firstFalls, bool secondFalls) = (values[0] != right, values[1] != right);
         (address firstParty, address secondParty) = (_claims[first].party, _claims[second].party);
-        if (values[0] != 0) _fall(first, values[1] == 0 ? secondParty : address(0), Cause.AfterNone);
-        if (values[1] != 0) _fall(second, values[0] == 0 ? firstParty : address(0), Cause.AfterNone);
+        if (firstFalls) _fall(first, secondFalls ? address(0) : secondParty, cause);
+        if (secondFalls) _fall(second, firstFalls ? address(0) : firstParty, cause);
     }
 
     function _opponent(bytes32 first, bytes32 second, uint8 side) private view returns (address) {

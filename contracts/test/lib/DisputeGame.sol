@@ -1,49 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {SequencerRegistry} from "../../src/bonding/SequencerRegistry.sol";
-import {Dispute} from "../../src/dispute/Dispute.sol";
-import {
-    Claim,
-    Contest,
-    LEVEL_BLOCKS,
-    LEVEL_STEPS,
-    LEVEL_STRETCHES,
-    Match,
-    Question
-} from "../../src/dispute/IDispute.sol";
+import {Claim, Contest, LEVEL_BLOCKS, LEVEL_STEPS, LEVEL_STRETCHES, Match} from "../../src/dispute/IDispute.sol";
 import {Openings, Selection} from "../../src/dispute/Openings.sol";
 import {Commitments} from "../../src/lib/Commitments.sol";
-import {ProtocolParameters} from "../../src/lib/Parameters.sol";
+import {DisputeWorld} from "./DisputeWorld.sol";
 import {PaddedTree, Tree} from "./PaddedTree.sol";
-import {ParametersFile} from "./ParametersFile.sol";
-import {Rivals} from "./Rivals.sol";
-import {Trace} from "./Trace.sol";
 
-/// @notice Two batches of the same five blocks, with rivals that all differ first from the right claim in the fourth block, whose
-/// program is that of `Trace`; what everybody may know of the claims; and one honest party that defends the right claims of
+/// @notice Two batches of the same blocks, with rivals that all differ first from the right claim in the one that is argued
+/// about (`DisputeWorld`); what everybody may know of the claims; and one honest party that defends the right claims of
 /// both with one bond. Of its opponents' trees it uses nothing but what they had to publish.
-abstract contract DisputeGame is Trace, ParametersFile {
+abstract contract DisputeGame is DisputeWorld {
     using PaddedTree for Tree;
 
-    uint256 internal constant BLOCK = 3;
     uint256 internal constant LAST_LEAF = (1 << 20) - 1;
     /// The right claim of this one is the signers'.
     bytes32 internal constant SIGNED = keccak256("parent of a signed batch");
     /// The right claim of this one is the honest party's.
     bytes32 internal constant UNSIGNED = keccak256("parent of a batch that nobody signed");
-    address internal constant HONEST = address(0x1111);
     /// A state that says no block hash.
     bytes internal constant TRAP = hex"02";
 
-    Rivals internal rivals;
-    Dispute internal dispute;
-    Question internal question = Question(keccak256("statement"), keccak256("before"), 31);
-    uint40 internal clock;
-    uint256 internal bond;
-    Tree internal blocks;
-    Tree internal stretches;
-    Tree internal steps;
     bytes32 private _stillRoot;
     bytes32 private _stepsRoot;
 
@@ -66,34 +43,10 @@ abstract contract DisputeGame is Trace, ParametersFile {
     /// Bonds that were paid.
     uint256 public deposited;
 
-    function deploy() internal {
+    function begin() internal {
         wait(1_800_000_000);
-        vm.fee(1 gwei);
-        vm.txGasPrice(2 gwei);
-        ProtocolParameters memory p = profile("production");
-        rivals = new Rivals();
-        SequencerRegistry registry = new SequencerRegistry(p, address(1), address(2));
-        (clock, bond) = (uint40(p.challengePeriod), p.claimBond);
-        bytes32[] memory hashes = new bytes32[](6);
-        for (uint256 i; i < 5; ++i) {
-            hashes[i] = keccak256(abi.encode("block", i));
-        }
-        blocks = PaddedTree.tree(hashes, 15);
-        bytes32 parameters = keccak256("parameters");
-        bytes32 input =
-            keccak256(abi.encode(parameters, question.statement, question.beforeBatch, 31 + BLOCK, hashes[BLOCK - 1]));
-        bytes32 says = sha256(abi.encodePacked(input, hashes[BLOCK]));
-        load(says);
-        run(input, says);
-        dispute = new Dispute(registry, address(rivals), riscv, parameters, node(DEPTH, 0), ENTRY);
-        rivals.set(dispute);
-        bytes32[] memory list = new bytes32[](states.length - 1);
-        for (uint256 i; i < list.length; ++i) {
-            list[i] = states[i + 1];
-        }
-        steps = PaddedTree.tree(list, 20);
-        stretches = PaddedTree.still(states[states.length - 1], 20);
-        (_stillRoot, _stepsRoot) = (stretches.root(), steps.root());
+        deploy();
+        (_stillRoot, _stepsRoot) = (rightStretches.root(), rightSteps.root());
     }
 
     function wait(uint256 seconds_) internal {
@@ -114,19 +67,13 @@ abstract contract DisputeGame is Trace, ParametersFile {
 
     // Trees
 
-    /// The blocks with other hashes from the one that is argued about on.
-    function otherBlocks(bytes32 hash, bytes32 next) internal view returns (Tree memory t) {
-        t = blocks;
-        (t.values[BLOCK], t.values[BLOCK + 1]) = (hash, next);
-    }
-
     /// The right states in a contest that begins in a right one.
     function rightStates(bytes32 contestId) internal view returns (Tree memory, bytes32 root) {
         Contest memory c = dispute.contest(contestId);
         if (c.level == LEVEL_STRETCHES || dispute.matchOf(c.first, c.second).index != 0) {
-            return (stretches, _stillRoot);
+            return (rightStretches, _stillRoot);
         }
-        return (steps, _stepsRoot);
+        return (rightSteps, _stepsRoot);
     }
 
     /// The witness of the step that a match of steps is about.

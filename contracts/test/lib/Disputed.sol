@@ -1,71 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {SequencerRegistry} from "../../src/bonding/SequencerRegistry.sol";
-import {Dispute} from "../../src/dispute/Dispute.sol";
-import {Match, Question} from "../../src/dispute/IDispute.sol";
+import {Match} from "../../src/dispute/IDispute.sol";
 import {Selection} from "../../src/dispute/Openings.sol";
-import {ProtocolParameters} from "../../src/lib/Parameters.sol";
+import {DisputeWorld} from "./DisputeWorld.sol";
 import {PaddedTree, Tree} from "./PaddedTree.sol";
-import {ParametersFile} from "./ParametersFile.sol";
-import {Rivals} from "./Rivals.sol";
-import {Trace} from "./Trace.sol";
 
-/// @notice Disputes about a batch of five blocks, of which the fourth is argued about. Its program is that of `Trace`.
-/// The right claim is the signers' (`right`), the wrong one a party's (`wrong`), unless a test says otherwise.
-abstract contract Disputed is Trace, ParametersFile {
+/// @notice Disputes about the batch of `DisputeWorld`. The right claim is the signers' (`RIGHT`), the wrong one a party's
+/// (`WRONG`), unless a test says otherwise.
+abstract contract Disputed is DisputeWorld {
     using PaddedTree for Tree;
 
-    uint256 internal constant BLOCK = 3;
     bytes32 internal constant PARENT = keccak256("parent");
     bytes32 internal constant RIGHT = keccak256("right claim");
     bytes32 internal constant WRONG = keccak256("wrong claim");
-    address internal constant HONEST = address(0x1111);
     address internal constant LIAR = address(0x2222);
     address internal constant ACCOMPLICE = address(0x3333);
     address internal constant OTHER = address(0x4444);
     bytes32 internal constant WRONG_BLOCK = keccak256("wrong block");
 
-    Rivals internal rivals;
-    Dispute internal dispute;
-    Question internal question = Question(keccak256("statement"), keccak256("before"), 31);
-    uint40 internal clock;
-    uint256 internal bond;
-    bytes32 internal inputHash;
-    Tree internal rightBlocks;
-    Tree internal rightStretches;
-    Tree internal rightSteps;
-
     function setUp() public virtual {
         vm.warp(1_800_000_000);
-        vm.fee(1 gwei);
-        vm.txGasPrice(2 gwei);
-        ProtocolParameters memory p = profile("production");
-        rivals = new Rivals();
-        SequencerRegistry registry = new SequencerRegistry(p, address(1), address(2));
-        clock = uint40(p.challengePeriod);
-        bond = p.claimBond;
-
-        bytes32[] memory hashes = new bytes32[](6);
-        for (uint256 i; i < 5; ++i) {
-            hashes[i] = keccak256(abi.encode("block", i));
-        }
-        rightBlocks = PaddedTree.tree(hashes, 15);
-        bytes32 parameters = keccak256("parameters");
-        inputHash =
-            keccak256(abi.encode(parameters, question.statement, question.beforeBatch, 31 + BLOCK, hashes[BLOCK - 1]));
-        bytes32 says = sha256(abi.encodePacked(inputHash, hashes[BLOCK]));
-        load(says);
-        run(inputHash, says);
-        dispute = new Dispute(registry, address(rivals), riscv, parameters, node(DEPTH, 0), ENTRY);
-        rivals.set(dispute);
-
-        bytes32[] memory list = new bytes32[](states.length - 1);
-        for (uint256 i; i < list.length; ++i) {
-            list[i] = states[i + 1];
-        }
-        rightSteps = PaddedTree.tree(list, 20);
-        rightStretches = PaddedTree.still(states[states.length - 1], 20);
+        deploy();
         join(HONEST);
         join(LIAR);
         join(ACCOMPLICE);
@@ -79,13 +35,6 @@ abstract contract Disputed is Trace, ParametersFile {
     }
 
     // Claims and moves
-
-    /// The blocks with other hashes from the one that is argued about on.
-    function otherBlocks(bytes32 hash, bytes32 next) internal view returns (Tree memory t) {
-        t = rightBlocks;
-        t.values[BLOCK] = hash;
-        t.values[BLOCK + 1] = next;
-    }
 
     function enter(bytes32 id, Tree memory t, address party) internal {
         enterAbout(PARENT, id, t, party);
@@ -153,5 +102,19 @@ abstract contract Disputed is Trace, ParametersFile {
         lie = lieFrom(rightStretches, from, endOf(contestId, 1));
         a = make(contestId, 0, rightStretches, HONEST);
         b = make(contestId, 1, lie, LIAR);
+    }
+
+    /// The contest about the first stretch, where the lie begins, with a right claim and one that lies from a step on; and the
+    /// wrong claim above.
+    function stepClaims(uint256 from)
+        internal
+        returns (bytes32 above, bytes32 right, bytes32 wrong, Tree memory steps)
+    {
+        (bytes32 a, bytes32 b, Tree memory stretches) = stretchClaims(0);
+        bytes32 contestId = play(a, b, rightStretches, stretches);
+        steps = lieFrom(rightSteps, from, endOf(contestId, 1));
+        right = make(contestId, 0, rightSteps, HONEST);
+        wrong = make(contestId, 1, steps, LIAR);
+        above = b;
     }
 }

@@ -2,14 +2,13 @@
 //!
 //! Claims about batches are whatever is sent in its name: nothing stands for `Claims.sol` but an account for which each claim is open.
 
-use crate::evm::{Evm, EvmError};
+use crate::{evm::EvmError, referee::Referee};
 use alloy::sol_types::{SolCall, SolConstructor as _};
 use alloy_primitives::{Address, B256, Bytes, U256, bytes};
 use surety_contracts::{
     Parameters,
-    bindings::{Dispute, Preimages, RiscV, SequencerRegistry},
+    bindings::{Dispute, SequencerRegistry},
 };
-use surety_l1::blobs::ElementProof;
 use surety_stf::execute::simulate::AccountOverride;
 
 /// Where claims come from.
@@ -20,9 +19,9 @@ const YES: Bytes = bytes!("60015f5260205ff3");
 /// The contracts, and the time there.
 #[derive(Debug)]
 pub struct Court {
-    evm: Evm,
+    /// Who judges steps; what they read is loaded there.
+    pub referee: Referee,
     dispute: Address,
-    preimages: Address,
     bond: U256,
 }
 
@@ -32,29 +31,27 @@ impl Court {
     /// # Errors
     /// See [`EvmError`].
     pub fn new(parameters: &Parameters, chain_hash: B256, program_root: B256, entry: u64) -> Result<Self, EvmError> {
-        let mut evm = Evm::default();
+        let mut referee = Referee::new()?;
+        let evm = &mut referee.evm;
         evm.pass(1_700_000_000);
         evm.put(CLAIMS, &AccountOverride { code: Some(YES), ..AccountOverride::default() })?;
-        let preimages = evm.deploy(Preimages::BYTECODE.clone())?;
-        let mut deploy = |code: &Bytes, arguments: Vec<u8>| evm.deploy([&code[..], &arguments].concat().into());
-        let riscv = deploy(&RiscV::BYTECODE, RiscV::constructorCall { preimages_: preimages }.abi_encode())?;
         let registry = SequencerRegistry::constructorCall { p: parameters.into(), slasher_: CLAIMS, inbox_: CLAIMS };
-        let registry = deploy(&SequencerRegistry::BYTECODE, registry.abi_encode())?;
+        let registry = evm.deploy_with(&SequencerRegistry::BYTECODE, &registry.abi_encode())?;
         let dispute = Dispute::constructorCall {
             registry,
             claims_: CLAIMS,
-            riscv_: riscv,
+            riscv_: referee.riscv,
             parametersHash_: chain_hash,
             programRoot_: program_root,
             entry_: entry,
         };
-        let dispute = deploy(&Dispute::BYTECODE, dispute.abi_encode())?;
-        Ok(Self { evm, dispute, preimages, bond: parameters.claim_bond })
+        let dispute = referee.evm.deploy_with(&Dispute::BYTECODE, &dispute.abi_encode())?;
+        Ok(Self { referee, dispute, bond: parameters.claim_bond })
     }
 
     /// Lets time go by.
     pub fn pass(&mut self, seconds: u64) {
-        self.evm.pass(seconds);
+        self.referee.evm.pass(seconds);
     }
 
     /// Gives somebody a bond, and pays it.
@@ -62,9 +59,9 @@ impl Court {
     /// # Errors
     /// See [`EvmError`].
     pub fn join(&mut self, party: Address) -> Result<u64, EvmError> {
-        self.evm.put(party, &AccountOverride { balance: Some(self.bond), ..AccountOverride::default() })?;
+        self.referee.evm.put(party, &AccountOverride { balance: Some(self.bond), ..AccountOverride::default() })?;
         let input = Dispute::joinCall {}.abi_encode().into();
-        Ok(self.evm.send_as(party, self.bond, self.dispute, input)?.1)
+        Ok(self.referee.evm.send_as(party, self.bond, self.dispute, input)?.1)
     }
 
     /// What only the contract of claims may send (`begin`, `enter`).
@@ -80,7 +77,7 @@ impl Court {
     /// # Errors
     /// See [`EvmError`].
     pub fn send(&mut self, from: Address, call: &impl SolCall) -> Result<u64, EvmError> {
-        Ok(self.evm.send_as(from, U256::ZERO, self.dispute, call.abi_encode().into())?.1)
+        Ok(self.referee.evm.send_as(from, U256::ZERO, self.dispute, call.abi_encode().into())?.1)
     }
 
     /// Asks the dispute.
@@ -88,42 +85,7 @@ impl Court {
     /// # Errors
     /// See [`EvmError`].
     pub fn ask<C: SolCall>(&mut self, call: &C) -> Result<C::Return, EvmError> {
-        let (answer, _) = self.evm.call(self.dispute, call.abi_encode().into())?;
+        let (answer, _) = self.referee.evm.call(self.dispute, call.abi_encode().into())?;
         C::abi_decode_returns(&answer).map_err(|error| EvmError::Refused(error.to_string()))
     }
-
-    /// Loads a part of a value that is known by its keccak256; gives the transaction's gas.
-    ///
-    /// # Errors
-    /// See [`EvmError`].
-    pub fn load_keccak(&mut self, value: &[u8], index: u64) -> Result<u64, EvmError> {
-        load_keccak(&mut self.evm, self.preimages, value, index)
-    }
-
-    /// Loads an element of a blob; gives the transaction's gas.
-    ///
-    /// # Errors
-    /// See [`EvmError`].
-    pub fn load_blob_element(&mut self, proof: &ElementProof) -> Result<u64, EvmError> {
-        load_blob_element(&mut self.evm, self.preimages, proof)
-    }
-}
-
-/// Loads a part by keccak256 into a contract of pre-images.
-pub(crate) fn load_keccak(evm: &mut Evm, preimages: Address, value: &[u8], index: u64) -> Result<u64, EvmError> {
-    let rest = Bytes::copy_from_slice(value);
-    let input = Preimages::loadKeccakCall { pointers: vec![], rest, indices: vec![index] }.abi_encode();
-    Ok(evm.send(preimages, input.into())?.1)
-}
-
-/// Loads an element of a blob into a contract of pre-images.
-pub(crate) fn load_blob_element(evm: &mut Evm, preimages: Address, proof: &ElementProof) -> Result<u64, EvmError> {
-    let input = Preimages::loadBlobElementCall {
-        versionedHash: proof.versioned_hash,
-        index: proof.index,
-        element: proof.element,
-        commitment: Bytes::copy_from_slice(&proof.commitment),
-        proof: Bytes::copy_from_slice(&proof.proof),
-    };
-    Ok(evm.send(preimages, input.abi_encode().into())?.1)
 }

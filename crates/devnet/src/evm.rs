@@ -108,6 +108,14 @@ impl Evm {
         outcome.created.ok_or_else(|| EvmError::Refused("nothing was deployed".into()))
     }
 
+    /// Deploys a contract whose constructor takes arguments.
+    ///
+    /// # Errors
+    /// See [`EvmError`].
+    pub fn deploy_with(&mut self, code: &[u8], arguments: &[u8]) -> Result<Address, EvmError> {
+        self.deploy([code, arguments].concat().into())
+    }
+
     /// Calls a contract, as a transaction would, and takes nothing up; gives the answer and the transaction's gas.
     ///
     /// # Errors

@@ -1,9 +1,6 @@
 //! The machine as L1 has it: `RiscV.sol` and `Preimages.sol`, compiled, in an EVM of their own.
 
-use crate::{
-    court::{load_blob_element, load_keccak},
-    evm::{Evm, EvmError},
-};
+use crate::evm::{Evm, EvmError};
 use alloy::sol_types::{SolCall as _, SolConstructor as _};
 use alloy_primitives::{Address, B256, Bytes};
 use surety_contracts::bindings::{Preimages, RiscV};
@@ -23,8 +20,8 @@ pub struct Judged {
 /// The contracts that judge a step.
 #[derive(Debug)]
 pub struct Referee {
-    evm: Evm,
-    riscv: Address,
+    pub(crate) evm: Evm,
+    pub(crate) riscv: Address,
     preimages: Address,
 }
 
@@ -37,7 +34,7 @@ impl Referee {
         let mut evm = Evm::default();
         let preimages = evm.deploy(Preimages::BYTECODE.clone())?;
         let arguments = RiscV::constructorCall { preimages_: preimages }.abi_encode();
-        let riscv = evm.deploy([&RiscV::BYTECODE[..], &arguments].concat().into())?;
+        let riscv = evm.deploy_with(&RiscV::BYTECODE, &arguments)?;
         Ok(Self { evm, riscv, preimages })
     }
 
@@ -58,7 +55,9 @@ impl Referee {
     /// # Errors
     /// See [`EvmError`].
     pub fn load_keccak(&mut self, value: &[u8], index: u64) -> Result<u64, EvmError> {
-        load_keccak(&mut self.evm, self.preimages, value, index)
+        let rest = Bytes::copy_from_slice(value);
+        let input = Preimages::loadKeccakCall { pointers: vec![], rest, indices: vec![index] }.abi_encode();
+        Ok(self.evm.send(self.preimages, input.into())?.1)
     }
 
     /// Loads an element of a blob; gives the transaction's gas.
@@ -66,6 +65,13 @@ impl Referee {
     /// # Errors
     /// See [`EvmError`].
     pub fn load_blob_element(&mut self, proof: &ElementProof) -> Result<u64, EvmError> {
-        load_blob_element(&mut self.evm, self.preimages, proof)
+        let input = Preimages::loadBlobElementCall {
+            versionedHash: proof.versioned_hash,
+            index: proof.index,
+            element: proof.element,
+            commitment: Bytes::copy_from_slice(&proof.commitment),
+            proof: Bytes::copy_from_slice(&proof.proof),
+        };
+        Ok(self.evm.send(self.preimages, input.abi_encode().into())?.1)
     }
 }

@@ -158,11 +158,11 @@ impl Game {
     fn load(&mut self, witness: &Witness, request: &Request) {
         let host = Host::keyed(witness.clone());
         let gas = match request.kind {
-            Kind::Keccak => self.court.load_keccak(&host.value(request.key).unwrap(), request.index),
+            Kind::Keccak => self.court.referee.load_keccak(&host.value(request.key).unwrap(), request.index),
             Kind::BlobElement => {
                 let blob = Blob::try_from(&host.blob(request.key).unwrap()[..]).unwrap();
                 let proof = prove_element(&blob, request.index).unwrap();
-                self.court.load_blob_element(&proof)
+                self.court.referee.load_blob_element(&proof)
             }
         };
         self.note("pre-image", gas.unwrap());
