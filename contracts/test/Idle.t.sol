@@ -267,6 +267,52 @@ contract IdleTest is Forced {
         _innocent(2, 1);
     }
 
+    function test_a_wait_that_begins_as_a_term_ends_is_attended_to_in_the_next() external {
+        _at(24);
+        inbox.poke();
+        for (uint64 time = 25; time < 55; time += 10) {
+            _at(time);
+            Post memory post = honest(1);
+            post.statement.messageCount = 0;
+            post.statement.messageAcc = 0;
+            certify(post);
+            succeed(post);
+        }
+        // Due at 54; but the last batch came at 45, so that is half of `maxGap` later.
+        vm.assertEq(inbox.waitingSince(), _start + 54);
+        _at(64);
+        _attend(honest(1), 1);
+        vm.assertTrue(idle.attended(3, 2, 2));
+        _at(69);
+        selfSequence();
+        vm.assertEq(inbox.lapse(0).from, _start + 54);
+        _at(105);
+        vm.assertEq(idle.idleSeconds(1, 1), 6);
+        vm.assertEq(_fine(1, 1), CAP * 6 / 60);
+        _innocent(1, 2);
+    }
+
+    function test_who_attends_in_the_next_term_had_time_before() external {
+        _at(14);
+        inbox.poke();
+        for (uint64 time = 15; time < 45; time += 10) {
+            _at(time);
+            Post memory post = honest(1);
+            post.statement.messageCount = 0;
+            post.statement.messageAcc = 0;
+            certify(post);
+            succeed(post);
+        }
+        // Due at 44, 16 s before the end.
+        _at(60);
+        _attend(honest(1), 1);
+        _at(61);
+        selfSequence();
+        vm.assertEq(inbox.lapse(0).from, _start + 44);
+        _at(106);
+        vm.assertEq(_fine(1, 2), CAP * 16 / 60);
+    }
+
     function test_who_joins_in_the_middle_is_not_on_duty_before() external {
         uint64 seat = register(4);
         _at(110);

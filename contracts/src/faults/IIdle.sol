@@ -17,7 +17,8 @@ import {IFault, Verdict} from "./IFault.sol";
 ///
 /// **Attendance.** A seat is not charged for a lapse in which it filed on L1, in that term, its own signed `Batch` that passes
 /// every check of `postBatch` but the quorum, with the data, and leaves out no message that is due by L1's clock as far as
-/// there is room. It then did what one seat can. What it signed so can still convict it (`IEquivocation`).
+/// there is room. It then did what one seat can. What it signed so can still convict it (`IEquivocation`). For a lapse that began
+/// less than `grace` before the term's end, one filed in the next term will do: nobody had time before.
 ///
 /// **When.** A term is judged once for each seat, `idleDelay` (`grace` + `maxGap`) after its end: by then whatever began in it is
 /// over or lasted long enough to count.

@@ -21,6 +21,7 @@ contract Idle is IIdle {
     uint64 public immutable idleDelay;
     uint64 private immutable _rollup;
     uint256 private immutable _overlap;
+    uint256 private immutable _grace;
 
     mapping(uint64 batchIndex => mapping(uint64 term => mapping(uint64 seat => bool))) public attended;
 
@@ -34,6 +35,7 @@ contract Idle is IIdle {
         idleDelay = uint64(Parameters.idleDelay(p));
         _rollup = p.rollup;
         _overlap = p.overlap;
+        _grace = p.grace;
     }
 
     /// @inheritdoc IIdle
@@ -101,6 +103,7 @@ contract Idle is IIdle {
             uint256 from = l.from > start ? l.from : start;
             uint256 to = l.to < end ? l.to : end;
             if (to <= from + l.missed || attended[l.batch][term][seat]) continue;
+            if (uint256(l.from) + _grace > end && attended[l.batch][term + 1][seat]) continue;
             counted += to - from - l.missed;
         }
     }
