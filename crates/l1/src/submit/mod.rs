@@ -316,6 +316,11 @@ impl Submitter {
     /// # Errors
     /// [`SubmitError`]; then nothing was sent, or L1's pool refused it.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Ticket, SubmitError> {
+        let gas_limit = match outgoing.gas_limit {
+            Some(gas) => gas,
+            None => self.estimate(&call(&outgoing, self.address()).await?).await?,
+        };
+        // Proofs are dear: what L1 would refuse is not worth them.
         let sidecar = sidecar(outgoing.blobs.clone()).await?;
         let mut state = self.state.lock().await;
         let used = self.l1.nonce(self.address()).await?;
@@ -325,10 +330,6 @@ impl Submitter {
         }
         let fees = self.l1.fees().await?;
         let mut offer = Offer::at(&fees, &self.config.limits, sidecar.is_some()).map_err(|_| too_high(&fees))?;
-        let gas_limit = match outgoing.gas_limit {
-            Some(gas) => gas,
-            None => self.estimate(&call(&outgoing, self.address(), sidecar.as_ref())).await?,
-        };
         let after_ours = state.underway.last_key_value().map_or(0, |(nonce, _)| nonce.saturating_add(1));
         let nonce = self.l1.nonce(self.address()).await?.max(after_ours);
         let Outgoing { to, value, input, .. } = outgoing;

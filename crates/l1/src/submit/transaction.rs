@@ -1,7 +1,10 @@
 //! Signed transactions as the submitter handles them.
 
 use super::{Outgoing, SubmitError, fees::Offer};
-use crate::chain::{Blob, Call};
+use crate::{
+    blobs::versioned_hash,
+    chain::{Blob, Call},
+};
 use alloy::{
     consensus::{
         EthereumTxEnvelope, SignableTransaction, Transaction as _, TxEip1559, TxEip4844, TxEip4844WithSidecar,
@@ -124,17 +127,15 @@ pub(super) async fn sidecar(blobs: Vec<Blob>) -> Result<Option<BlobTransactionSi
         .map_err(|e| SubmitError::Blobs(format!("{e:?}")))
 }
 
-/// The call that an outgoing transaction makes, for the estimate.
-pub(super) fn call(
-    outgoing: &Outgoing,
-    from: alloy_primitives::Address,
-    sidecar: Option<&BlobTransactionSidecarEip7594>,
-) -> Call {
-    Call {
-        from,
-        to: outgoing.to.into_to(),
-        value: outgoing.value,
-        input: outgoing.input.clone(),
-        blob_hashes: sidecar.map(|sidecar| sidecar.versioned_hashes().collect()).unwrap_or_default(),
-    }
+/// The call that an outgoing transaction makes, for the estimate. Of blobs, a few milliseconds of work each.
+pub(super) async fn call(outgoing: &Outgoing, from: alloy_primitives::Address) -> Result<Call, SubmitError> {
+    let blob_hashes = if outgoing.blobs.is_empty() {
+        Vec::new()
+    } else {
+        let blobs = outgoing.blobs.clone();
+        let hashes = tokio::task::spawn_blocking(move || blobs.iter().map(versioned_hash).collect::<Option<Vec<_>>>());
+        let hashes = hashes.await.map_err(|e| SubmitError::Blobs(e.to_string()))?;
+        hashes.ok_or_else(|| SubmitError::Blobs("a blob holds no field elements".into()))?
+    };
+    Ok(Call { from, to: outgoing.to.into_to(), value: outgoing.value, input: outgoing.input.clone(), blob_hashes })
 }

@@ -185,6 +185,7 @@ impl Poster {
     async fn rounds(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), PosterError> {
         let mut failures = 0u32;
         while !*stop.borrow() {
+            let head = self.follower.borrow().l1_head;
             let round = tokio::select! {
                 round = self.round() => round?,
                 changed = stop.changed() => {
@@ -193,6 +194,8 @@ impl Poster {
                 }
             };
             failures = if matches!(round, Round::Trouble(_)) { failures.saturating_add(1).min(6) } else { 0 };
+            // L1 does not answer otherwise before it has another block.
+            let is_worth_it = |status: &Status| failures == 0 || status.l1_head != head;
             match round {
                 // Another seat is often a little faster; that is no trouble.
                 Round::Trouble(reason) if failures < LOUD_FAILURES => tracing::info!(%reason, "no batch was posted"),
@@ -203,7 +206,7 @@ impl Poster {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 // Without its follower a poster knows nothing of L1.
-                changed = self.follower.changed() => if changed.is_err() { return Ok(()) },
+                changed = news(&mut self.follower, is_worth_it) => if changed.is_err() { return Ok(()) },
                 changed = stop.changed() => if changed.is_err() { return Ok(()) },
             }
         }
@@ -327,6 +330,19 @@ impl Poster {
         let mut follower = self.follower.clone();
         let moved = follower.wait_for(|status| status.safe.index != tip.index);
         let _ = tokio::time::timeout(self.config.turn, moved).await;
+    }
+}
+
+/// Waits until the follower tells something new that is of interest.
+async fn news(
+    follower: &mut watch::Receiver<Status>,
+    is_of_interest: impl Fn(&Status) -> bool,
+) -> Result<(), watch::error::RecvError> {
+    loop {
+        follower.changed().await?;
+        if is_of_interest(&follower.borrow_and_update()) {
+            return Ok(());
+        }
     }
 }
 
