@@ -112,16 +112,17 @@ async fn lapsed_then_sequenced(
 ) -> Result<bool, DrillError> {
     let protocol = world.network.chain().protocol.clone();
     let (view, addresses) = (&world.view, world.network.chain().addresses);
-    // So that it is due when the seats have been on duty for a while, and overdue before their term ends.
-    let (term, members) = until("the beginning of a term", PATIENCE, async || {
+    // So that whatever they leave out is due in the next term, and the honest seat has most of that to attend.
+    let (before, members) = until("the last eighth of a term", PATIENCE, async || {
         let (term, members) = view.committee().await?;
         let start = view.contracts().term_start(term, BlockAt::Latest).await?;
         let into = view.head_block().await?.time.since(start);
-        Ok((into <= protocol.overlap / 4).then_some((term, members)))
+        Ok((into >= protocol.epoch_length / 8 * 7).then_some((term, members)))
     })
     .await?;
+    let term = before.next();
     censor(world, Censorship::None, Censorship::Messages);
-    world.timeline.tell(format!("term {term}: all seats but one take nothing from L1 any more"));
+    world.timeline.tell(format!("before term {term}: all seats but one take nothing from L1 any more"));
     let (_, block) = on_l1.force(world, target(3)).await?;
     report.lapsed_at_block = Some(block.number.get());
     world.timeline.tell(format!("another transaction is forced, in L1 block {}", block.number));
@@ -135,8 +136,12 @@ async fn lapsed_then_sequenced(
     report.attended_tx = Some(transaction).filter(|_| Some(event.seat) == honest);
     report.attended_seat = Some(event.seat);
     world.timeline.tell(format!("seat id {} attends in L1 block {at}", event.seat));
+    // What is left undone counts from the overlap's end.
+    let counts_from = view.contracts().term_start(term, BlockAt::Latest).await?.saturating_add(protocol.overlap);
     until("anyone may sequence", PATIENCE, async || {
-        Ok(view.contracts().self_sequencing_is_open(BlockAt::Latest).await?.then_some(()))
+        let is_open = view.contracts().self_sequencing_is_open(BlockAt::Latest).await?;
+        let counts = view.head_block().await?.time.since(counts_from) >= protocol.grace / 3;
+        Ok((is_open && counts).then_some(()))
     })
     .await?;
     let included = anyone.send(anyone.inbox, U256::ZERO, Inbox::selfSequenceCall {}.abi_encode()).await?;
