@@ -4,7 +4,7 @@
 
 use crate::tools::{self, Shell};
 use anyhow::{Context, Result, bail};
-use std::{ffi::OsStr, thread, time::Instant};
+use std::{ffi::OsStr, path::PathBuf, thread, time::Instant};
 
 /// Where a suite runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -130,7 +130,11 @@ fn contracts(shell: &Shell) -> Result<()> {
     for generator in ["vectors.mjs", "steps.mjs"] {
         shell.run(&directory, "node", &[generator, "--check"])?;
     }
-    shell.run(&directory, "npx", &["--no-install", "forge", "test"])
+    // What was compiled is kept where cargo keeps its own: a machine that has built before compiles what has changed.
+    let kept = target(shell).join("foundry");
+    let (out, cache) = (kept.join("out"), kept.join("cache"));
+    let environment = [("FOUNDRY_OUT", out.as_os_str()), ("FOUNDRY_CACHE_PATH", cache.as_os_str())];
+    shell.run_with(&directory, "npx", &["--no-install", "forge", "test"], &environment)
 }
 
 fn lint(shell: &Shell) -> Result<()> {
@@ -166,10 +170,14 @@ fn rust(shell: &Shell) -> Result<()> {
     shell.run(&shell.root, "cargo", &["test", "--locked", "--workspace", "--profile", "ci", "--doc"])
 }
 
+/// Where cargo builds.
+fn target(shell: &Shell) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell.root.join("target"), Into::into)
+}
+
 /// Where the program is after [`nextest`] has built it.
-pub(crate) fn program(shell: &Shell) -> std::path::PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell.root.join("target"), Into::into);
-    target.join("ci/surety")
+pub(crate) fn program(shell: &Shell) -> PathBuf {
+    target(shell).join("ci/surety")
 }
 
 fn end_to_end(shell: &Shell) -> Result<()> {
