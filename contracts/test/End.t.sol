@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {IDispute} from "../src/dispute/IDispute.sol";
 import {ClaimPreimage} from "../src/lib/Commitments.sol";
-import {IClaims} from "../src/rollup/IClaims.sol";
+import {IClaims, Posting} from "../src/rollup/IClaims.sol";
 import {IInbox, Opening, ParentClaim} from "../src/rollup/IInbox.sol";
 import {IMessageQueue} from "../src/rollup/IMessageQueue.sol";
 import {Post} from "./lib/Fixture.sol";
@@ -10,6 +11,8 @@ import {Forced} from "./lib/Forced.sol";
 
 /// @notice How claims that nobody signed, the end of the chain and statements of a third go together.
 contract EndTest is Forced {
+    address private constant OTHER = address(0x07E8);
+
     uint64 private _start;
 
     function setUp() external {
@@ -61,54 +64,72 @@ contract EndTest is Forced {
         _end(genesis);
         _at(500);
         vm.assertFalse(claims.isFinal(id(late)));
-        // Nobody opposed it: the bond goes back, once.
-        claims.returnBond(id(late));
-        vm.assertEq(address(claims).balance, 0);
-        vm.expectRevert(abi.encodeWithSelector(IClaims.NoBondToReturn.selector, id(late)));
-        claims.returnBond(id(late));
+        // Whoever stands behind it is free, once.
+        dispute.release(id(late));
+        vm.expectRevert(abi.encodeWithSelector(IDispute.NotReleasable.selector, id(late)));
+        dispute.release(id(late));
+        vm.prank(POSTER);
+        dispute.withdrawBond(payable(POSTER));
         ClaimPreimage memory other = claimAfter(genesis, "other");
-        vm.deal(address(this), 1 ether);
+        Posting memory p = posting(other, genesis);
         vm.expectRevert(abi.encodeWithSelector(IClaims.AlreadyEnded.selector, _start + 90));
-        claims.postBonded{value: 0.4 ether}(other, genesis);
+        claims.postBonded(other, p);
     }
 
     function test_rivals_do_not_keep_the_chain_from_ending() external {
         ClaimPreimage memory genesis = head;
         _at(30);
         selfSequence();
-        bond(claimAfter(genesis, "right"), genesis);
-        bond(claimAfter(genesis, "wrong"), genesis);
+        ClaimPreimage memory right = claimAfter(genesis, "right");
+        ClaimPreimage memory wrong = claimAfter(genesis, "wrong");
+        bond(right, genesis);
+        bondAs(OTHER, wrong, genesis);
         _at(90);
         _end(genesis);
         _at(500);
-        vm.assertFalse(claims.isFinal(id(claimAfter(genesis, "right"))));
-        bytes32 wrong = id(claimAfter(genesis, "wrong"));
-        vm.assertFalse(claims.isFinal(wrong));
-        vm.expectRevert(abi.encodeWithSelector(IClaims.NoBondToReturn.selector, wrong));
-        claims.returnBond(wrong);
+        vm.assertFalse(claims.isFinal(id(right)));
+        vm.assertFalse(claims.isFinal(id(wrong)));
+        // Nobody is held to a dispute that decides nothing any more.
+        vm.assertFalse(claims.isOpen(id(right)));
     }
 
-    function test_a_claim_that_a_committee_decides_for_is_as_young_as_the_decision() external {
+    function test_a_claim_whose_rival_fell_is_as_young_as_that() external {
         ClaimPreimage memory genesis = head;
         _at(30);
         selfSequence();
         ClaimPreimage memory right = claimAfter(genesis, "right");
-        bond(claimAfter(genesis, "wrong"), genesis);
+        ClaimPreimage memory wrong = claimAfter(genesis, "wrong");
+        bond(wrong, genesis);
         _at(40);
-        bond(right, genesis);
-        // Its period was over at 70; the committee comes back at 140.
-        _at(140);
-        head = right;
-        Post memory post = honest(1);
-        sendWith(post, ancestry(genesis, right), none());
+        bondAs(OTHER, right, genesis);
+        // Its period was over at 70; the other one falls at 80.
+        _at(80);
+        _refusedEnd(right, abi.encodeWithSelector(IClaims.ClaimNotFinal.selector, id(right)));
+        fall(wrong);
         vm.assertTrue(claims.isFinal(id(right)));
-        vm.assertEq(claims.endsFrom(id(right)), _start + 230);
+        vm.assertEq(claims.endsFrom(id(right)), _start + 170);
         _refusedEnd(genesis, abi.encodeWithSelector(IClaims.LaterClaimFinal.selector, id(genesis)));
-        // The batch that it posted is not final until 170: nobody ends the chain before.
-        _at(165);
-        _refusedEnd(right, abi.encodeWithSelector(IClaims.ClaimsNotStale.selector, _start + 230));
-        _at(230);
-        _refusedEnd(right, abi.encodeWithSelector(IClaims.LaterClaimFinal.selector, id(right)));
+        _at(169);
+        _refusedEnd(right, abi.encodeWithSelector(IClaims.ClaimsNotStale.selector, _start + 170));
+        _at(170);
+        _end(right);
+    }
+
+    function test_while_all_claims_of_a_batch_have_fallen_the_chain_may_end_before_it() external {
+        ClaimPreimage memory genesis = head;
+        _at(30);
+        selfSequence();
+        ClaimPreimage memory wrong = claimAfter(genesis, "wrong");
+        ClaimPreimage memory worse = claimAfter(genesis, "worse");
+        bond(wrong, genesis);
+        bondAs(OTHER, worse, genesis);
+        _at(50);
+        fall(wrong);
+        fall(worse);
+        _at(139);
+        _refusedEnd(genesis, abi.encodeWithSelector(IClaims.ClaimsNotStale.selector, _start + 140));
+        _at(140);
+        _end(genesis);
     }
 
     function test_a_claim_that_a_committee_carried_keeps_the_chain_from_ending_before_it() external {

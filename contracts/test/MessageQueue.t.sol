@@ -390,7 +390,7 @@ contract MessageQueueTest is Fixture {
         // Claims with another registry, whose challenge period may be another.
         SequencerRegistry other = new SequencerRegistry(parameters, address(0), address(0));
         address next = vm.computeCreateAddress(address(maker), vm.getNonce(address(maker)));
-        IClaims foreign = new Claims(other, next, GENESIS_HASH);
+        IClaims foreign = new Claims(other, next, dispute, GENESIS_HASH);
         vm.expectRevert(abi.encodeWithSelector(IInbox.ClaimsOfAnotherRegistry.selector, address(other)));
         maker.make(registry, foreign, address(bridge), GENESIS_TIME);
     }

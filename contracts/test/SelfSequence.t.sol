@@ -337,113 +337,73 @@ contract SelfSequenceTest is Forced {
         vm.assertTrue(claims.isFinal(id(second)));
     }
 
-    function test_signed_claims_have_no_rivals() external {
+    function test_signed_batches_have_no_claims_carried() external {
         ClaimPreimage memory genesis = head;
         _at(10);
         succeed(honest(1));
         ClaimPreimage memory rival = claimAfter(genesis, "rival");
-        vm.deal(address(this), 1 ether);
-        vm.expectRevert(abi.encodeWithSelector(IClaims.BatchNotClaimable.selector, 1, 2, 1));
-        claims.postBonded{value: 0.4 ether}(rival, genesis);
-        // Nor by carrying one.
         head = rival;
         Post memory post = honest(1);
         refusedWith(post, ancestry(genesis, rival), none(), abi.encodeWithSelector(IInbox.WrongAncestry.selector, 0));
     }
 
-    function test_anyone_claims_with_a_bond() external {
+    function test_seats_stand_on_a_claim_with_a_bond_as_on_any() external {
         _at(30);
         selfSequence();
         ClaimPreimage memory claim = claimAfter(head, "right");
-        vm.deal(address(this), 10 ether);
-        vm.expectRevert(abi.encodeWithSelector(IClaims.ClaimBondMustBe.selector, 0.4 ether, 0.3 ether));
-        claims.postBonded{value: 0.3 ether}(claim, head);
-        claim.rollup += 1;
-        vm.expectPartialRevert(IClaims.ClaimOfAnotherRollup.selector);
-        claims.postBonded{value: 0.4 ether}(claim, head);
-        claim.rollup -= 1;
-        claim.batchIndex = 2;
-        vm.expectRevert(abi.encodeWithSelector(IClaims.BatchNotClaimable.selector, 2, 1, 1));
-        claims.postBonded{value: 0.4 ether}(claim, head);
-        claim.batchIndex = 1;
-        claim.prevHash = "other";
-        vm.expectRevert(IClaims.ClaimMalformed.selector);
-        claims.postBonded{value: 0.4 ether}(claim, head);
-        claim.prevHash = head.lastHash;
-        claim.blockHashRoot = "other";
-        vm.expectRevert(IClaims.ClaimMalformed.selector);
-        claims.postBonded{value: 0.4 ether}(claim, head);
-        claim = claimAfter(head, "right");
-        claim.parentId = "other";
-        vm.expectRevert(abi.encodeWithSelector(IClaims.ParentNotLive.selector, bytes32("other")));
-        claims.postBonded{value: 0.4 ether}(claim, head);
-        claim = claimAfter(head, "right");
-        bytes32 id_ = bond(claim, head);
-        vm.assertEq(claims.claimantOf(id_), POSTER);
-        vm.expectRevert(abi.encodeWithSelector(IClaims.ClaimExists.selector, id_));
-        claims.postBonded{value: 0.4 ether}(claim, head);
-        vm.assertFalse(claims.isFinal(id_));
-        vm.expectRevert(abi.encodeWithSelector(IClaims.NoBondToReturn.selector, id_));
-        claims.returnBond(id_);
-        pass(30);
-        vm.assertTrue(claims.isFinal(id_));
-        // Too late for a rival.
-        vm.expectRevert(abi.encodeWithSelector(IClaims.BatchIsFinal.selector, 1));
-        claims.postBonded{value: 0.4 ether}(claimAfter(head, "wrong"), head);
-        uint256 before = POSTER.balance;
-        claims.returnBond(id_);
-        vm.assertEq(POSTER.balance, before + 0.4 ether);
-        vm.expectRevert(abi.encodeWithSelector(IClaims.NoBondToReturn.selector, id_));
-        claims.returnBond(id_);
-        // The seats may stand on it as on any.
+        bond(claim, head);
         head = claim;
         succeed(honest(3));
+        pass(30);
+        vm.assertTrue(claims.isFinal(id(head)));
     }
 
-    function test_a_contested_claim_is_not_final_until_a_committee_decides() external {
+    function test_a_committee_carries_a_rival_of_a_claim_with_a_bond() external {
         _at(30);
         selfSequence();
         ClaimPreimage memory genesis = head;
         ClaimPreimage memory wrong = claimAfter(genesis, "wrong");
-        ClaimPreimage memory right = claimAfter(genesis, "right");
         bond(wrong, genesis);
         _at(59);
-        bond(right, genesis);
-        _at(100);
-        vm.assertFalse(claims.isFinal(id(wrong)));
-        vm.assertFalse(claims.isFinal(id(right)));
-        vm.assertTrue(claims.isContested(id(right)));
-        // What comes behind is not final either.
-        selfSequence();
-        ClaimPreimage memory next = claimAfter(wrong, "next");
-        bond(next, wrong);
-        _at(140);
-        vm.assertFalse(claims.isFinal(id(next)));
-        // No default claim stands on a contested one.
-        head = next;
+        ClaimPreimage memory right = claimAfter(genesis, "right");
+        head = right;
         Post memory post = honest(1);
-        vm.deal(POSTER, 1 ether);
-        vm.expectRevert(abi.encodeWithSelector(IClaims.ParentNotLive.selector, id(next)));
-        vm.prank(POSTER, POSTER);
-        inbox.postBatch(post.statement, post.parent, post.leftSiblings, post.signers, post.signatures, post.data);
-        ClaimPreimage memory second = claimAfter(right, "second");
-        head = second;
-        post = honest(1);
-        refusedWith(post, ancestry(right, second), none(), abi.encodeWithSelector(IInbox.WrongAncestry.selector, 0));
-        ParentClaim[] memory list = new ParentClaim[](3);
-        (list[0], list[1], list[2]) = (preimage(genesis), preimage(right), preimage(second));
-        sendWith(post, list, none());
-        // The right one has stood for its period; what lost never becomes final, and its bond stays.
+        sendWith(post, ancestry(genesis, right), none());
+        vm.assertTrue(dispute.counts(id(right)) && dispute.counts(id(wrong)));
+        // Its signers answer for it.
+        vm.assertEq(dispute.claim(id(right)).party, address(0));
+        vm.assertEq(claims.claim(id(right)).signers, 7);
+        vm.assertTrue(claims.isContested(id(right)));
+        // What comes behind waits with it.
+        pass(100);
+        vm.assertFalse(claims.isFinal(post.statement.parentClaim));
+        fall(wrong);
         vm.assertTrue(claims.isFinal(id(right)));
-        vm.assertFalse(claims.isFinal(id(second)));
-        pass(1000);
-        vm.assertTrue(claims.isFinal(id(second)));
-        vm.assertFalse(claims.isFinal(id(wrong)));
-        vm.assertFalse(claims.isFinal(id(next)));
-        claims.returnBond(id(right));
-        vm.expectRevert(abi.encodeWithSelector(IClaims.NoBondToReturn.selector, id(wrong)));
-        claims.returnBond(id(wrong));
-        vm.assertEq(address(claims).balance, 0.8 ether);
+        vm.assertTrue(claims.isFinal(_after(post)));
+    }
+
+    function test_a_committee_comes_too_late_with_a_rival() external {
+        _at(30);
+        selfSequence();
+        ClaimPreimage memory genesis = head;
+        bond(claimAfter(genesis, "unopposed"), genesis);
+        _at(60);
+        ClaimPreimage memory late = claimAfter(genesis, "late");
+        head = late;
+        bytes memory reason = abi.encodeWithSelector(IClaims.RivalTooLate.selector, _start + 60);
+        refusedWith(honest(1), ancestry(genesis, late), none(), reason);
+    }
+
+    /// The id of a statement's own claim, which is of the last batch.
+    function _after(Post memory post) private view returns (bytes32) {
+        Batch memory s = post.statement;
+        return keccak256(
+            abi.encode(
+                ClaimPreimage(
+                    s.rollup, inbox.batchIndex(), s.parentClaim, s.prevHash, s.lastHash, s.blockHashRoot
+                )
+            )
+        );
     }
 
     // All together

@@ -320,5 +320,5 @@ interface IRivals {
     function isOpen(bytes32 claimId) external view returns (bool);
 
     /// @notice A claim fell. Only the dispute.
-    function fall(bytes32 claimId) external;
+    function fall(bytes32 claimId, bytes32 parentId) external;
 }

@@ -51,6 +51,20 @@ library Openings {
         require(level[0] == node, NotOfNode(level[0], node));
     }
 
+    /// @notice The root's children of the tree over the block hashes of a batch with one block.
+    function ofSingle(bytes32 hash) internal pure returns (bytes32[32] memory children) {
+        bytes32 child = Commitments.leaf(hash);
+        bytes32 padding = Commitments.leaf(0);
+        for (uint256 level; level < Commitments.TREE_DEPTH - DEPTH; ++level) {
+            child = Commitments.node(child, padding);
+            padding = Commitments.node(padding, padding);
+        }
+        children[0] = child;
+        for (uint256 i = 1; i < WIDTH; ++i) {
+            children[i] = padding;
+        }
+    }
+
     /// @notice Reverts unless the selection says where the trees under two nodes first differ.
     /// @param mine The node of the side that moves.
     /// @param theirs The node of the other.

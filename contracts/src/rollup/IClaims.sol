@@ -2,7 +2,9 @@
 pragma solidity 0.8.37;
 
 import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
+import {IDispute} from "../dispute/IDispute.sol";
 import {ClaimPreimage} from "../lib/Commitments.sol";
+import {Batch} from "../lib/Messages.sol";
 
 /// @notice What is kept of a claim: one storage slot.
 struct ClaimRecord {
@@ -10,28 +12,54 @@ struct ClaimRecord {
     uint40 postedAt;
     /// The batch.
     uint40 batchIndex;
+    /// When its first child was posted (when all had fallen, the first after that); 0 if there is none.
+    uint40 childAt;
     /// The term whose committee signed it.
-    uint64 term;
+    uint32 term;
     /// Who signed: bit i is the member at place i of that term's committee. None of a claim that was posted with a bond only.
     uint64 signers;
-    /// Since when the child stands that a committee signed, or stands behind; 0 if there is none.
-    uint40 childAt;
+    /// Its line in the tree of claims (`Lines`).
+    uint24 line;
+    /// Whether it lost a dispute.
+    bool fallen;
+    /// Whether its last block has no hash: nothing can stand on it, and it is never final.
+    bool isEnd;
+}
+
+/// @notice What comes with a claim that is posted with a bond.
+struct Posting {
+    /// What its parent's id commits to.
+    ClaimPreimage parent;
+    /// If the parent has one child, which a committee signed and nobody opposed so far: what its id commits to. Else anything.
+    ClaimPreimage first;
+    /// What was posted as the batch.
+    Batch statement;
+    /// What shows that it was (`IInbox.checkPosted`).
+    bytes32[] later;
+    /// Path of the last hash in the root, as in `IInbox.postBatch`.
+    bytes32[] leftSiblings;
+    /// If the parent has a child: the 32 children of the claim's root.
+    bytes32[32] children;
 }
 
 /// @title What is claimed to be the chain's state, and since when it stands (protocol §8).
 /// @notice A claim says: with this parent claim, this batch ends in these block hashes. Its id is
 /// `keccak256(abi.encode(rollup, batchIndex, parentId, prevHash, lastHash, blockHashRoot))`. The signed statement of a
-/// batch is its default claim, posted by the inbox together with the batch. A claim is **final** when its parent is and its
-/// own challenge period is over; the genesis claim is final from the start. This is computed, never called: a child is
-/// posted when its parent already stands, with a period of the same length, so when the child's is over its parent's is.
+/// batch is its default claim, posted by the inbox together with the batch.
 ///
-/// **Claims that nobody signed.** A self-sequenced batch has no default claim. Until a committee signs a batch after it, anyone
-/// may post claims of it with a bond, rivals too. A claim whose batch, or any unsigned one before it, has two of them is
-/// **contested**: it is not final and no default claim stands on it, until a committee signs a batch on top of one and carries
-/// the claims in between (`IInbox.postBatchWith`), for which its signers answer. So a wrong claim that one honest party opposes
-/// never becomes final, and a rival without reason stops nothing but claims that no committee stands behind, until one does
-/// or the escape opens. Disputes (a later step) decide between rivals by themselves, admit rivals of signed claims, and pay the
-/// winner; until then a bond returns when its claim is final, and stays here else.
+/// **Rivals.** For one challenge period after a claim's first child was posted, anyone with a bond (`IParties`) may post another
+/// one; `IDispute` lets all but one of them fall. If all fell, the next one posted is as if it were the first. A claim with a bond
+/// also stands for batches that have none otherwise: self-sequenced ones, and those whose parent fell.
+///
+/// **Final** is a claim whose parent is, whose own challenge period is over, which has not fallen, and all of whose rivals have. The
+/// genesis claim is final from the start. This is computed, never called (`Lines`): a child is posted when its parent stands, with
+/// a period of the same length, so when the child's is over its parent's is.
+///
+/// **What stands on a claim that fell** is dead with it, without loss for those who posted it with a bond. A committee may build
+/// on any claim that is not dead, decided or not, and answers for all before it that were not final then.
+///
+/// **Self-sequenced batches** have no default claim. The next committee posts its batch on a claim of the last one; claims in
+/// between that nobody posted it carries (`IInbox.postBatchWith`), and answers for them as for its own.
 ///
 /// **The end** (protocol §10): when no claim has become final for `escapeDelay`, the bridge may end the chain on the last
 /// final claim, once and for ever. What is final stays as it was in that second: a claim that was still open is dead.
@@ -48,27 +76,25 @@ interface IClaims {
     event ClaimCarried(
         bytes32 indexed claimId, uint64 indexed batchIndex, uint64 term, uint64 signers, ClaimPreimage claim
     );
-    /// A claim's bond was returned.
-    event ClaimBondReturned(bytes32 indexed claimId, address indexed claimant, uint256 amount);
     /// The chain ended on this claim; no later one ever becomes final.
     event Ended(bytes32 indexed id);
 
     /// Only the inbox posts default claims.
     error NotInbox(address caller);
-    /// The bond must be paid exactly.
-    error ClaimBondMustBe(uint256 bond, uint256 paid);
-    /// Claims of this batch are not taken: there is no such batch, or a committee stands behind its claim.
-    error BatchNotClaimable(uint64 batchIndex, uint64 first, uint64 last);
+    /// Only the dispute lets claims fall.
+    error NotDispute(address caller);
     /// The claim is of another rollup.
     error ClaimOfAnotherRollup(uint64 rollup, uint64 expected);
-    /// `prevHash` must be the parent's last hash, and `blockHashRoot` that of the one block.
+    /// `prevHash` must be the parent's last hash, and `lastHash` the last leaf of `blockHashRoot`; no committee says that it is 0.
     error ClaimMalformed();
-    /// A claim of this batch is final.
-    error BatchIsFinal(uint64 batchIndex);
-    /// There is no bond of this claim to be returned, or not yet.
-    error NoBondToReturn(bytes32 id);
-    /// The claimant refused the bond.
-    error BondRefused(address claimant);
+    /// The claim fell, or one above it.
+    error ClaimFallen(bytes32 id);
+    /// The first child of the parent was posted a challenge period ago: rivals are not taken any more.
+    error RivalTooLate(uint64 until);
+    /// The one child that the parent has so far must come with its rival.
+    error NotTheFirst(bytes32 id);
+    /// A party's claims form one chain: this one must stand on the last one.
+    error NotOnLastClaim(bytes32 id);
     /// The parent is no live claim of the batch before.
     error ParentNotLive(bytes32 parentId);
     /// This claim stands already.
@@ -95,29 +121,15 @@ interface IClaims {
     /// Only the inbox.
     function carry(ClaimPreimage calldata claim, uint64 term, uint64 signers) external returns (bytes32 id);
 
-    /// @notice Posts a claim of a self-sequenced batch with a bond. Anyone, until the chain ends; the claimant is the caller.
-    /// @param claim What its id commits to.
-    /// @param parent What its parent's id commits to: any claim that stands.
-    function postBonded(ClaimPreimage calldata claim, ClaimPreimage calldata parent)
-        external
-        payable
-        returns (bytes32 id);
+    /// @notice Posts a claim with the caller's bond. Anyone who is a party of the dispute, until the chain ends.
+    /// @param claim What its id commits to. Its last hash may be zero: the program gives none.
+    function postBonded(ClaimPreimage calldata claim, Posting calldata posting) external returns (bytes32 id);
 
-    /// @notice Sends the bond of a final claim back to its claimant; after the chain's end, of any that nobody opposed. Anyone
-    /// may.
-    function returnBond(bytes32 id) external;
-
-    /// @notice Whether the next batch may stand on this claim: it is of this batch, and not contested.
+    /// @notice Whether the next batch may stand on this claim: it is of this batch, and neither it nor one above it fell.
     function isLive(bytes32 id, uint64 batchIndex) external view returns (bool);
 
-    /// @notice Whether a claim is contested, or behind a contested one.
+    /// @notice Whether a claim is live and has rivals that are not decided, or stands on one that has.
     function isContested(bytes32 id) external view returns (bool);
-
-    /// @notice Who posted a claim with a bond that was not returned yet; zero if nobody.
-    function claimantOf(bytes32 id) external view returns (address);
-
-    /// @notice What a claim without signers must bring, in wei.
-    function claimBond() external view returns (uint256);
 
     /// @notice Ends the chain on its last final claim. Only the inbox, which asks for the bridge.
     /// @param id A final claim that has been final for `escapeDelay`, no child of which is final in this block.
@@ -126,15 +138,15 @@ interface IClaims {
     /// @notice When the chain ended; 0 while it goes on.
     function endedAt() external view returns (uint64);
 
-    /// @notice From when the chain may end on this claim, if no child of it becomes final before, in Unix seconds. A claim that was
-    /// contested counts as final since a committee decided.
+    /// @notice From when the chain may end on this claim, if no child of it becomes final before, in Unix seconds. Whenever all
+    /// rivals but one fell somewhere, this begins anew.
     function endsFrom(bytes32 id) external view returns (uint64);
 
-    /// @notice Whether a claim can no longer be contested (false for unknown ones); after the end, whether it was so then.
+    /// @notice Whether a claim is final (false for unknown ones); after the end, whether it was so then.
     function isFinal(bytes32 id) external view returns (bool);
 
-    /// @notice From when `isFinal` will hold if nobody contests it (or, if it is contested, if a committee stands behind it by
-    /// then), in Unix seconds.
+    /// @notice From when `isFinal` will hold if by then its rivals have fallen, and those of the claims before it, in Unix
+    /// seconds.
     function finalAt(bytes32 id) external view returns (uint64);
 
     /// @notice What is kept of a claim; all zero if there is none.
@@ -142,6 +154,9 @@ interface IClaims {
 
     /// @notice Id of the genesis claim.
     function genesisClaim() external view returns (bytes32);
+
+    /// @notice Where claims with one parent are argued about.
+    function dispute() external view returns (IDispute);
 
     /// @notice The inbox whose batches these claims are about.
     function inbox() external view returns (address);

@@ -138,6 +138,8 @@ interface IInbox is IMessageQueue {
     error ClaimsOfAnotherRegistry(address registry);
     /// Genesis must not be of the future.
     error GenesisInFuture(uint64 genesisTime);
+    /// That is not what was posted as this batch; or the hashes behind it do not lead to the tip, nor to one that is kept.
+    error NotPosted(uint64 batchIndex);
 
     /// @notice Posts the next batch.
     /// @param statement What the seats signed.
@@ -222,6 +224,15 @@ interface IInbox is IMessageQueue {
 
     /// @notice Chain of all statements so far.
     function inboxTip() external view returns (bytes32);
+
+    /// @notice Reverts unless this statement was posted as this batch.
+    /// @param tipBefore The statement's `inboxTip`.
+    /// @param structHash Its EIP-712 struct hash.
+    /// @param later Struct hashes of the statements behind it, up to the last batch's or to that of a batch whose index is a
+    /// multiple of 32: those tips are kept, so that nobody who posts batches can make a proof come too late again and again.
+    function checkPosted(uint64 batchIndex, bytes32 tipBefore, bytes32 structHash, bytes32[] calldata later)
+        external
+        view;
 
     /// @notice The registry whose committees sign.
     function registry() external view returns (ISequencerRegistry);

@@ -21,6 +21,8 @@ contract Inbox is MessageQueue, IInbox {
     uint256 public constant MAX_BLOBS = 6;
     /// @notice The most call data of a batch, in bytes.
     uint256 public constant MAX_CALLDATA = 131_072;
+    /// @dev Every how many batches the tip is kept.
+    uint256 private constant TIP_INTERVAL = 32;
     /// @dev Seconds that heights may run ahead of times.
     uint256 private constant TIME_SLACK = 2;
     /// @dev Gas that blobs cost, each (EIP-4844).
@@ -69,6 +71,8 @@ contract Inbox is MessageQueue, IInbox {
     }
 
     bytes32 public inboxTip;
+    /// @dev The tips after batches whose index is a multiple of `TIP_INTERVAL`.
+    mapping(uint256 batchIndex => bytes32 tip) private _tips;
     Run private _run;
     /// @dev `batch ‖ missed ‖ to ‖ from` of 40 bits each.
     uint256[] private _lapses;
@@ -186,6 +190,17 @@ contract Inbox is MessageQueue, IInbox {
         if (!worked) {
             revert DueMessageSkipped(statement.messageCount, uint64(_timeOf(statement.messageCount) + _forceDelay));
         }
+    }
+
+    /// @inheritdoc IInbox
+    function checkPosted(uint64 index, bytes32 tipBefore, bytes32 structHash, bytes32[] calldata later) external view {
+        bytes32 tip = Commitments.nextTip(tipBefore, structHash);
+        for (uint256 i; i < later.length; ++i) {
+            tip = Commitments.nextTip(tip, later[i]);
+        }
+        uint256 last = index + later.length;
+        bytes32 kept = last == _head.batches ? inboxTip : _tips[last];
+        require(index != 0 && kept == tip, NotPosted(index));
     }
 
     /// @inheritdoc IInbox
@@ -419,7 +434,9 @@ contract Inbox is MessageQueue, IInbox {
         head.lastHeight = uint40(s.lastHeight);
         head.lastBlockTime = uint40(s.lastBlockTime);
         head.consumed = uint40(s.messageCount);
-        inboxTip = Commitments.nextTip(s.inboxTip, structHash);
+        bytes32 tip = Commitments.nextTip(s.inboxTip, structHash);
+        inboxTip = tip;
+        if (head.batches % TIP_INTERVAL == 0) _tips[head.batches] = tip;
         bytes32 id;
         if (post.signers != 0) {
             id = claims.post(

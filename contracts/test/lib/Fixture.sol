@@ -5,6 +5,10 @@ import {Seat} from "../../src/bonding/ISequencerRegistry.sol";
 import {SequencerRegistry} from "../../src/bonding/SequencerRegistry.sol";
 import {Slasher} from "../../src/bonding/Slasher.sol";
 import {Bridge} from "../../src/bridge/Bridge.sol";
+import {Dispute} from "../../src/dispute/Dispute.sol";
+import {IDispute} from "../../src/dispute/IDispute.sol";
+import {Preimages} from "../../src/dispute/Preimages.sol";
+import {RiscV} from "../../src/dispute/RiscV.sol";
 import {Equivocation} from "../../src/faults/Equivocation.sol";
 import {Idle} from "../../src/faults/Idle.sol";
 import {ClaimPreimage} from "../../src/lib/Commitments.sol";
@@ -44,9 +48,12 @@ abstract contract Fixture is ParametersFile {
     Equivocation internal equivocation;
     Idle internal idle;
     Slasher internal slasher;
+    Dispute internal dispute;
     /// @dev What the honest seats know of the chain so far.
     ClaimPreimage internal head;
     uint64 internal lastHeight;
+    /// @dev What was posted, by the batch's index.
+    mapping(uint64 batchIndex => Batch) internal posted;
     /// @dev Honest batches have no data: where Foundry cannot send blobs.
     bool internal withoutData;
 
@@ -82,12 +89,19 @@ abstract contract Fixture is ParametersFile {
             vm.computeCreateAddress(address(this), nonce + 6),
             vm.computeCreateAddress(address(this), nonce + 2)
         );
-        claims = new Claims(registry, vm.computeCreateAddress(address(this), nonce + 2), GENESIS_HASH);
+        claims = new Claims(
+            registry,
+            vm.computeCreateAddress(address(this), nonce + 2),
+            IDispute(vm.computeCreateAddress(address(this), nonce + 9)),
+            GENESIS_HASH
+        );
         inbox = new Inbox(registry, claims, vm.computeCreateAddress(address(this), nonce + 3), GENESIS_TIME);
         bridge = new Bridge(inbox);
         equivocation = new Equivocation(registry);
         idle = new Idle(registry, inbox);
         slasher = new Slasher(registry, equivocation, idle);
+        RiscV riscv = new RiscV(new Preimages());
+        dispute = new Dispute(registry, address(claims), riscv, keccak256("parameters"), keccak256("program"), 0);
         head = ClaimPreimage(parameters.rollup, 0, 0, 0, GENESIS_HASH, 0);
         lastHeight = 0;
     }
@@ -185,6 +199,7 @@ abstract contract Fixture is ParametersFile {
             s.rollup, head.batchIndex + 1, s.parentClaim, s.prevHash, s.lastHash, s.blockHashRoot
         );
         lastHeight = s.lastHeight;
+        posted[head.batchIndex] = s;
     }
 
     /// The tree over hashes by its definition (the padded right side level by level), and the last leaf's left siblings.

@@ -3,38 +3,103 @@ pragma solidity 0.8.37;
 
 import {ClaimPreimage} from "../../src/lib/Commitments.sol";
 import {Batch, Finalize, Messages} from "../../src/lib/Messages.sol";
+import {Posting} from "../../src/rollup/IClaims.sol";
 import {Finalization, ParentClaim} from "../../src/rollup/IInbox.sol";
 import {Post} from "./Fixture.sol";
 import {Offences} from "./Offences.sol";
+import {PaddedTree, Tree} from "./PaddedTree.sol";
 
 /// @notice What anyone does when the seats do not: self-sequencing, claims with a bond; and what seats do then.
 abstract contract Forced is Offences {
     using Messages for Batch;
     using Messages for Finalize;
+    using PaddedTree for Tree;
+
+    /// The block hashes of claims, by their root.
+    mapping(bytes32 root => bytes32[]) private _hashes;
 
     function selfSequence() internal returns (uint64 index) {
+        Batch memory s;
+        s.inboxTip = inbox.inboxTip();
         vm.deal(POSTER, 100 ether);
         vm.prank(POSTER, POSTER);
         index = inbox.selfSequence();
         lastHeight += 1;
+        (s.rollup, s.term) = (parameters.rollup, registry.currentTerm());
+        (s.firstHeight, s.lastHeight, s.lastBlockTime) = (lastHeight, lastHeight, inbox.lastBlockTime());
+        s.messageCount = inbox.consumedMessages();
+        s.messageAcc = inbox.accumulator(s.messageCount);
+        posted[index] = s;
     }
 
     function id(ClaimPreimage memory claim) internal pure returns (bytes32) {
         return keccak256(abi.encode(claim));
     }
 
-    /// A claim of the self-sequenced batch after `parent`.
-    function claimAfter(ClaimPreimage memory parent, bytes32 hash) internal pure returns (ClaimPreimage memory) {
+    /// A claim of the batch after `parent`, which has one block.
+    function claimAfter(ClaimPreimage memory parent, bytes32 hash) internal returns (ClaimPreimage memory) {
         bytes32[] memory hashes = new bytes32[](1);
         hashes[0] = hash;
-        (bytes32 root,) = tree(hashes);
-        return ClaimPreimage(parent.rollup, parent.batchIndex + 1, id(parent), parent.lastHash, hash, root);
+        return claimAfter(parent, hashes);
+    }
+
+    /// A claim of the batch after `parent`.
+    function claimAfter(ClaimPreimage memory parent, bytes32[] memory hashes) internal returns (ClaimPreimage memory c) {
+        c = ClaimPreimage(parent.rollup, parent.batchIndex + 1, id(parent), parent.lastHash, hashes[hashes.length - 1], 0);
+        c.blockHashRoot = PaddedTree.tree(_ended(hashes), 15).root();
+        _hashes[c.blockHashRoot] = hashes;
+    }
+
+    /// What has a batch's hashes followed by the padding.
+    function _ended(bytes32[] memory hashes) private pure returns (bytes32[] memory list) {
+        list = new bytes32[](hashes.length + 1);
+        for (uint256 i; i < hashes.length; ++i) {
+            list[i] = hashes[i];
+        }
+    }
+
+    /// What comes with a bonded claim.
+    function posting(ClaimPreimage memory claim, ClaimPreimage memory parent) internal view returns (Posting memory p) {
+        p.parent = parent;
+        p.statement = posted[claim.batchIndex];
+        uint64 last = (claim.batchIndex + 31) / 32 * 32;
+        if (last > inbox.batchIndex()) last = inbox.batchIndex();
+        if (last < claim.batchIndex) last = claim.batchIndex;
+        p.later = new bytes32[](last - claim.batchIndex);
+        for (uint64 i; i < p.later.length; ++i) {
+            p.later[i] = posted[claim.batchIndex + 1 + i].hash();
+        }
+        bytes32[] memory hashes = _hashes[claim.blockHashRoot];
+        if (hashes.length == 0) return p;
+        p.children = PaddedTree.tree(_ended(hashes), 15).children(15, 0);
+        (, p.leftSiblings) = tree(hashes);
+    }
+
+    function join(address who) internal {
+        if (dispute.party(who).bond != 0) return;
+        vm.deal(who, 100 ether);
+        vm.prank(who);
+        dispute.join{value: parameters.claimBond}();
     }
 
     function bond(ClaimPreimage memory claim, ClaimPreimage memory parent) internal returns (bytes32) {
-        vm.deal(POSTER, 100 ether);
-        vm.prank(POSTER);
-        return claims.postBonded{value: parameters.claimBond}(claim, parent);
+        return bondAs(POSTER, claim, parent);
+    }
+
+    function bondAs(address who, ClaimPreimage memory claim, ClaimPreimage memory parent) internal returns (bytes32) {
+        return bondWith(who, claim, posting(claim, parent));
+    }
+
+    function bondWith(address who, ClaimPreimage memory claim, Posting memory p) internal returns (bytes32) {
+        join(who);
+        vm.prank(who);
+        return claims.postBonded(claim, p);
+    }
+
+    /// The claim lost a dispute.
+    function fall(ClaimPreimage memory claim) internal {
+        vm.prank(address(dispute));
+        claims.fall(id(claim), claim.parentId);
     }
 
     function preimage(ClaimPreimage memory c) internal pure returns (ParentClaim memory) {

@@ -88,8 +88,8 @@ impl ChainFile {
             return Err(ChainFileError::Version(self.version));
         }
         protocol.check()?;
-        let Addresses { registry, claims, inbox, bridge, equivocation, idle, slasher } = *addresses;
-        let mut distinct = vec![registry, claims, inbox, bridge, equivocation, idle, slasher];
+        let all = addresses.all();
+        let mut distinct = all.to_vec();
         distinct.sort_unstable();
         distinct.dedup();
         let rules = [
@@ -100,7 +100,7 @@ impl ChainFile {
             (self.l1_chain_id != parameters.rollup.get(), "two chains with one chain id"),
             (!parameters.genesis_hash.is_zero(), "the chain and a genesis hash of zero"),
             (self.l1_start > L1Height::ZERO, "contracts and a start at L1's genesis"),
-            (distinct.len() == 7 && distinct.iter().all(|a| !a.is_zero()), "the seven contracts' addresses"),
+            (distinct.len() == all.len() && !distinct.contains(&Address::ZERO), "the contracts' addresses"),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
             Some((_, what)) => Err(ChainFileError::Contradiction(what)),

@@ -2,14 +2,14 @@
 //!
 //! The contracts name each other in their constructors and can be changed by nobody afterwards, so their addresses are
 //! computed first (`CREATE`: deployer and nonce). The order is registry, claims, inbox, bridge, equivocation, idle, slasher,
-//! messenger, token bridge, fee split (which the L2 genesis names: [`Counterparts`]), then
+//! messenger, token bridge, fee split (which the L2 genesis names: [`Counterparts`]), pre-images, machine, dispute, then
 //! one registration for each founding seat, then `open()`, which fixes the first committee and starts the terms. All come from one account with
 //! consecutive nonces.
 
 use crate::{
     bindings::{
-        Bridge, Claims, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge,
-        SequencerRegistry, Slasher,
+        Bridge, Claims, Dispute, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, Preimages,
+        RiscV, SequencerRegistry, Slasher,
     },
     parameters::{ParameterError, Parameters},
 };
@@ -37,9 +37,21 @@ pub struct Addresses {
     pub idle: Address,
     /// `Slasher`.
     pub slasher: Address,
+    /// `Preimages`.
+    pub preimages: Address,
+    /// `RiscV`.
+    pub riscv: Address,
+    /// `Dispute`.
+    pub dispute: Address,
 }
 
 impl Addresses {
+    /// All of them.
+    pub const fn all(&self) -> [Address; 10] {
+        let Self { registry, claims, inbox, bridge, equivocation, idle, slasher, preimages, riscv, dispute } = *self;
+        [registry, claims, inbox, bridge, equivocation, idle, slasher, preimages, riscv, dispute]
+    }
+
     /// Where they will be if `deployer` sends a [`DeployPlan`] from `nonce` on.
     pub fn predict(deployer: Address, nonce: u64) -> Self {
         let at = |place: u64| deployer.create(nonce.saturating_add(place));
@@ -51,6 +63,9 @@ impl Addresses {
             equivocation: at(4),
             idle: at(5),
             slasher: at(6),
+            preimages: at(10),
+            riscv: at(11),
+            dispute: at(12),
         }
     }
 }
@@ -155,6 +170,17 @@ pub struct DeployPlan {
     pub steps: Vec<DeployStep>,
 }
 
+/// How the program begins, as disputes have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProgramStart {
+    /// `ChainParameters::hash`.
+    pub parameters: B256,
+    /// Root of the memory that it starts with.
+    pub memory_root: B256,
+    /// Address of its first instruction.
+    pub entry: u64,
+}
+
 /// What a plan is for.
 #[derive(Debug, Clone)]
 pub struct Deployment<'a> {
@@ -170,6 +196,8 @@ pub struct Deployment<'a> {
     pub l2_genesis_hash: B256,
     /// Its time, in Unix seconds; not later than the L1 block that takes the inbox.
     pub l2_genesis_time: u64,
+    /// What disputes are decided by.
+    pub program: ProgramStart,
     /// The first committee, in order.
     pub seats: &'a [FoundingSeat],
 }
@@ -190,7 +218,7 @@ impl DeployPlan {
         check_seats(Domain::new(deployment.l1_chain_id, addresses.registry), seats)?;
 
         let counterparts = Counterparts::predict(deployer, nonce);
-        let mut steps = Vec::with_capacity(seats.len().saturating_add(11));
+        let mut steps = Vec::with_capacity(seats.len().saturating_add(14));
         let mut push = |what: String, to, value, input: Vec<u8>| {
             let nonce = nonce.saturating_add(steps.len() as u64);
             steps.push(DeployStep { what, nonce, to, value, input: input.into() });
@@ -214,6 +242,7 @@ impl DeployPlan {
                     &Claims::constructorCall {
                         registry_: addresses.registry,
                         inbox_: addresses.inbox,
+                        dispute_: addresses.dispute,
                         genesisHash: deployment.l2_genesis_hash,
                     },
                 ),
@@ -270,6 +299,22 @@ impl DeployPlan {
             (
                 "create FeeSplit",
                 create(&FeeSplit::BYTECODE, &FeeSplit::constructorCall { registry_: addresses.registry }),
+            ),
+            ("create Preimages", Preimages::BYTECODE.to_vec()),
+            ("create RiscV", create(&RiscV::BYTECODE, &RiscV::constructorCall { preimages_: addresses.preimages })),
+            (
+                "create Dispute",
+                create(
+                    &Dispute::BYTECODE,
+                    &Dispute::constructorCall {
+                        registry: addresses.registry,
+                        claims_: addresses.claims,
+                        riscv_: addresses.riscv,
+                        parametersHash_: deployment.program.parameters,
+                        programRoot_: deployment.program.memory_root,
+                        entry_: deployment.program.entry,
+                    },
+                ),
             ),
         ];
         for (what, code) in creations {

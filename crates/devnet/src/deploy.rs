@@ -140,10 +140,8 @@ pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile
     }
     let l1_start = run(&submitter, &plan.steps).await?;
     let addresses = plan.addresses;
-    let Addresses { registry, claims, inbox, bridge, equivocation, idle, slasher } = addresses;
     let Counterparts { messenger, standard_bridge, fee_split } = plan.counterparts;
-    for address in [registry, claims, inbox, bridge, equivocation, idle, slasher, messenger, standard_bridge, fee_split]
-    {
+    for address in addresses.all().into_iter().chain([messenger, standard_bridge, fee_split]) {
         if l1.code(address, BlockAt::Latest).await?.is_empty() {
             return Err(DeployError::Missing(address));
         }
