@@ -116,7 +116,6 @@ contract ClaimsTest is Forced {
         claims.postBonded(rival, p);
         p = posting(rival, _genesis);
         p.first = first;
-        _refused(RIVAL, first, posting(first, _genesis), abi.encodeWithSelector(IClaims.ClaimMalformed.selector));
 
         vm.expectEmit(true, true, true, true, address(claims));
         emit IClaims.ClaimBonded(id(rival), 1, RIVAL, true, rival);
@@ -140,7 +139,8 @@ contract ClaimsTest is Forced {
 
     function test_a_rival_of_a_batch_far_back_is_shown_by_a_tip_that_is_kept() external {
         parameters.challengePeriod = 10_000;
-        parameters.unbonding = 20_200;
+        parameters.unbonding = 200_000;
+        parameters.escapeDelay = 100_000;
         deploy(4);
         _start = uint64(block.timestamp);
         _genesis = head;
@@ -319,7 +319,8 @@ contract ClaimsTest is Forced {
     /// Rivals at many batches, decided in any order: what is final is what the tree of claims says, walked from claim to claim.
     function testFuzz_finality_is_that_of_the_tree(uint256 seed) external {
         parameters.challengePeriod = 10_000;
-        parameters.unbonding = 20_200;
+        parameters.unbonding = 200_000;
+        parameters.escapeDelay = 100_000;
         deploy(4);
         head = _genesis;
         delete _all;

@@ -353,6 +353,7 @@ contract SelfSequenceTest is Forced {
         ClaimPreimage memory claim = claimAfter(head, "right");
         bond(claim, head);
         head = claim;
+        pass(2);
         succeed(honest(3));
         pass(30);
         vm.assertTrue(claims.isFinal(id(head)));
