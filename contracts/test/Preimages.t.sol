@@ -61,7 +61,7 @@ contract PreimagesTest is Parts {
 
     function test_fuzz_pages_are_those_of_the_value(bytes memory value, uint64 index) external {
         _preimages.loadKeccak(none(), value, list(index));
-        _is(KECCAK, keccak256(value), index, value.length, pageRootOf(value, bound(index, 0, 1000)));
+        _is(KECCAK, keccak256(value), index, value.length, pageRootOf(value, index < 1000 ? index : 1000));
     }
 
     function test_the_pages_that_were_asked_for_are_loaded_and_no_others() external {

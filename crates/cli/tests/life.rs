@@ -127,12 +127,13 @@ fn seats_of_processes_rotate_keys_answer_for_old_ones_and_leave_with_what_is_lef
     world.pass(Duration::from_secs(400));
     let said = advice(&world, OFFENDER);
     // Less what it was fined, should the committee have kept L1 waiting on a busy machine: at most 4 %.
-    let left = said.split("take what is left, ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<f64>().ok());
-    let left = left.unwrap_or_else(|| panic!("{said}"));
+    let told = said.split("take what is left, ").nth(1).and_then(|rest| rest.split(' ').next());
+    let told = told.unwrap_or_else(|| panic!("{said}"));
+    let left: f64 = told.parse().unwrap_or_else(|error| panic!("{error}: {said}"));
     assert!((13.92..=15.2).contains(&left), "{said}");
     let poor = world.owner_balance(OFFENDER);
-    let said = world.owner(OFFENDER, &["withdraw"]);
-    assert!(said.contains(&format!("{left}")) && said.contains("were taken first"), "{said}");
+    let paid = world.owner(OFFENDER, &["withdraw"]);
+    assert!(paid.contains(told) && paid.contains("were taken first"), "{told}: {paid}");
     let rich = world.owner_balance(OFFENDER);
     assert!((left - 0.1..left + 0.01).contains(&(rich - poor)), "{poor} ETH became {rich}");
     assert!(advice(&world, OFFENDER).contains("it has left"), "{}", advice(&world, OFFENDER));
