@@ -17,6 +17,7 @@ use surety_l1::{
     several::{self, CrossCheck},
     submit::{SubmitConfig, Submitter},
 };
+use surety_rpc::Backend as _;
 use surety_node::{
     follower_node::{FollowerNode, FollowerNodeConfig},
     keeper::Keeper,
@@ -98,8 +99,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
             say!("keeping the chain going, paid by {}", submitter.address());
             let keeper = Keeper {
                 l1,
-                addresses: chain.addresses,
-                claim_bond: chain.protocol.claim_bond,
+                chain: chain.clone(),
+                store: node.backend().store().clone(),
                 follower: node.status(),
                 submitter: Arc::new(submitter),
                 poll: slot,

@@ -123,6 +123,7 @@ same_struct!(
     }:
     Batch => Inbox::Batch,
     Batch => Idle::Batch,
+    Batch => Claims::Batch,
     Inbox::Batch => Batch,
 );
 same_struct!(

@@ -171,7 +171,7 @@ pub struct DeployPlan {
 }
 
 /// How the program begins, as disputes have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ProgramStart {
     /// `ChainParameters::hash`.
     pub parameters: B256,

@@ -1,7 +1,7 @@
 //! What a contract's refusal means, in words.
 
 use crate::bindings::{
-    Bridge, Claims, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, Preimages, RiscV,
+    Bridge, Claims, Dispute, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, Preimages, RiscV,
     SequencerRegistry, Slasher,
 };
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
@@ -52,6 +52,10 @@ pub fn describe_revert(data: &[u8]) -> String {
         .or_else(|_| {
             RiscV::RiscVErrors::abi_decode_validate(data)
                 .map(|error| format!("machine: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            Dispute::DisputeErrors::abi_decode_validate(data)
+                .map(|error| format!("dispute: {}", variant(&format!("{error:?}"))))
         })
         .or_else(|_| {
             Preimages::PreimagesErrors::abi_decode_validate(data)
@@ -110,12 +114,21 @@ fn advice(text: &str) -> Option<&'static str> {
         "SelfSequencingClosed" => "wait until the given time; before, it opens only if the committee loses its quorum",
         "ThirdTooEarly" => "wait until the given time, or gather signatures of more than two thirds",
         "WrongAncestry" => "carry the claims from the last live one on, each the parent of the next",
-        "BatchNotClaimable" => "nothing is to be done: a committee stands behind that batch, or there is none",
         "TermNotOver" => "wait until the given time",
         "NotIdle" | "NotOnDuty" => "nothing is to be done: the seat did its duty, or had none",
         "BondBelowPar" => "top the bond up first",
         "SeatIsFrozen" => "the seat is out for good: ask to leave and withdraw what is left",
         "ChainEnded" => "the chain has ended for ever: leave by proofs",
+        "NotPosted" => "another batch was posted since, or this one was not: read the inbox and ask again",
+        "ClaimExists" => "nothing is to be done: this claim stands already",
+        "RivalTooLate" => "nothing is to be done: the challenge period is over",
+        "ParentNotLive" => "claim the batch before first; if its claim fell, the right one",
+        "NotTheFirst" => "give the claim that the committee signed for this batch",
+        "NotOnLastClaim" => "finish with this account's last claim first, or use another account",
+        "PartyHasFallen" => "a claim of this account fell: use another account",
+        "AlreadyParty" => "nothing is to be done: this account has its bond here",
+        "NoParty" => "join() with the bond first",
+        "StillStanding" => "release() the claims that are decided first",
         "ClaimsNotStale" => "wait until the given time; a claim that becomes final before keeps the escape shut",
         "LaterClaimFinal" => "end the chain on its last final claim",
         "ConsumptionNotProven" => "call proveConsumption() first",

@@ -9,7 +9,7 @@ use alloy_primitives::{Address, B256, TxKind, U256};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use surety_contracts::{
     Addresses, CHAIN_FILE_VERSION, ChainFile, ChainFileError, Counterparts, DeployPlan, FoundingSeat, Parameters,
-    deploy::{DeployError as PlanError, DeployStep, Deployment},
+    deploy::{DeployError as PlanError, DeployStep, Deployment, ProgramStart},
     genesis::{L2Genesis, preinstalls::PreinstallError},
 };
 use surety_l1::{
@@ -17,6 +17,7 @@ use surety_l1::{
     submit::{MAX_TRANSACTION_GAS, Outgoing, SubmitConfig, SubmitError, Submitter, Ticket},
 };
 use surety_node::genesis;
+use surety_prove::Program;
 use surety_types::{ChainParameters, L1Height};
 
 /// Gas of a founding seat's registration, with room.
@@ -116,6 +117,7 @@ pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile
     (accounts.l1_messenger, accounts.l1_standard_bridge) = (counterparts.messenger, counterparts.standard_bridge);
     accounts.l1_fee_split = counterparts.fee_split;
     parameters.genesis_hash = genesis::make(&parameters, &accounts)?.header.hash_slow();
+    let (memory_root, entry) = Program::current().at_start();
     let plan = DeployPlan::new(&Deployment {
         deployer: deployer.address(),
         nonce,
@@ -123,6 +125,7 @@ pub async fn deploy(l1: Arc<dyn L1>, request: DeployRequest) -> Result<ChainFile
         parameters: &protocol,
         l2_genesis_hash: parameters.genesis_hash,
         l2_genesis_time: parameters.genesis_time.get(),
+        program: ProgramStart { parameters: parameters.hash(), memory_root, entry },
         seats: &seats,
     })?;
     let config = SubmitConfig {

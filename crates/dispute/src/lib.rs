@@ -5,12 +5,14 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`posting`] | what L1 wants to see with a claim that is posted with a bond |
 //! | [`moves`] | the one move that there is in a match, from one's own tree and what the other side has opened |
 //! | [`trace`] | the trees over a block's states, and the last step, by running the program over a witness |
 //!
 //! Who watches L1 and decides what to contest (the agent) is not here yet.
 
 pub mod moves;
+pub mod posting;
 pub mod trace;
 
 pub use moves::{Move, Selection};

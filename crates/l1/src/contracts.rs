@@ -9,7 +9,7 @@ use crate::{
 use alloy::sol_types::{SolCall, SolValue as _};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use std::fmt;
-use surety_contracts::bindings::{Claims, Idle, Inbox, SequencerRegistry, Slasher};
+use surety_contracts::bindings::{Claims, Dispute, Idle, Inbox, SequencerRegistry, Slasher};
 use surety_types::{BatchIndex, L2Height, MessageIndex, Seconds, Term};
 
 mod users;
@@ -76,6 +76,8 @@ pub struct ClaimStatus {
     pub term: Term,
     /// Who signed: bit i is the member at place i.
     pub signers: u64,
+    /// Whether it lost a dispute.
+    pub fallen: bool,
     /// From when it is final if nobody contests it.
     pub final_at: Seconds,
     /// Whether it is final.
@@ -347,20 +349,37 @@ impl<'a> Contracts<'a> {
         Ok(Some(ClaimStatus {
             posted_at: Seconds::new(posted_at),
             batch_index: BatchIndex::new(record.batchIndex.to::<u64>()),
-            term: Term::new(record.term),
+            term: Term::new(record.term.into()),
             signers: record.signers,
+            fallen: record.fallen,
             final_at: Seconds::new(self.read(claims, &Claims::finalAtCall { id }, at).await?),
             is_final: self.read(claims, &Claims::isFinalCall { id }, at).await?,
         }))
     }
 
-    /// Who posted a claim with a bond that was not returned; `None` if nobody.
+    /// What is known of a party of disputes; all zero if it is none.
     ///
     /// # Errors
     /// [`L1Error`].
-    pub async fn claimant(&self, id: B256, at: BlockAt) -> Result<Option<Address>, L1Error> {
-        let claimant = self.read(self.addresses.claims, &Claims::claimantOfCall { id }, at).await?;
-        Ok(Some(claimant).filter(|claimant| !claimant.is_zero()))
+    pub async fn party(&self, account: Address, at: BlockAt) -> Result<Dispute::Party, L1Error> {
+        self.read(self.addresses.dispute, &Dispute::partyCall { account }, at).await
+    }
+
+    /// A claim as the dispute has it; `None` if it does not know of it.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn disputed_claim(&self, id: B256, at: BlockAt) -> Result<Option<Dispute::Claim>, L1Error> {
+        let claim = self.read(self.addresses.dispute, &Dispute::claimCall { id }, at).await?;
+        Ok(Some(claim).filter(|claim| claim.postedAt != 0))
+    }
+
+    /// Whether what is argued about a claim is of account: it stands and is not final.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn counts(&self, id: B256, at: BlockAt) -> Result<bool, L1Error> {
+        self.read(self.addresses.dispute, &Dispute::countsCall { id }, at).await
     }
 
     /// Id of the genesis claim.

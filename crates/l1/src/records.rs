@@ -22,6 +22,8 @@ use surety_contracts::{
 };
 use surety_types::{BatchIndex, L1Height, L2Height, Message, MessageIndex, RollupId, claim::Claim, signing::Batch};
 
+/// Every so many batches the inbox keeps the chain of statements (`Inbox.TIP_INTERVAL`).
+const TIP_INTERVAL: u64 = 32;
 /// Blocks asked for at once, at first.
 const RANGE: u64 = 1_000;
 
@@ -60,6 +62,7 @@ pub struct Records<'a> {
     from: L1Height,
     range: u64,
     batches: BTreeMap<BatchIndex, BatchRecord>,
+    statements: BTreeMap<BatchIndex, Batch>,
     claims: BTreeMap<BatchIndex, Vec<Claim>>,
     messages: BTreeMap<MessageIndex, SentMessage>,
 }
@@ -88,6 +91,7 @@ impl<'a> Records<'a> {
             from: head.number.next(),
             range: RANGE,
             batches: BTreeMap::new(),
+            statements: BTreeMap::new(),
             claims: BTreeMap::new(),
             messages: BTreeMap::new(),
         })
@@ -193,6 +197,26 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// A batch's statement, and the struct hashes of those behind it that show L1 that it was posted
+    /// (`IInbox.checkPosted`); `None` if there is none of this number yet.
+    ///
+    /// # Errors
+    /// [`L1Error`]; also if logs are missing.
+    pub async fn posted(&mut self, index: BatchIndex) -> Result<Option<(Batch, Vec<B256>)>, L1Error> {
+        self.batch(index).await?;
+        let kept = BatchIndex::new(index.get().next_multiple_of(TIP_INTERVAL));
+        let mut statements = self.statements.range(index..=kept);
+        let Some((_, statement)) = statements.next().filter(|(first, _)| **first == index) else { return Ok(None) };
+        let mut later = Vec::new();
+        for (place, (other, statement)) in (index.next().get()..).zip(statements) {
+            if other.get() != place {
+                return Err(L1Error::invalid("eth_getLogs", format!("batch {place} is missing")));
+            }
+            later.push(statement.eip712_hash_struct());
+        }
+        Ok(Some((statement.clone(), later)))
+    }
+
     /// The batch that holds an L2 block; `None` if it is in none yet.
     ///
     /// # Errors
@@ -278,6 +302,7 @@ impl<'a> Records<'a> {
                 if event.signers != 0 {
                     self.add_claim(Claim { rollup: self.rollup, ..Claim::stated(index, &statement) });
                 }
+                self.statements.insert(index, statement);
             }
             Some(&Claims::ClaimBonded::SIGNATURE_HASH) => {
                 let event = Claims::ClaimBonded::decode_log(&log.log).map_err(undecodable)?.data;

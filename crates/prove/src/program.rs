@@ -63,6 +63,15 @@ impl Program {
         self.hash
     }
 
+    /// Root of the memory that it starts with, and the address of its first instruction: from these and an input L1 computes
+    /// [`Self::start`].
+    #[must_use]
+    pub fn at_start(&self) -> (B256, u64) {
+        let mut machine = self.machine(B256::ZERO);
+        let tree = MemoryTree::new(machine.memory_mut());
+        (tree.root(), machine.state().pc)
+    }
+
     /// A machine at its start, for an input.
     #[must_use]
     pub fn machine(&self, input: B256) -> Machine {

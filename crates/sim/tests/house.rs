@@ -49,7 +49,15 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("surety-l1", &["surety-types", "surety-contracts"]),
         (
             "surety-dispute",
-            &["surety-stf", "surety-state", "surety-contracts", "surety-l1", "surety-vm", "surety-prove"],
+            &[
+                "surety-types",
+                "surety-stf",
+                "surety-state",
+                "surety-contracts",
+                "surety-l1",
+                "surety-vm",
+                "surety-prove",
+            ],
         ),
         ("surety-rpc", &["surety-types", "surety-stf", "surety-state"]),
         (
@@ -63,6 +71,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "surety-rpc",
                 "surety-vm",
                 "surety-prove",
+                "surety-dispute",
             ],
         ),
         // It judges the nodes, so it shares no code with them.
@@ -78,6 +87,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "surety-rpc",
                 "surety-node",
                 "surety-watch",
+                "surety-prove",
             ],
         ),
         (

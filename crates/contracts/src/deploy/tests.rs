@@ -23,6 +23,11 @@ fn deployment<'a>(parameters: &'a Parameters, seats: &'a [FoundingSeat]) -> Depl
         parameters,
         l2_genesis_hash: B256::repeat_byte(9),
         l2_genesis_time: 1_800_000_000,
+        program: ProgramStart {
+            parameters: B256::repeat_byte(0x77),
+            memory_root: B256::repeat_byte(0x78),
+            entry: 0x1_0000,
+        },
         seats,
     }
 }
@@ -33,10 +38,10 @@ fn a_plan_creates_registers_and_opens_in_order() {
     let registry = Addresses::predict(DEPLOYER, 7).registry;
     let seats = seats(4, registry);
     let plan = DeployPlan::new(&deployment(&parameters, &seats)).unwrap();
-    assert_eq!(plan.steps.len(), 10 + 4 + 1);
+    assert_eq!(plan.steps.len(), 13 + 4 + 1);
     assert!(plan.steps.iter().enumerate().all(|(i, step)| step.nonce == 7 + i as u64));
-    assert!(plan.steps[..10].iter().all(|step| step.to == TxKind::Create && step.value.is_zero()));
-    assert!(plan.steps[10..].iter().all(|step| step.to == TxKind::Call(registry)));
+    assert!(plan.steps[..13].iter().all(|step| step.to == TxKind::Create && step.value.is_zero()));
+    assert!(plan.steps[13..].iter().all(|step| step.to == TxKind::Call(registry)));
     assert_eq!(plan.value(), parameters.bond * U256::from(4));
     // The constructors name the predicted addresses.
     let inbox = &plan.steps[2].input;
@@ -56,6 +61,17 @@ fn a_plan_creates_registers_and_opens_in_order() {
     let fee_split = &plan.steps[9].input;
     assert_eq!(fee_split[fee_split.len() - 20..], plan.addresses.registry[..]);
     assert_eq!(plan.counterparts.fee_split, DEPLOYER.create(16));
+    let claims = &plan.steps[1].input;
+    assert_eq!(claims[claims.len() - 52..claims.len() - 32], plan.addresses.dispute[..]);
+    let (machine, dispute) = (&plan.steps[11].input, &plan.steps[12].input);
+    assert_eq!(machine[machine.len() - 20..], plan.addresses.preimages[..]);
+    assert_eq!(plan.addresses.preimages, DEPLOYER.create(17));
+    assert_eq!(plan.addresses.dispute, DEPLOYER.create(19));
+    let arguments: Vec<_> = dispute[dispute.len() - 6 * 32..].chunks(32).collect();
+    assert_eq!(arguments[1][12..], plan.addresses.claims[..]);
+    assert_eq!(arguments[2][12..], plan.addresses.riscv[..]);
+    assert_eq!([arguments[3], arguments[4]], [&[0x77; 32][..], &[0x78; 32][..]]);
+    assert_eq!(arguments[5][24..], 0x1_0000_u64.to_be_bytes());
     // EIP-3860's limit on creation code.
     assert!(plan.steps.iter().all(|step| step.input.len() <= 49_152));
 }

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use surety_contracts::{
     Addresses, DeployPlan, FoundingSeat, Parameters, Profile,
     bindings::{Bridge, Inbox, SequencerRegistry},
-    deploy::Deployment,
+    deploy::{Deployment, ProgramStart},
 };
 use surety_l1::{
     BlockAt, L1, L1Error,
@@ -82,6 +82,7 @@ impl World {
             parameters: &Parameters::of(Profile::Ci, ROLLUP),
             l2_genesis_hash: B256::repeat_byte(7),
             l2_genesis_time: 1_000,
+            program: ProgramStart::default(),
             seats: &seats,
         })
         .unwrap();

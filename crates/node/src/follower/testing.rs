@@ -34,6 +34,9 @@ pub(crate) const ADDRESSES: Addresses = Addresses {
     equivocation: Address::repeat_byte(0xa5),
     idle: Address::repeat_byte(0xa7),
     slasher: Address::repeat_byte(0xa6),
+    preimages: Address::repeat_byte(0xa7),
+    riscv: Address::repeat_byte(0xa8),
+    dispute: Address::repeat_byte(0xa9),
 };
 
 #[derive(Debug, Clone)]

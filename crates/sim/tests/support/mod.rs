@@ -16,7 +16,7 @@ use revm::{
 use surety_contracts::{
     Parameters, Profile,
     bindings::{Equivocation, SequencerRegistry, Slasher},
-    deploy::{Addresses, DeployPlan, Deployment, FoundingSeat},
+    deploy::{Addresses, DeployPlan, Deployment, FoundingSeat, ProgramStart},
 };
 use surety_node::{
     consensus::testing::{DEPLOYER, L1_CHAIN, ROLLUP, domain, peer_key, vote_key},
@@ -74,6 +74,7 @@ impl L1 {
             parameters: &parameters,
             l2_genesis_hash: keccak256("genesis"),
             l2_genesis_time: START,
+            program: ProgramStart::default(),
             seats: &seats,
         })
         .unwrap();
