@@ -17,11 +17,11 @@ use surety_l1::{
     several::{self, CrossCheck},
     submit::{SubmitConfig, Submitter},
 };
-use surety_rpc::Backend as _;
 use surety_node::{
     follower_node::{FollowerNode, FollowerNodeConfig},
     keeper::Keeper,
 };
+use surety_rpc::Backend as _;
 use tokio::sync::watch;
 
 /// Options of `surety follow`.

@@ -23,6 +23,7 @@ use crate::{
     genesis::L2Genesis,
     parameters::{ParameterError, Parameters},
 };
+use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 use std::{fs, io::Read as _, path::Path};
 use surety_types::{ChainParameters, L1Height};
@@ -148,7 +149,7 @@ impl ChainFile {
 mod tests {
     use super::*;
     use crate::Profile;
-    use alloy_primitives::{Address, B256};
+    use alloy_primitives::B256;
     use surety_types::{Gas, Milliseconds, RollupId, Seconds};
 
     fn file() -> ChainFile {

@@ -8,8 +8,8 @@
 
 use crate::{
     bindings::{
-        Bridge, Claims, Dispute, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, Preimages,
-        RiscV, SequencerRegistry, Slasher,
+        Bridge, Claims, Dispute, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge,
+        Preimages, RiscV, SequencerRegistry, Slasher,
     },
     parameters::{ParameterError, Parameters},
 };

@@ -1,8 +1,8 @@
 //! What a contract's refusal means, in words.
 
 use crate::bindings::{
-    Bridge, Claims, Dispute, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, Preimages, RiscV,
-    SequencerRegistry, Slasher,
+    Bridge, Claims, Dispute, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, Preimages,
+    RiscV, SequencerRegistry, Slasher,
 };
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
 

@@ -13,7 +13,7 @@ use crate::{
     contracts::Contracts,
     follow::message_of,
 };
-use alloy::sol_types::SolEvent;
+use alloy::sol_types::{SolEvent, SolStruct as _};
 use alloy_primitives::B256;
 use std::collections::BTreeMap;
 use surety_contracts::{

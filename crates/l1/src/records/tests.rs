@@ -74,6 +74,28 @@ async fn messages_come_in_order_with_what_leads_to_them() {
 }
 
 #[tokio::test]
+async fn a_statement_comes_with_what_shows_that_it_was_posted() {
+    let l1 = FakeL1::new();
+    for _ in 0..70 {
+        l1.mine(&[Act::Batch]);
+    }
+    let chain = chain();
+    for (index, later) in [(1, 31), (31, 1), (32, 0), (33, 31), (64, 0), (65, 5), (70, 0)] {
+        let mut records = Records::new(&l1, &chain).await.unwrap();
+        records.range = 7;
+        let (statement, found) = records.posted(BatchIndex::new(index)).await.unwrap().unwrap();
+        assert_eq!(found.len(), later, "of batch {index}");
+        let record = records.batch(BatchIndex::new(index)).await.unwrap().unwrap();
+        assert_eq!((statement.firstHeight, statement.lastHeight), (record.first.get(), record.last.get()));
+        if later > 0 {
+            let (next, _) = records.posted(BatchIndex::new(index + 1)).await.unwrap().unwrap();
+            assert_eq!(found[0], next.eip712_hash_struct());
+        }
+        assert!(records.posted(BatchIndex::new(71)).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
 async fn an_endpoint_that_leaves_a_message_out_is_found_out() {
     let (l1, chain) = (world(), chain());
     // A message: each pair of blocks has two and a batch between them.
