@@ -5,7 +5,7 @@ import {IParties} from "../src/dispute/IParties.sol";
 import {Openings} from "../src/dispute/Openings.sol";
 import {ClaimPreimage} from "../src/lib/Commitments.sol";
 import {Batch, Messages} from "../src/lib/Messages.sol";
-import {IClaims, Posting} from "../src/rollup/IClaims.sol";
+import {Fate, IClaims, Posting} from "../src/rollup/IClaims.sol";
 import {IInbox} from "../src/rollup/IInbox.sol";
 import {Post} from "./lib/Fixture.sol";
 import {Forced} from "./lib/Forced.sol";
@@ -207,7 +207,7 @@ contract ClaimsTest is Forced {
 
     function test_only_the_dispute_lets_claims_fall() external {
         vm.expectRevert(abi.encodeWithSelector(IClaims.NotDispute.selector, address(this)));
-        claims.fall(id(_genesis), 0);
+        claims.fall(id(_genesis), 0, true);
     }
 
     // What is final
@@ -238,9 +238,9 @@ contract ClaimsTest is Forced {
         ClaimPreimage memory right = _rivalOf(c[1], c[0], "right");
         _oppose(RIVAL, right, c[0], c[1]);
         fall(c[1]);
-        vm.assertTrue(claims.claim(id(c[1])).fallen);
+        vm.assertTrue(claims.claim(id(c[1])).fate == Fate.Lost);
         // Not by itself.
-        vm.assertFalse(claims.claim(id(c[2])).fallen);
+        vm.assertTrue(claims.claim(id(c[2])).fate == Fate.Stands);
         _at(100);
         for (uint256 i = 1; i < 4; ++i) {
             vm.assertFalse(claims.isFinal(id(c[i])) || claims.isOpen(id(c[i])) || claims.isLive(id(c[i]), uint64(i + 1)));

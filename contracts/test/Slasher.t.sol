@@ -117,11 +117,11 @@ contract SlasherTest is Offences {
 
     function test_contracts_of_other_registries_are_refused_at_birth() external {
         vm.expectRevert(abi.encodeWithSelector(ISlasher.RegistryOfAnotherSlasher.selector, address(slasher)));
-        new Slasher(registry, equivocation, idle);
+        new Slasher(registry, equivocation, idle, invalidState);
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
         SequencerRegistry other = new SequencerRegistry(parameters, next, address(inbox));
         vm.expectRevert(abi.encodeWithSelector(ISlasher.FaultOfAnotherRegistry.selector, address(equivocation)));
-        new Slasher(other, equivocation, idle);
+        new Slasher(other, equivocation, idle, invalidState);
     }
 
     function test_only_the_slasher_punishes_and_pays() external {

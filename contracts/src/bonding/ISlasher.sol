@@ -37,6 +37,11 @@ struct Offence {
 /// reached, suspends the seat: it is out until its bond is full again and its owner asks (`ISequencerRegistry.resume`). It is
 /// nobody's record: `offences` does not list it.
 ///
+/// **Wrong states** (`IInvalidState`) cost the whole bond, in two parts. When the claim falls its signers are frozen in that
+/// transaction (`freeze`), those of claims that stand on it by a report each. When the right claim is final, a report each takes
+/// the bond, and the one who is paid is not the reporter but whose bond stood behind the right claim. No term is too old: nobody
+/// who signed can leave before (`Parameters.check`).
+///
 /// **Who gets it.** The first reporter: `reporterShare` of the penalty that its report took, at most `reporterShareCap`, so
 /// always less than the penalty. The rest, and all that `settle` takes, burns. Rewards are pulled. What is burnt stays in the
 /// registry's balance, owed to nobody, until `burn` sends it to `BURN_ADDRESS`.
@@ -44,7 +49,8 @@ struct Offence {
 /// **Bounded.** Counting reads at most `MAX_READS` records of offences, the newest first. Each costs somebody a
 /// twentieth of a bond at least; beyond the bound a penalty would be too small, never too large, and no report fails.
 interface ISlasher {
-    /// A seat was punished: `penalty` wei left its bond, `reward` of it are the reporter's.
+    /// A seat was punished: `penalty` wei left its bond, `reward` of it are `reporter`'s (of wrong states: who answered for the right
+    /// claim, or nobody). With a penalty of zero it was frozen for a wrong state.
     event Slashed(
         uint64 indexed seat,
         address indexed fault,
@@ -60,6 +66,10 @@ interface ISlasher {
     /// What was owed to nobody went to `BURN_ADDRESS`.
     event Burnt(uint256 amount);
 
+    /// Only the contract of claims freezes the signers of a claim.
+    error NotClaims(address caller);
+    /// The seat is frozen for this; its bond can be taken when the right claim is final.
+    error RightClaimNotFinal(uint64 seat);
     /// This contract judges no fault that counts here.
     error UnknownFault(address fault);
     /// The fault contract belongs to another registry.
@@ -92,6 +102,11 @@ interface ISlasher {
     function report(address fault, bytes calldata evidence)
         external
         returns (uint64 seat, uint256 penalty, uint256 reward);
+
+    /// @notice Freezes those who signed a claim that fell. Only the contract of claims.
+    /// @param term The term whose committee signed.
+    /// @param signers Who signed: bit i is the member at place i.
+    function freeze(uint64 term, uint64 signers) external;
 
     /// @notice Takes what a seat owes on top of its penalties because others were punished for the same. Anyone may; there
     /// may be nothing.
@@ -133,6 +148,9 @@ interface ISlasher {
 
     /// @notice Where burnt ether goes.
     function BURN_ADDRESS() external view returns (address);
+
+    /// @notice The fault contract for wrong states.
+    function invalidState() external view returns (IFault);
 
     /// @notice The fault contract for equivocations.
     function equivocation() external view returns (IFault);

@@ -4,9 +4,11 @@ pragma solidity 0.8.37;
 import {IEquivocation} from "../faults/IEquivocation.sol";
 import {IFault, Verdict} from "../faults/IFault.sol";
 import {IIdle} from "../faults/IIdle.sol";
+import {IInvalidState} from "../faults/IInvalidState.sol";
 import {Parameters, ProtocolParameters} from "../lib/Parameters.sol";
-import {ISequencerRegistry, Stake} from "./ISequencerRegistry.sol";
+import {ISequencerRegistry, Member, Stake} from "./ISequencerRegistry.sol";
 import {ISlasher, Offence} from "./ISlasher.sol";
+import {LibBit} from "solady/utils/LibBit.sol";
 
 /// @notice Takes the stake for what was shown; what everything means stands in `ISlasher`.
 /// @dev The first offence of a seat is noted in the seat's own slot in the registry (`Stake.record`), which a report writes
@@ -17,8 +19,9 @@ contract Slasher is ISlasher {
     /// @notice The most fines that one report drops from the window.
     uint256 public constant MAX_FINES = 256;
     address public constant BURN_ADDRESS = 0x000000000000000000000000000000000000dEaD;
-    /// @dev The number of the one fault in notes.
+    /// @dev The numbers of faults in notes.
     uint256 private constant EQUIVOCATION = 1;
+    uint256 private constant INVALID_STATE = 2;
 
     /// @dev One slot that each report writes.
     struct Books {
@@ -53,6 +56,7 @@ contract Slasher is ISlasher {
     ISequencerRegistry public immutable registry;
     IFault public immutable equivocation;
     IFault public immutable idle;
+    IFault public immutable invalidState;
     uint64 public immutable evidenceWindow;
     uint64 private immutable _rollup;
     uint64 private immutable _unbonding;
@@ -79,14 +83,24 @@ contract Slasher is ISlasher {
     /// @param registry_ Holds the bonds; must have been made with this contract as its slasher.
     /// @param equivocation_ Judges equivocations of that registry's seats.
     /// @param idle_ Judges their idleness.
-    constructor(ISequencerRegistry registry_, IEquivocation equivocation_, IIdle idle_) {
+    /// @param invalidState_ Judges what they sign to be the state.
+    constructor(
+        ISequencerRegistry registry_,
+        IEquivocation equivocation_,
+        IIdle idle_,
+        IInvalidState invalidState_
+    ) {
         require(registry_.slasher() == address(this), RegistryOfAnotherSlasher(registry_.slasher()));
         require(address(equivocation_.registry()) == address(registry_), FaultOfAnotherRegistry(address(equivocation_)));
         require(address(idle_.registry()) == address(registry_), FaultOfAnotherRegistry(address(idle_)));
+        require(
+            address(invalidState_.registry()) == address(registry_), FaultOfAnotherRegistry(address(invalidState_))
+        );
         ProtocolParameters memory p = registry_.parameters();
         registry = registry_;
         equivocation = equivocation_;
         idle = idle_;
+        invalidState = invalidState_;
         _idleCap = Parameters.idleCap(p);
         _idleLimit = p.idle.limit;
         _idleWindow = p.idle.window;
@@ -109,6 +123,7 @@ contract Slasher is ISlasher {
         returns (uint64 seat, uint256 taken, uint256 reward)
     {
         if (fault == address(idle)) return _reportIdle(evidence);
+        if (fault == address(invalidState)) return _reportInvalidState(evidence);
         require(fault == address(equivocation), UnknownFault(fault));
         Verdict memory verdict = IFault(fault).judge(evidence);
         require(verdict.rollup == _rollup, FaultOfAnotherRollup(verdict.rollup, _rollup));
@@ -159,6 +174,59 @@ contract Slasher is ISlasher {
         rewardOf[msg.sender] += reward;
         registry.fine(seat, taken, suspend);
         emit Slashed(seat, address(idle), verdict.term, msg.sender, taken, reward);
+    }
+
+    /// @inheritdoc ISlasher
+    function freeze(uint64 term, uint64 signers) external {
+        require(msg.sender == address(IInvalidState(address(invalidState)).claims()), NotClaims(msg.sender));
+        Member[] memory members = registry.committee(term);
+        for (; signers != 0; signers &= signers - 1) {
+            uint64 seat = members[LibBit.ffs(signers)].seat;
+            Stake memory stake = registry.stake(seat);
+            if (_hasSignedWrong(seat, stake.record)) continue;
+            _punishInvalidState(Verdict(seat, term, _rollup), stake, 0, address(0));
+        }
+    }
+
+    /// @dev Freezes a signer, or takes its whole bond.
+    function _reportInvalidState(bytes calldata evidence)
+        private
+        returns (uint64 seat, uint256 taken, uint256 reward)
+    {
+        (Verdict memory verdict, bool isSettled, address winner) =
+            IInvalidState(address(invalidState)).assess(evidence);
+        require(verdict.rollup == _rollup, FaultOfAnotherRollup(verdict.rollup, _rollup));
+        seat = verdict.seat;
+        Stake memory stake = registry.stake(seat);
+        if (isSettled) {
+            require(stake.bond != 0, NothingAtStake(seat));
+            taken = stake.bond;
+        } else {
+            require(!_hasSignedWrong(seat, stake.record), RightClaimNotFinal(seat));
+        }
+        reward = _punishInvalidState(verdict, stake, taken, winner);
+    }
+
+    /// @dev The first time the seat is frozen and put into the books.
+    function _punishInvalidState(Verdict memory verdict, Stake memory stake, uint256 taken, address winner)
+        private
+        returns (uint256 reward)
+    {
+        if (winner != address(0)) reward = taken * _shareBasisPoints / 10_000;
+        if (reward > _shareCap) reward = _shareCap;
+        uint72 record = stake.record;
+        if (!_hasSignedWrong(verdict.seat, record)) {
+            record = _remember(verdict.seat, record, _note(INVALID_STATE, verdict.term, 0));
+        }
+        _book(verdict.seat, stake.record == 0, taken - reward);
+        rewardOf[winner] += reward;
+        registry.punish(verdict.seat, taken, record);
+        emit Slashed(verdict.seat, address(invalidState), verdict.term, winner, taken, reward);
+    }
+
+    /// @dev Whether a seat is noted for a wrong state. Once is enough: it costs all.
+    function _hasSignedWrong(uint64 seat, uint72 record) private view returns (bool) {
+        return _within(seat, record, INVALID_STATE, 0, type(uint40).max);
     }
 
     /// @dev A seat's fines without those that left the window; what the next fine may be depends on the rest.
@@ -219,14 +287,17 @@ contract Slasher is ISlasher {
         uint72[] memory notes = _all(seat, registry.stake(seat).record);
         list = new Offence[](notes.length);
         for (uint256 i; i < notes.length; ++i) {
-            list[i] = Offence(address(equivocation), _termOf(notes[i]), _othersOf(notes[i]));
+            address fault = address(_faultOf(notes[i]) == EQUIVOCATION ? equivocation : invalidState);
+            list[i] = Offence(fault, _termOf(notes[i]), _othersOf(notes[i]));
         }
     }
 
     /// @inheritdoc ISlasher
     function isSlashed(uint64 seat, address fault, uint64 term) external view returns (bool) {
         if (fault == address(idle)) return _fined[term][seat / 256] >> seat % 256 & 1 == 1;
-        return fault == address(equivocation) && _slashed(seat, registry.stake(seat).record, EQUIVOCATION, term);
+        uint72 record = registry.stake(seat).record;
+        if (fault == address(invalidState)) return _slashed(seat, record, INVALID_STATE, term);
+        return fault == address(equivocation) && _slashed(seat, record, EQUIVOCATION, term);
     }
 
     /// @inheritdoc ISlasher
@@ -284,6 +355,10 @@ contract Slasher is ISlasher {
         return uint40(note >> 16);
     }
 
+    function _faultOf(uint72 note) private pure returns (uint256) {
+        return uint8(note >> 8);
+    }
+
     function _othersOf(uint72 note) private pure returns (uint64) {
         return uint16(note >> 56);
     }
@@ -292,7 +367,8 @@ contract Slasher is ISlasher {
     function _remember(uint64 seat, uint72 record, uint72 note) private returns (uint72) {
         uint256 count = uint8(record);
         if (count == 0) return note | 1;
-        // A base penalty is a twentieth of the bond: there are at most 21, the last for what rounding leaves.
+        // A base penalty is a twentieth of the bond: there are at most 21, the last for what rounding leaves, and one that
+        // costs all.
         _notes[seat][count] = note;
         return record + 1;
     }
@@ -315,7 +391,7 @@ contract Slasher is ISlasher {
         for (uint256 i; i < count; ++i) {
             uint72 note = i == 0 ? record : _notes[seat][i];
             uint64 term = _termOf(note);
-            if (uint8(note >> 8) == fault && term >= first && term <= last) return true;
+            if (_faultOf(note) == fault && term >= first && term <= last) return true;
         }
         return false;
     }
@@ -383,9 +459,11 @@ contract Slasher is ISlasher {
         if (stake.bond == 0) return (0, notes);
         uint256 reads;
         for (uint256 i; i < notes.length; ++i) {
+            // One that costs all has nothing to grow to.
+            if (_faultOf(notes[i]) != EQUIVOCATION) continue;
             uint64 term = _termOf(notes[i]);
             uint256 paid = _othersOf(notes[i]);
-            Count memory c = Count(seat, term, uint8(notes[i] >> 8), reads);
+            Count memory c = Count(seat, term, EQUIVOCATION, reads);
             (uint256 others, uint256 f) = _others(c, registry.termStart(term));
             reads = c.reads;
             if (others <= paid) continue;

@@ -426,7 +426,7 @@ contract Dispute is IDispute, Parties {
         emit ClaimFell(id, c.party, cause);
         _forfeit(c.party, winner);
         if (c.level == LEVEL_BLOCKS) {
-            IRivals(claims).fall(id, c.contest);
+            IRivals(claims).fall(id, c.contest, cause != Cause.Party);
         } else if (c.side == 0) {
             --_contests[c.contest].firstStanding;
         } else {

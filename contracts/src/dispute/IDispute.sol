@@ -320,5 +320,6 @@ interface IRivals {
     function isOpen(bytes32 claimId) external view returns (bool);
 
     /// @notice A claim fell. Only the dispute.
-    function fall(bytes32 claimId, bytes32 parentId) external;
+    /// @param hasLost Whether to another claim; else it fell with its party.
+    function fall(bytes32 claimId, bytes32 parentId, bool hasLost) external;
 }

@@ -2,12 +2,13 @@
 pragma solidity 0.8.37;
 
 import {ISequencerRegistry} from "../bonding/ISequencerRegistry.sol";
+import {ISlasher} from "../bonding/ISlasher.sol";
 import {IDispute, IRivals, Question} from "../dispute/IDispute.sol";
 import {Openings} from "../dispute/Openings.sol";
 import {ClaimPreimage, Commitments} from "../lib/Commitments.sol";
 import {Batch, Messages} from "../lib/Messages.sol";
 import {ProtocolParameters} from "../lib/Parameters.sol";
-import {ClaimRecord, IClaims, Posting} from "./IClaims.sol";
+import {ClaimRecord, Fate, IClaims, Posting} from "./IClaims.sol";
 import {IInbox} from "./IInbox.sol";
 import {Lines} from "./Lines.sol";
 
@@ -124,11 +125,12 @@ contract Claims is IClaims, IRivals, Lines {
     }
 
     /// @inheritdoc IRivals
-    function fall(bytes32 id, bytes32 parentId) external {
+    function fall(bytes32 id, bytes32 parentId, bool hasLost) external {
         require(msg.sender == address(dispute), NotDispute(msg.sender));
         ClaimRecord memory record = _claims[id];
-        record.fallen = true;
+        record.fate = hasLost ? Fate.Lost : Fate.FellWithParty;
         _put(id, record);
+        if (hasLost && record.signers != 0) ISlasher(registry.slasher()).freeze(record.term, record.signers);
         _kill(record.line, record.batchIndex);
         Group storage group = _groups[parentId];
         group.ids ^= id;
@@ -159,6 +161,12 @@ contract Claims is IClaims, IRivals, Lines {
     }
 
     // What stands
+
+    /// @inheritdoc IClaims
+    function finalChild(bytes32 parentId) external view returns (bytes32) {
+        Group storage group = _groups[parentId];
+        return group.standing == 1 && isFinal(group.ids) ? group.ids : bytes32(0);
+    }
 
     /// @inheritdoc IClaims
     function isFinal(bytes32 id) public view returns (bool) {
@@ -309,7 +317,7 @@ contract Claims is IClaims, IRivals, Lines {
             term: uint32(term),
             signers: signers,
             line: line,
-            fallen: false,
+            fate: Fate.Stands,
             isEnd: false
         });
     }
@@ -318,7 +326,7 @@ contract Claims is IClaims, IRivals, Lines {
     function _put(bytes32 id, ClaimRecord memory r) private {
         uint256 word = uint256(r.postedAt) | uint256(r.batchIndex) << 40 | uint256(r.childAt) << 80
             | uint256(r.term) << 120 | uint256(r.signers) << 152 | uint256(r.line) << 216;
-        if (r.fallen) word |= 1 << 240;
+        word |= uint256(r.fate) << 240;
         if (r.isEnd) word |= 1 << 248;
         ClaimRecord storage kept = _claims[id];
         assembly ("memory-safe") {

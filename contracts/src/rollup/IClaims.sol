@@ -6,6 +6,16 @@ import {IDispute} from "../dispute/IDispute.sol";
 import {ClaimPreimage} from "../lib/Commitments.sol";
 import {Batch} from "../lib/Messages.sol";
 
+/// @notice What a dispute did to a claim. Claims that stand on it share its end, and show nothing here.
+enum Fate {
+    Stands,
+    /// Another claim of its party lost, and nobody took it over: it is dead, whether it was right or not, and says nothing of
+    /// those who signed it.
+    FellWithParty,
+    /// It lost to another claim.
+    Lost
+}
+
 /// @notice What is kept of a claim: one storage slot.
 struct ClaimRecord {
     /// When it was posted, in Unix seconds; 0 if there is no such claim. The genesis claim has the contract's own birth.
@@ -20,8 +30,8 @@ struct ClaimRecord {
     uint64 signers;
     /// Its line in the tree of claims (`Lines`).
     uint24 line;
-    /// Whether it lost a dispute.
-    bool fallen;
+    /// Whether it fell in a dispute.
+    Fate fate;
     /// Whether its last block has no hash: nothing can stand on it, and it is never final.
     bool isEnd;
 }
@@ -56,7 +66,9 @@ struct Posting {
 /// a period of the same length, so when the child's is over its parent's is.
 ///
 /// **What stands on a claim that fell** is dead with it, without loss for those who posted it with a bond. A committee may build
-/// on any claim that is not dead, decided or not, and answers for all before it that were not final then.
+/// on any claim that is not dead, decided or not, and answers for all before it that were not final then: with the claim fall
+/// those who signed it (they are frozen in that transaction), and by evidence those who signed what stands on it
+/// (`IInvalidState`).
 ///
 /// **Self-sequenced batches** have no default claim. The next committee posts its batch on a claim of the last one; claims in
 /// between that nobody posted it carries (`IInbox.postBatchWith`), and answers for them as for its own.
@@ -144,6 +156,9 @@ interface IClaims {
 
     /// @notice Whether a claim is final (false for unknown ones); after the end, whether it was so then.
     function isFinal(bytes32 id) external view returns (bool);
+
+    /// @notice The final one of a claim's children, of which another one fell; 0 if there is none (or none fell).
+    function finalChild(bytes32 parentId) external view returns (bytes32);
 
     /// @notice From when `isFinal` will hold if by then its rivals have fallen, and those of the claims before it, in Unix
     /// seconds.

@@ -22,21 +22,16 @@ abstract contract Lines {
         uint40 undecidedCount;
     }
 
-    /// @dev All lines; the one with genesis is the first.
-    Line[] private _lines;
+    /// @dev All lines; the first has genesis. (An array would be asked for its length with each read.)
+    mapping(uint256 line => Line) private _lines;
+    uint24 private _lastLine;
     /// @dev `line ‖ batch / 256`: a bit for each batch that is undecided on a line.
     mapping(uint256 place => uint256 bits) private _undecided;
 
-    constructor() {
-        _lines.push();
-    }
-
     /// @dev Begins a line with a further child of the claim of the batch before `from` on a line.
     function _fork(uint24 parent, uint40 from) internal returns (uint24 line) {
-        line = uint24(_lines.length);
-        require(line == _lines.length);
-        Line storage l = _lines.push();
-        (l.from, l.parent) = (from, parent);
+        line = ++_lastLine;
+        (_lines[line].from, _lines[line].parent) = (from, parent);
     }
 
     /// @dev The claim of a batch on a line fell, and all that stands on it.

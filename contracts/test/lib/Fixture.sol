@@ -11,6 +11,7 @@ import {Preimages} from "../../src/dispute/Preimages.sol";
 import {RiscV} from "../../src/dispute/RiscV.sol";
 import {Equivocation} from "../../src/faults/Equivocation.sol";
 import {Idle} from "../../src/faults/Idle.sol";
+import {InvalidState} from "../../src/faults/InvalidState.sol";
 import {ClaimPreimage} from "../../src/lib/Commitments.sol";
 import {Batch, Messages, VoteKey} from "../../src/lib/Messages.sol";
 import {ProtocolParameters} from "../../src/lib/Parameters.sol";
@@ -47,6 +48,7 @@ abstract contract Fixture is ParametersFile {
     Bridge internal bridge;
     Equivocation internal equivocation;
     Idle internal idle;
+    InvalidState internal invalidState;
     Slasher internal slasher;
     Dispute internal dispute;
     /// @dev What the honest seats know of the chain so far.
@@ -86,20 +88,21 @@ abstract contract Fixture is ParametersFile {
         uint256 nonce = vm.getNonce(address(this));
         registry = new SequencerRegistry(
             parameters,
-            vm.computeCreateAddress(address(this), nonce + 6),
+            vm.computeCreateAddress(address(this), nonce + 7),
             vm.computeCreateAddress(address(this), nonce + 2)
         );
         claims = new Claims(
             registry,
             vm.computeCreateAddress(address(this), nonce + 2),
-            IDispute(vm.computeCreateAddress(address(this), nonce + 9)),
+            IDispute(vm.computeCreateAddress(address(this), nonce + 10)),
             GENESIS_HASH
         );
         inbox = new Inbox(registry, claims, vm.computeCreateAddress(address(this), nonce + 3), GENESIS_TIME);
         bridge = new Bridge(inbox);
         equivocation = new Equivocation(registry);
         idle = new Idle(registry, inbox);
-        slasher = new Slasher(registry, equivocation, idle);
+        invalidState = new InvalidState(claims);
+        slasher = new Slasher(registry, equivocation, idle, invalidState);
         RiscV riscv = new RiscV(new Preimages());
         dispute = new Dispute(registry, address(claims), riscv, keccak256("parameters"), keccak256("program"), 0);
         head = ClaimPreimage(parameters.rollup, 0, 0, 0, GENESIS_HASH, 0);

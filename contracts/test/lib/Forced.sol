@@ -99,7 +99,7 @@ abstract contract Forced is Offences {
     /// The claim lost a dispute.
     function fall(ClaimPreimage memory claim) internal {
         vm.prank(address(dispute));
-        claims.fall(id(claim), claim.parentId);
+        claims.fall(id(claim), claim.parentId, true);
     }
 
     function preimage(ClaimPreimage memory c) internal pure returns (ParentClaim memory) {

@@ -37,7 +37,7 @@ contract Rivals is IRivals {
         return !closed[id];
     }
 
-    function fall(bytes32 id, bytes32) external {
+    function fall(bytes32 id, bytes32, bool) external {
         require(msg.sender == address(dispute), "caller");
         closed[id] = true;
     }

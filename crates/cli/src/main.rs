@@ -140,7 +140,7 @@ fn main() -> Result<()> {
 async fn run(command: Command) -> Result<()> {
     match command {
         Command::Dev(arguments) => dev::run(arguments).await,
-        Command::Follow(arguments) => follow::run(arguments).await,
+        Command::Follow(arguments) => Box::pin(follow::run(arguments)).await,
         Command::Init(arguments) => init::run(arguments),
         Command::Sequencer(arguments) => {
             let config = config::Config::read(&arguments.config)?;

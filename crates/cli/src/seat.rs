@@ -5,7 +5,6 @@ mod status;
 use crate::{
     config::Config,
     dev::read_chain,
-    follow::open_archive,
     init::make_keys,
     keys::{self, Password},
     sequencer::{connect_l1, next_keys},
@@ -147,8 +146,8 @@ async fn open(common: Common) -> Result<Seat> {
         config.registration().display(),
         registration.registry
     );
-    let archive = open_archive(&config.data_dir, config.l1.archived_blobs)?;
-    let l1 = connect_l1(&config, &chain, archive).await?;
+    // The archive of blobs belongs to the seat's sequencer, which may be running.
+    let l1 = connect_l1(&config, &chain, None).await?;
     Ok(Seat { config, chain, l1, registration })
 }
 

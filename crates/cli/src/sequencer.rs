@@ -65,7 +65,7 @@ pub(crate) async fn run(arguments: Arguments, config: Config) -> Result<()> {
     fs::create_dir_all(&config.data_dir).with_context(|| format!("make data_dir {}", config.data_dir.display()))?;
     let _lock = lock(&config.data_dir)?;
     let archive = open_archive(&config.data_dir, config.l1.archived_blobs)?;
-    let l1 = connect_l1(&config, &chain, archive.clone()).await?;
+    let l1 = connect_l1(&config, &chain, Some(archive.clone())).await?;
     let _archive = match config.archive.enabled {
         true => Some(serve_archive(archive, config.archive.listen).await.context("key archive.listen")?),
         false => None,
@@ -125,7 +125,11 @@ fn poll(config: &Config, chain: &ChainFile) -> Duration {
 }
 
 /// Checks that every endpoint that answers is of the chain's L1, and makes one client of them all.
-pub(crate) async fn connect_l1(config: &Config, chain: &ChainFile, archive: Arc<Archive>) -> Result<Arc<dyn L1>> {
+pub(crate) async fn connect_l1(
+    config: &Config,
+    chain: &ChainFile,
+    archive: Option<Arc<Archive>>,
+) -> Result<Arc<dyn L1>> {
     ensure!(!config.l1.rpc.is_empty(), "l1.rpc is empty");
     let mut answered = 0;
     for url in &config.l1.rpc {
@@ -143,7 +147,7 @@ pub(crate) async fn connect_l1(config: &Config, chain: &ChainFile, archive: Arc<
         }
     }
     ensure!(answered > 0, "l1.rpc: no endpoint answers; are they running, are the addresses right?");
-    let l1 = several::connect(&config.l1.rpc, &config.l1.beacon, cross_check(chain), Some(archive));
+    let l1 = several::connect(&config.l1.rpc, &config.l1.beacon, cross_check(chain), archive);
     let l1 = l1.context("keys l1.rpc and l1.beacon")?;
     let registry = chain.addresses.registry;
     ensure!(

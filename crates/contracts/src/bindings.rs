@@ -15,6 +15,7 @@
 //! | [`Slasher`] | reports of faults, penalties, rewards (protocol §9) |
 //! | [`Equivocation`] | judges two contradicting statements of one key (protocol §9) |
 //! | [`Idle`] | judges duty that was not done; takes attendance (protocol §9) |
+//! | [`InvalidState`] | judges signatures under claims that fell (protocol §9) |
 //! | [`FeeSplit`] | divides the chain's fees among the seats (protocol §6) |
 //! | [`RiscV`] | decides one step of the program's machine (protocol §8) |
 //! | [`Dispute`] | the game between two claims, down to such a step |
@@ -68,6 +69,11 @@ sol!(
     #[sol(all_derives)]
     Idle,
     "../../contracts/artifacts/Idle.json"
+);
+sol!(
+    #[sol(all_derives)]
+    InvalidState,
+    "../../contracts/artifacts/InvalidState.json"
 );
 sol!(
     #[sol(all_derives)]

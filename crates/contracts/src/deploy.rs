@@ -1,15 +1,15 @@
 //! The transactions that put a rollup on L1.
 //!
 //! The contracts name each other in their constructors and can be changed by nobody afterwards, so their addresses are
-//! computed first (`CREATE`: deployer and nonce). The order is registry, claims, inbox, bridge, equivocation, idle, slasher,
-//! messenger, token bridge, fee split (which the L2 genesis names: [`Counterparts`]), pre-images, machine, dispute, then
+//! computed first (`CREATE`: deployer and nonce). The order is registry, claims, inbox, bridge, equivocation, idle, invalid
+//! state, slasher, messenger, token bridge, fee split (which the L2 genesis names: [`Counterparts`]), pre-images, machine, dispute, then
 //! one registration for each founding seat, then `open()`, which fixes the first committee and starts the terms. All come from one account with
 //! consecutive nonces.
 
 use crate::{
     bindings::{
-        Bridge, Claims, Dispute, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge,
-        Preimages, RiscV, SequencerRegistry, Slasher,
+        Bridge, Claims, Dispute, Equivocation, FeeSplit, Idle, Inbox, InvalidState, L1CrossDomainMessenger,
+        L1StandardBridge, Preimages, RiscV, SequencerRegistry, Slasher,
     },
     parameters::{ParameterError, Parameters},
 };
@@ -35,6 +35,8 @@ pub struct Addresses {
     pub equivocation: Address,
     /// `Idle`.
     pub idle: Address,
+    /// `InvalidState`.
+    pub invalid_state: Address,
     /// `Slasher`.
     pub slasher: Address,
     /// `Preimages`.
@@ -47,9 +49,10 @@ pub struct Addresses {
 
 impl Addresses {
     /// All of them.
-    pub const fn all(&self) -> [Address; 10] {
-        let Self { registry, claims, inbox, bridge, equivocation, idle, slasher, preimages, riscv, dispute } = *self;
-        [registry, claims, inbox, bridge, equivocation, idle, slasher, preimages, riscv, dispute]
+    pub const fn all(&self) -> [Address; 11] {
+        let Self { registry, claims, inbox, bridge, equivocation, idle, invalid_state, slasher, .. } = *self;
+        let Self { preimages, riscv, dispute, .. } = *self;
+        [registry, claims, inbox, bridge, equivocation, idle, invalid_state, slasher, preimages, riscv, dispute]
     }
 
     /// Where they will be if `deployer` sends a [`DeployPlan`] from `nonce` on.
@@ -62,10 +65,11 @@ impl Addresses {
             bridge: at(3),
             equivocation: at(4),
             idle: at(5),
-            slasher: at(6),
-            preimages: at(10),
-            riscv: at(11),
-            dispute: at(12),
+            invalid_state: at(6),
+            slasher: at(7),
+            preimages: at(11),
+            riscv: at(12),
+            dispute: at(13),
         }
     }
 }
@@ -85,7 +89,7 @@ impl Counterparts {
     /// Where they will be if `deployer` sends a [`DeployPlan`] from `nonce` on.
     pub fn predict(deployer: Address, nonce: u64) -> Self {
         let at = |place: u64| deployer.create(nonce.saturating_add(place));
-        Self { messenger: at(7), standard_bridge: at(8), fee_split: at(9) }
+        Self { messenger: at(8), standard_bridge: at(9), fee_split: at(10) }
     }
 }
 
@@ -218,7 +222,7 @@ impl DeployPlan {
         check_seats(Domain::new(deployment.l1_chain_id, addresses.registry), seats)?;
 
         let counterparts = Counterparts::predict(deployer, nonce);
-        let mut steps = Vec::with_capacity(seats.len().saturating_add(14));
+        let mut steps = Vec::with_capacity(seats.len().saturating_add(15));
         let mut push = |what: String, to, value, input: Vec<u8>| {
             let nonce = nonce.saturating_add(steps.len() as u64);
             steps.push(DeployStep { what, nonce, to, value, input: input.into() });
@@ -272,6 +276,10 @@ impl DeployPlan {
                 ),
             ),
             (
+                "create InvalidState",
+                create(&InvalidState::BYTECODE, &InvalidState::constructorCall { claims_: addresses.claims }),
+            ),
+            (
                 "create Slasher",
                 create(
                     &Slasher::BYTECODE,
@@ -279,6 +287,7 @@ impl DeployPlan {
                         registry_: addresses.registry,
                         equivocation_: addresses.equivocation,
                         idle_: addresses.idle,
+                        invalidState_: addresses.invalid_state,
                     },
                 ),
             ),

@@ -1,8 +1,8 @@
 //! What a contract's refusal means, in words.
 
 use crate::bindings::{
-    Bridge, Claims, Dispute, Equivocation, FeeSplit, Idle, Inbox, L1CrossDomainMessenger, L1StandardBridge, Preimages,
-    RiscV, SequencerRegistry, Slasher,
+    Bridge, Claims, Dispute, Equivocation, FeeSplit, Idle, Inbox, InvalidState, L1CrossDomainMessenger,
+    L1StandardBridge, Preimages, RiscV, SequencerRegistry, Slasher,
 };
 use alloy_sol_types::{Panic, Revert, SolError, SolInterface};
 
@@ -36,6 +36,10 @@ pub fn describe_revert(data: &[u8]) -> String {
         })
         .or_else(|_| {
             Idle::IdleErrors::abi_decode_validate(data).map(|error| format!("idle: {}", variant(&format!("{error:?}"))))
+        })
+        .or_else(|_| {
+            InvalidState::InvalidStateErrors::abi_decode_validate(data)
+                .map(|error| format!("invalid state: {}", variant(&format!("{error:?}"))))
         })
         .or_else(|_| {
             L1StandardBridge::L1StandardBridgeErrors::abi_decode_validate(data)
@@ -114,6 +118,8 @@ fn advice(text: &str) -> Option<&'static str> {
         "SelfSequencingClosed" => "wait until the given time; before, it opens only if the committee loses its quorum",
         "ThirdTooEarly" => "wait until the given time, or gather signatures of more than two thirds",
         "WrongAncestry" => "carry the claims from the last live one on, each the parent of the next",
+        "RightClaimNotFinal" => "wait until the right claim is final: the bond is taken then",
+        "NotLost" => "wait until the dispute is decided; a claim that stands makes nobody guilty",
         "TermNotOver" => "wait until the given time",
         "NotIdle" | "NotOnDuty" => "nothing is to be done: the seat did its duty, or had none",
         "BondBelowPar" => "top the bond up first",

@@ -19,8 +19,8 @@ pub use users::{Ending, WithdrawalStatus};
 
 /// The most members of a committee.
 const MAX_MEMBERS: usize = 64;
-/// The most offences of a seat: each costs a twentieth of its bond, and the last what is left.
-const MAX_OFFENCES: usize = 21;
+/// The most offences of a seat: each costs a twentieth of its bond, the last what is left; and one that costs all.
+const MAX_OFFENCES: usize = 22;
 
 /// The contracts of one rollup, read through an [`L1`].
 #[derive(Clone, Copy)]
@@ -76,8 +76,8 @@ pub struct ClaimStatus {
     pub term: Term,
     /// Who signed: bit i is the member at place i.
     pub signers: u64,
-    /// Whether it lost a dispute.
-    pub fallen: bool,
+    /// Whether it fell in a dispute.
+    pub has_fallen: bool,
     /// From when it is final if nobody contests it.
     pub final_at: Seconds,
     /// Whether it is final.
@@ -351,10 +351,18 @@ impl<'a> Contracts<'a> {
             batch_index: BatchIndex::new(record.batchIndex.to::<u64>()),
             term: Term::new(record.term.into()),
             signers: record.signers,
-            fallen: record.fallen,
+            has_fallen: record.fate != 0,
             final_at: Seconds::new(self.read(claims, &Claims::finalAtCall { id }, at).await?),
             is_final: self.read(claims, &Claims::isFinalCall { id }, at).await?,
         }))
+    }
+
+    /// Whether the next batch may stand on a claim: L1 has it, and neither it nor one above it fell.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn is_live(&self, id: B256, batch: BatchIndex, at: BlockAt) -> Result<bool, L1Error> {
+        self.read(self.addresses.claims, &Claims::isLiveCall { id, batchIndex: batch.get() }, at).await
     }
 
     /// What is known of a party of disputes; all zero if it is none.

@@ -9,6 +9,7 @@ use alloy::{
     eips::{eip2718::Decodable2718, eip7594::BlobTransactionSidecarEip7594},
     sol_types::{SolCall, SolEvent, SolInterface, SolStruct, SolValue},
 };
+use alloy_primitives::aliases::{U24, U40};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
@@ -29,6 +30,7 @@ pub(crate) const ADDRESSES: Addresses = Addresses {
     bridge: Address::repeat_byte(0xa4),
     equivocation: Address::repeat_byte(0xa5),
     idle: Address::repeat_byte(0xa7),
+    invalid_state: Address::repeat_byte(0xaa),
     slasher: Address::repeat_byte(0xa6),
     preimages: Address::repeat_byte(0xa7),
     riscv: Address::repeat_byte(0xa8),
@@ -180,9 +182,17 @@ impl World {
         match asked {
             Claims::ClaimsCalls::claim(call) => {
                 let index = batch_of(call.id);
-                let posted = alloy_primitives::aliases::U40::from(u64::from(index.is_some()));
-                let batch = alloy_primitives::aliases::U40::from(index.unwrap_or_default());
-                (posted, batch, 1u64, 7u64, alloy_primitives::aliases::U40::ZERO).abi_encode().into()
+                let record = Claims::ClaimRecord {
+                    postedAt: U40::from(u64::from(index.is_some())),
+                    batchIndex: U40::from(index.unwrap_or_default()),
+                    childAt: U40::ZERO,
+                    term: 1,
+                    signers: 7,
+                    line: U24::ZERO,
+                    fate: 0,
+                    isEnd: false,
+                };
+                record.abi_encode().into()
             }
             Claims::ClaimsCalls::isFinal(call) => {
                 batch_of(call.id).is_some_and(|index| index <= self.last_final).abi_encode().into()

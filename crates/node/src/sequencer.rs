@@ -242,7 +242,7 @@ impl Sequencer {
             let slot = Duration::from_secs(protocol.slot_time.max(1));
             let poster = Poster::new(
                 poster::Config {
-                    inbox: chain.addresses.inbox,
+                    addresses: chain.addresses,
                     age,
                     form: Form::default(),
                     // Two slots to get a batch in, then the next seat tries.

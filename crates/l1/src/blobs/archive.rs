@@ -50,11 +50,16 @@ impl Archive {
         for entry in fs::read_dir(&directory).map_err(disk)? {
             let entry = entry.map_err(disk)?;
             let path = entry.path();
-            match name_of(&path) {
-                Some(hash) => found.push((entry.metadata().and_then(|m| m.modified()).map_err(disk)?, hash)),
+            let outcome = match name_of(&path) {
+                Some(hash) => entry.metadata().and_then(|m| m.modified()).map(|modified| found.push((modified, hash))),
                 // Left over from a write that was cut short.
-                None if path.extension().is_some_and(|e| e == "tmp") => fs::remove_file(&path).map_err(disk)?,
-                None => {}
+                None if path.extension().is_some_and(|e| e == "tmp") => fs::remove_file(&path),
+                None => Ok(()),
+            };
+            match outcome {
+                // Somebody else was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other.map_err(disk)?,
             }
         }
         found.sort();

@@ -10,7 +10,10 @@ use axum::{
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use surety_types::{L1Height, Seconds};
 
 fn blob(seed: u8) -> Box<Blob> {
@@ -122,6 +125,29 @@ async fn the_archive_outlives_the_beacon_node_and_is_checked() {
     std::fs::write(directory.path().join(format!("{}.blob", hash(3))), *blob(2)).unwrap();
     assert!(archive.get(hash(3)).await.is_none());
     assert!(matches!(alone.blobs(block(), &[hash(3)]).await, Err(L1Error::BlobMissing { .. })));
+}
+
+#[test]
+fn an_archive_opens_while_files_come_and_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in (0..=u8::MAX).cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
+                let aside = directory.path().join(format!("{n}.tmp"));
+                // Whoever opens the archive takes it for a leftover.
+                let _ = std::fs::write(&aside, [n]).and_then(|()| {
+                    let kept = directory.path().join(format!("{}.blob", B256::repeat_byte(n)));
+                    std::fs::rename(&aside, &kept)?;
+                    std::fs::remove_file(kept)
+                });
+            }
+        });
+        for _ in 0..300 {
+            Archive::open(directory.path(), Archive::ALL).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

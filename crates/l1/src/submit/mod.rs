@@ -296,6 +296,11 @@ impl Submitter {
         self.signer.address()
     }
 
+    /// The L1 that it sends to.
+    pub fn l1(&self) -> &dyn L1 {
+        &*self.l1
+    }
+
     /// Nonces of what is underway, included ones that are not final yet among them.
     pub async fn underway(&self) -> Vec<u64> {
         self.state.lock().await.underway.keys().copied().collect()

@@ -66,6 +66,8 @@ pub struct Mismatch {
 pub struct Outcome {
     /// Hash of the last block.
     pub last_hash: B256,
+    /// Root over all block hashes.
+    pub block_hash_root: B256,
     /// Why all its blocks are default blocks, if so.
     pub refusal: Option<Refusal>,
     /// Blocks whose list could not be executed, and why.
@@ -163,7 +165,8 @@ impl Chain {
             }
         }
         outcome.last_hash = at.hash;
-        outcome.mismatches = mismatches(statement, parent.last_hash, &hashes);
+        outcome.block_hash_root = BlockHashTree::new(&hashes).map(|tree| tree.root()).unwrap_or_default();
+        outcome.mismatches = mismatches(statement, parent, &outcome);
         Ok(outcome)
     }
 
@@ -260,17 +263,16 @@ fn seal_on(view: &View, applied: Applied) -> Result<ExecutedBlock, ApplyError> {
     Ok(ExecutedBlock { block, hash, senders, receipts, changes, updates: roots.updates, aux })
 }
 
-/// Where a statement differs from the derived hashes. A self-sequenced one (all hashes zero) says nothing.
-fn mismatches(statement: &Batch, prev_hash: B256, hashes: &[B256]) -> Vec<Mismatch> {
+/// Where a statement differs from the right claim. A self-sequenced one (all hashes zero) says nothing.
+fn mismatches(statement: &Batch, parent: &DerivedBatch, outcome: &Outcome) -> Vec<Mismatch> {
     if statement.dataHash.is_zero() && statement.lastHash.is_zero() {
         return Vec::new();
     }
-    let last = hashes.last().copied().unwrap_or_default();
-    let root = BlockHashTree::new(hashes).map(|tree| tree.root()).unwrap_or_default();
     [
-        ("prevHash", prev_hash, statement.prevHash),
-        ("lastHash", last, statement.lastHash),
-        ("blockHashRoot", root, statement.blockHashRoot),
+        ("parentClaim", parent.claim.id(), statement.parentClaim),
+        ("prevHash", parent.last_hash, statement.prevHash),
+        ("lastHash", outcome.last_hash, statement.lastHash),
+        ("blockHashRoot", outcome.block_hash_root, statement.blockHashRoot),
     ]
     .into_iter()
     .filter(|(_, derived, stated)| derived != stated)
@@ -282,12 +284,13 @@ fn mismatches(statement: &Batch, prev_hash: B256, hashes: &[B256]) -> Vec<Mismat
 pub(super) fn derived(parent: &DerivedBatch, batch: &PostedBatch, block: BlockRef, outcome: &Outcome) -> DerivedBatch {
     let statement = &batch.statement;
     let signed = batch.is_signed();
-    let mut claim = Claim::stated(batch.index, statement);
-    if !signed {
-        // One block, of which the statement says nothing.
-        (claim.parent, claim.prev_hash, claim.last_hash) = (parent.claim.id(), parent.last_hash, outcome.last_hash);
-        claim.block_hash_root = BlockHashTree::new(&[outcome.last_hash]).map(|tree| tree.root()).unwrap_or_default();
-    }
+    let claim = Claim {
+        parent: parent.claim.id(),
+        prev_hash: parent.last_hash,
+        last_hash: outcome.last_hash,
+        block_hash_root: outcome.block_hash_root,
+        ..Claim::stated(batch.index, statement)
+    };
     DerivedBatch {
         index: batch.index,
         block: Some(block),
@@ -299,6 +302,6 @@ pub(super) fn derived(parent: &DerivedBatch, batch: &PostedBatch, block: BlockRe
         last_hash: outcome.last_hash,
         messages: MessageIndex::new(statement.messageCount),
         acc: statement.messageAcc,
-        claim_holds: outcome.mismatches.is_empty() && (signed || parent.claim_holds),
+        claim_holds: if signed { claim == Claim::stated(batch.index, statement) } else { parent.claim_holds },
     }
 }

@@ -70,7 +70,8 @@ pub struct Status {
     pub l1_head: Option<BlockRef>,
     /// The newest batch derived: `safe`.
     pub safe: DerivedBatch,
-    /// Claims from the newest that a committee signed (or genesis) up to that of `safe`: one, unless somebody self-sequenced.
+    /// The right claims from the newest that a committee signed (or genesis) up to that of `safe`: one, unless somebody
+    /// self-sequenced, or a committee signed what is wrong.
     pub ancestry: Arc<[Claim]>,
     /// The newest batch that L1 has finalised: `finalized`.
     pub finalized: DerivedBatch,

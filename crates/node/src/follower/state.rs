@@ -36,9 +36,9 @@ pub struct DerivedBatch {
     pub block: Option<BlockRef>,
     /// The L1 transaction that brought it; zero for genesis.
     pub transaction: B256,
-    /// Its claim: as the committee signed it, or the right one of a self-sequenced batch, which L1 may not have yet.
+    /// The right claim of it. L1 has it if a committee signed it ([`Self::is_claimed`]), or when somebody has posted it.
     pub claim: Claim,
-    /// Whether a committee signed it; nobody signs a self-sequenced batch.
+    /// Whether a committee signed a statement of it, right or wrong; nobody signs a self-sequenced batch.
     #[serde(default = "yes")]
     pub signed: bool,
     /// The inbox's chain of statements after it.
@@ -51,7 +51,7 @@ pub struct DerivedBatch {
     pub messages: MessageIndex,
     /// The accumulator after them.
     pub acc: B256,
-    /// Whether the claim and all before it say what derivation gives.
+    /// Whether the newest statement up to it claims what is right.
     pub claim_holds: bool,
 }
 
@@ -61,6 +61,11 @@ const fn yes() -> bool {
 }
 
 impl DerivedBatch {
+    /// Whether a committee signed the right claim, so that L1 has it.
+    pub const fn is_claimed(&self) -> bool {
+        self.signed && self.claim_holds
+    }
+
     /// Before the first batch.
     pub const fn genesis(rollup: RollupId, hash: B256) -> Self {
         Self {
@@ -116,7 +121,7 @@ pub(super) struct Progress {
     pub(super) checkpoint: Option<Checkpoint>,
     /// The newest batch that L1 has finalised, or genesis.
     base: DerivedBatch,
-    /// If nobody signed the base: the claims before its own, from the newest that a committee signed (or genesis) on.
+    /// If no committee signed the base's claim: the claims before its own, from the newest that one signed (or genesis) on.
     #[serde(default)]
     unsigned: Vec<Claim>,
     /// Derived batches above it, in order.
@@ -161,7 +166,7 @@ impl Progress {
     /// The claims from the newest that a committee signed (or genesis) up to the tip's own: those behind the first must be
     /// carried by whoever posts next.
     pub(super) fn ancestry(&self) -> Vec<Claim> {
-        let above = self.applied.iter().rposition(|batch| batch.signed);
+        let above = self.applied.iter().rposition(DerivedBatch::is_claimed);
         let applied = self.applied.iter().skip(above.unwrap_or_default()).map(|batch| batch.claim);
         match above {
             Some(_) => applied.collect(),
@@ -272,7 +277,7 @@ impl Progress {
         let before = self.base.index;
         while self.applied.front().is_some_and(|b| b.block.is_some_and(|block| block.number <= finalized)) {
             if let Some(batch) = self.applied.pop_front() {
-                if batch.signed {
+                if batch.is_claimed() {
                     self.unsigned.clear();
                 } else {
                     self.unsigned.push(self.base.claim);

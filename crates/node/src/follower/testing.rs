@@ -33,6 +33,7 @@ pub(crate) const ADDRESSES: Addresses = Addresses {
     bridge: Address::repeat_byte(0xa4),
     equivocation: Address::repeat_byte(0xa5),
     idle: Address::repeat_byte(0xa7),
+    invalid_state: Address::repeat_byte(0xaa),
     slasher: Address::repeat_byte(0xa6),
     preimages: Address::repeat_byte(0xa7),
     riscv: Address::repeat_byte(0xa8),

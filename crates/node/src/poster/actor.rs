@@ -14,8 +14,10 @@ use crate::{
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
-use surety_contracts::bindings::Inbox;
+use surety_contracts::{Addresses, bindings::Inbox};
 use surety_l1::{
+    BlockAt, L1Error,
+    contracts::Contracts,
     error::Advice,
     submit::{Outgoing, SubmitError, Submitter, Ticket},
 };
@@ -34,8 +36,8 @@ const LOUD_FAILURES: u32 = 4;
 /// How a poster works.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The inbox on L1.
-    pub inbox: Address,
+    /// The contracts on L1.
+    pub addresses: Addresses,
     /// Age at which a batch ends. The same on all seats.
     pub age: Milliseconds,
     /// How data go to L1.
@@ -298,6 +300,11 @@ impl Poster {
         let ticket = match known {
             Some(ticket) => ticket,
             None => {
+                let contracts = Contracts::new(self.submitter.l1(), self.config.addresses);
+                let ancestry = match to_carry(contracts, ancestry).await {
+                    Ok(ancestry) => ancestry,
+                    Err(error) => return Ok(Round::Trouble(error.to_string())),
+                };
                 let outgoing = match outgoing(&self.config, &self.chain, &signed, ancestry) {
                     Ok(outgoing) => outgoing,
                     Err(error) => return Ok(Round::Trouble(error.to_string())),
@@ -373,6 +380,17 @@ fn refused(error: &SubmitError) -> Round {
     }
 }
 
+/// The claims that a statement carries: the newest one that lives on L1 already, and those behind it. Only batches that nobody
+/// signed can be carried; where a committee signed what is wrong, somebody must have posted the right claim with a bond.
+pub(super) async fn to_carry<'a>(contracts: Contracts<'_>, ancestry: &'a [Claim]) -> Result<&'a [Claim], L1Error> {
+    for (place, claim) in ancestry.iter().enumerate().skip(1).rev() {
+        if contracts.is_live(claim.id(), claim.batch_index, BlockAt::Latest).await? {
+            return Ok(ancestry.get(place..).unwrap_or_default());
+        }
+    }
+    Ok(ancestry)
+}
+
 /// The transaction that posts a batch.
 fn outgoing(config: &Config, chain: &Chain, signed: &Signed, ancestry: &[Claim]) -> Result<Outgoing, ProposalError> {
     let statement = &signed.proposal.statement;
@@ -405,7 +423,13 @@ fn outgoing(config: &Config, chain: &Chain, signed: &Signed, ancestry: &[Claim])
         }
         .abi_encode()
     };
-    Ok(Outgoing { to: TxKind::Call(config.inbox), value: U256::ZERO, input: input.into(), blobs, gas_limit: None })
+    Ok(Outgoing {
+        to: TxKind::Call(config.addresses.inbox),
+        value: U256::ZERO,
+        input: input.into(),
+        blobs,
+        gas_limit: None,
+    })
 }
 
 /// Votes for the last block as the contract takes them; none: a quorum signed the batch.

@@ -11,7 +11,7 @@
 
 use super::{
     Form, ProposalError, Rehearsal, Rehearsed, TermNow,
-    actor::Work,
+    actor::{Work, to_carry},
     boundary::{Cut, batch_block},
     proposal::{blobs, data_hash, expected},
     terms,
@@ -191,7 +191,7 @@ impl Attendant {
     async fn wanted(&self) -> Result<Option<Call>, AttendError> {
         let (tip, ancestry) = {
             let status = self.follower.borrow();
-            if !status.caught_up || !status.safe.claim_holds {
+            if !status.caught_up {
                 return Ok(None);
             }
             (status.safe, status.ancestry.clone())
@@ -260,7 +260,9 @@ impl Attendant {
         let own = attendance.own;
         tracing::debug!(first, last, own, "a batch of this seat's own is signed");
         self.reach(Seconds::new(attendance.statement.lastBlockTime)).await?;
-        let included = self.submitter.submit(outgoing(&self.addresses, &call, attendance, &signature)?).await?;
+        let ancestry = to_carry(Contracts::new(&*self.l1, self.addresses), &call.ancestry).await?;
+        let outgoing = outgoing(&self.addresses, ancestry, call.place, attendance, &signature)?;
+        let included = self.submitter.submit(outgoing).await?;
         tracing::warn!(
             first, last, own, after = %tip.index, term = %term.term, success = included.inclusion.success,
             "L1 waits for a batch: this seat filed its own, so that it is not fined for what others leave undone"
@@ -390,7 +392,8 @@ fn form(payload: &[u8]) -> Form {
 /// The transaction that files an attendance.
 fn outgoing(
     addresses: &Addresses,
-    call: &Call,
+    ancestry: &[Claim],
+    place: usize,
     attendance: Attendance,
     signature: &Signature,
 ) -> Result<Outgoing, ProposalError> {
@@ -400,9 +403,9 @@ fn outgoing(
     };
     let input = Idle::attendCall {
         statement: attendance.statement.into(),
-        ancestry: call.ancestry.iter().map(Into::into).collect(),
+        ancestry: ancestry.iter().map(Into::into).collect(),
         leftSiblings: BlockHashTree::new(&attendance.hashes).map(|tree| tree.left_siblings()).unwrap_or_default(),
-        place: U256::from(call.place),
+        place: U256::from(place),
         signature: Bytes::copy_from_slice(signature.0.as_slice()),
         data,
     };

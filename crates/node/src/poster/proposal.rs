@@ -76,9 +76,6 @@ pub enum ProposalError {
     /// A blob without commitment.
     #[error("no commitment to a blob could be computed")]
     Commitment,
-    /// The batch before carries a false claim: nothing may be built on it by a statement alone.
-    #[error("the claim of batch {0} is false: no statement stands on it")]
-    FalseParent(u64),
     /// The chain does not end a batch there.
     #[error("the chain has no whole batch from {0} on yet")]
     NotYet(L2Height),
@@ -193,9 +190,6 @@ pub(super) fn expected(
     cut: &Cut,
     data_hash: B256,
 ) -> Result<Batch, ProposalError> {
-    if !tip.claim_holds {
-        return Err(ProposalError::FalseParent(tip.index.get()));
-    }
     let last_hash = cut.hashes.last().copied().unwrap_or_default();
     let state = chain.store().view(last_hash).map_err(ApplyError::from)?;
     let header = chain.store().header(last_hash).map_err(ApplyError::from)?;
