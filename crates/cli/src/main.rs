@@ -129,7 +129,7 @@ fn main() -> Result<()> {
         }
         match (arguments.command, config) {
             (Command::Sequencer(arguments), Some(config)) => sequencer::run(arguments, config).await,
-            (command, _) => run(command).await,
+            (command, _) => Box::pin(run(command)).await,
         }
     });
     // Blocking reads that a cancelled task left behind must not hold the process.
@@ -140,7 +140,7 @@ fn main() -> Result<()> {
 async fn run(command: Command) -> Result<()> {
     match command {
         Command::Dev(arguments) => dev::run(arguments).await,
-        Command::Follow(arguments) => Box::pin(follow::run(arguments)).await,
+        Command::Follow(arguments) => follow::run(arguments).await,
         Command::Init(arguments) => init::run(arguments),
         Command::Sequencer(arguments) => {
             let config = config::Config::read(&arguments.config)?;
