@@ -246,9 +246,10 @@ contract ClaimsTest is Forced {
             vm.assertFalse(claims.isFinal(id(c[i])) || claims.isOpen(id(c[i])) || claims.isLive(id(c[i]), uint64(i + 1)));
         }
         vm.assertTrue(claims.isFinal(id(right)));
-        // Nobody builds on it;
+        // Nobody builds on it, not even the one seat that has not signed;
         head = c[3];
         Post memory post = honest(1);
+        certifyAlone(post, 3);
         vm.deal(POSTER, 1 ether);
         vm.expectRevert(abi.encodeWithSelector(IClaims.ParentNotLive.selector, id(c[3])));
         vm.prank(POSTER, POSTER);
@@ -259,7 +260,9 @@ contract ClaimsTest is Forced {
         bondAs(RIVAL, third, right);
         bondAs(RIVAL, fourth, third);
         head = fourth;
-        succeed(honest(1));
+        post = honest(1);
+        certifyAlone(post, 3);
+        succeed(post);
         pass(30);
         vm.assertTrue(claims.isFinal(id(head)));
     }

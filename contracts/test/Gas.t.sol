@@ -22,10 +22,12 @@ contract GasTest is Offences {
         pass(6);
     }
 
-    function test_a_batch_of_4_seats_costs_less_than_150000() external {
+    /// The goal is 150,000, which it was below before claims had rivals: a claim notes when its first child came (2,900), and
+    /// looks whether its line is alive (2,100).
+    function test_a_batch_of_4_seats_costs_less_than_155000() external {
         _steady(4);
         succeed(honest(30));
-        vm.assertLt(vm.snapshotGasLastCall("postBatch, 4 seats"), 150_000, "gas");
+        vm.assertLt(vm.snapshotGasLastCall("postBatch, 4 seats"), 155_000, "gas");
     }
 
     function test_a_batch_of_64_seats_costs_less_than_350000() external {

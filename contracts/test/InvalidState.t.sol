@@ -164,9 +164,7 @@ contract InvalidStateTest is Forced {
 
         head = right;
         post = honest(1);
-        post.signers = 1;
-        post.signatures = sign(keyOf(3), keccak256(""));
-        _signByFourth(post);
+        certifyAlone(post, 3);
         sendWith(post, ancestry(right), none());
         vm.assertEq(inbox.batchIndex(), 2);
         pass(parameters.challengePeriod);
@@ -175,14 +173,6 @@ contract InvalidStateTest is Forced {
         );
         vm.assertTrue(claims.isFinal(id(last)));
         vm.assertFalse(_isFrozen(4));
-    }
-
-    /// The fourth seat is the only member, at place 0.
-    function _signByFourth(Post memory post) private view {
-        Post memory own;
-        own.statement = post.statement;
-        certify(own, 8);
-        post.signatures = own.signatures;
     }
 
     function test_a_seat_that_equivocated_as_well_loses_what_is_left() external {
@@ -255,6 +245,7 @@ contract InvalidStateTest is Forced {
         selfSequence();
         ClaimPreimage memory carried = claimAfter(_genesis, keccak256("of the messages"));
         bondAs(CHALLENGER, carried, _genesis);
+        pass(2);
         head = carried;
         Post memory post = honest(1);
         sendWith(post, ancestry(_genesis, carried), none());

@@ -193,6 +193,9 @@ fn end_to_end(shell: &Shell) -> Result<()> {
 /// Worlds of the nightly simulation. `SURETY_SIM_SEEDS` says otherwise.
 const WORLDS: &str = "10000";
 
+/// Games of the nightly simulation of disputes. `SURETY_GAMES` says otherwise.
+const GAMES: &str = "50000";
+
 /// Each world takes and gives back hundreds of megabytes in large pieces, which the C library would have the system clear each
 /// time: two thirds of the time, measured. Told so, it keeps them.
 const KEEP_MEMORY: &str = "glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:\
@@ -208,6 +211,10 @@ fn nightly(shell: &Shell) -> Result<()> {
     let all = ["--", "--nocapture", "--exact", "worlds_by_chance_keep_all_promises"];
     let environment = [("SURETY_SIM_SEEDS", worlds.as_os_str()), ("GLIBC_TUNABLES", OsStr::new(KEEP_MEMORY))];
     shell.run_with(&shell.root, "cargo", &[&build[..], &all].concat(), &environment)?;
+    let games = std::env::var_os("SURETY_GAMES").unwrap_or_else(|| GAMES.into());
+    let build = ["test", "--locked", "--workspace", "--profile", "nightly", "--test", "games"];
+    let all = ["--", "--nocapture", "--exact", "one_honest_party_wins_against_any"];
+    shell.run_with(&shell.root, "cargo", &[&build[..], &all].concat(), &[("SURETY_GAMES", games.as_os_str())])?;
     nextest(shell, &["--run-ignored", "only", "-E", "package(surety-devnet) and binary(hard_times)"], &[])?;
     nextest(shell, &["--run-ignored", "only", "-E", "package(surety) and binary(users)"], &[])?;
     nextest(shell, &["--run-ignored", "only", "--test-threads", "1", "-E", "binary(committees)"], &[])?;

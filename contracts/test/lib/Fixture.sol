@@ -186,6 +186,11 @@ abstract contract Fixture is ParametersFile {
         }
     }
 
+    /// Signs by one seat, where it is the only member that is left.
+    function certifyAlone(Post memory post, uint256 place) internal view {
+        (post.signers, post.signatures) = (1, sign(keyOf(place), post.statement.hash()));
+    }
+
     function send(Post memory post) internal {
         vm.deal(POSTER, 100 ether);
         vm.prank(POSTER, POSTER);

@@ -18,8 +18,10 @@ use surety_l1::{
     submit::{SubmitConfig, Submitter},
 };
 use surety_node::{
+    challenger::{Challenger, Power},
     follower_node::{FollowerNode, FollowerNodeConfig},
     keeper::Keeper,
+    party::Party,
 };
 use surety_rpc::Backend as _;
 use tokio::sync::watch;
@@ -67,9 +69,31 @@ pub(crate) struct Arguments {
     /// The same, paid by this account of the well-known test mnemonic (development networks only).
     #[arg(long)]
     keeper_dev_account: Option<usize>,
+    /// How far that account goes in disputes about claims: `watch` says what it would do, `defend` answers for right claims,
+    /// `dispute` opposes wrong ones, too. It pays one bond for all.
+    #[arg(long, value_enum, default_value_t = PowerArgument::Dispute)]
+    power: PowerArgument,
     /// How often to ask L1, in milliseconds; a quarter of a slot by default.
     #[arg(long)]
     poll: Option<u64>,
+}
+
+/// [`Power`], on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum PowerArgument {
+    Watch,
+    Defend,
+    Dispute,
+}
+
+impl From<PowerArgument> for Power {
+    fn from(power: PowerArgument) -> Self {
+        match power {
+            PowerArgument::Watch => Self::Watch,
+            PowerArgument::Defend => Self::Defend,
+            PowerArgument::Dispute => Self::Dispute,
+        }
+    }
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
@@ -97,16 +121,20 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
             let submitter =
                 Submitter::open(l1.clone(), Arc::new(key), settings).await.context("the keeper's journal")?;
             say!("keeping the chain going, paid by {}", submitter.address());
-            let keeper = Keeper {
-                l1,
-                chain: chain.clone(),
-                store: node.backend().store().clone(),
+            let store = node.backend().store().clone();
+            let party = Party { l1, chain: chain.clone(), store, submitter: Arc::new(submitter) };
+            let challenger = Challenger {
+                party: party.clone(),
                 follower: node.status(),
-                submitter: Arc::new(submitter),
-                poll: slot,
-                file: arguments.data_dir.join("keeper.json"),
+                posted: node.posted(),
+                archive: archive.clone(),
+                power: arguments.power.into(),
+                poll,
             };
-            Some(tokio::spawn(keeper.run(stopped)))
+            let challenger = tokio::spawn(challenger.run(stopped.clone()));
+            let keeper =
+                Keeper { party, follower: node.status(), poll: slot, file: arguments.data_dir.join("keeper.json") };
+            Some([tokio::spawn(keeper.run(stopped)), challenger])
         }
         None => None,
     };
@@ -122,8 +150,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         interrupt = interrupted() => interrupt,
     };
     let _ = stop.send(true);
-    if let Some(keeper) = keeper {
-        let _ = keeper.await;
+    for task in keeper.into_iter().flatten() {
+        let _ = task.await;
     }
     if let Some(archive) = archive {
         archive.stop().await;

@@ -9,10 +9,10 @@ use surety_contracts::{
     Parameters,
     bindings::{Dispute, SequencerRegistry},
 };
-use surety_stf::execute::simulate::AccountOverride;
+use surety_stf::execute::simulate::{AccountOverride, Outcome};
 
 /// Where claims come from.
-const CLAIMS: Address = Address::repeat_byte(0xc1);
+pub const CLAIMS: Address = Address::repeat_byte(0xc1);
 /// Answers every call with the number 1.
 const YES: Bytes = bytes!("60015f5260205ff3");
 
@@ -59,7 +59,7 @@ impl Court {
     /// # Errors
     /// See [`EvmError`].
     pub fn join(&mut self, party: Address) -> Result<u64, EvmError> {
-        self.referee.evm.put(party, &AccountOverride { balance: Some(self.bond), ..AccountOverride::default() })?;
+        self.fund(party)?;
         let input = Dispute::joinCall {}.abi_encode().into();
         Ok(self.referee.evm.send_as(party, self.bond, self.dispute, input)?.1)
     }
@@ -78,6 +78,33 @@ impl Court {
     /// See [`EvmError`].
     pub fn send(&mut self, from: Address, call: &impl SolCall) -> Result<u64, EvmError> {
         Ok(self.referee.evm.send_as(from, U256::ZERO, self.dispute, call.abi_encode().into())?.1)
+    }
+
+    /// Sends any bytes to the dispute, with wei; gives all that came of it.
+    ///
+    /// # Errors
+    /// See [`EvmError`].
+    pub fn transact(&mut self, from: Address, value: U256, input: Bytes) -> Result<Outcome, EvmError> {
+        self.referee.evm.transact(from, value, self.dispute, input)
+    }
+
+    /// Has somebody own the bond of a party.
+    ///
+    /// # Errors
+    /// See [`EvmError`].
+    pub fn fund(&mut self, party: Address) -> Result<(), EvmError> {
+        let account = AccountOverride { balance: Some(self.bond), ..AccountOverride::default() };
+        self.referee.evm.put(party, &account)
+    }
+
+    /// The time there, in Unix seconds.
+    pub fn now(&mut self) -> u64 {
+        self.referee.evm.now()
+    }
+
+    /// What a party must pay, in wei.
+    pub const fn bond(&self) -> U256 {
+        self.bond
     }
 
     /// Asks the dispute.

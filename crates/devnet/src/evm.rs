@@ -138,8 +138,21 @@ impl Evm {
     /// # Errors
     /// See [`EvmError`].
     pub fn send_as(&mut self, from: Address, value: U256, to: Address, input: Bytes) -> Result<(Bytes, u64), EvmError> {
-        let outcome = self.run(Call { from, value, to: TxKind::Call(to), input, ..Call::default() }, true)?;
+        let outcome = self.transact(from, value, to, input)?;
         Ok((outcome.output, outcome.gas_used))
+    }
+
+    /// The same, and all that came of it.
+    ///
+    /// # Errors
+    /// See [`EvmError`].
+    pub fn transact(&mut self, from: Address, value: U256, to: Address, input: Bytes) -> Result<Outcome, EvmError> {
+        self.run(Call { from, value, to: TxKind::Call(to), input, ..Call::default() }, true)
+    }
+
+    /// The time, in Unix seconds.
+    pub fn now(&mut self) -> u64 {
+        self.simulator.block_mut().timestamp.saturating_to()
     }
 
     /// Has an account be as somebody would have it.

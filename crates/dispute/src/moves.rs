@@ -2,9 +2,60 @@
 //!
 //! There is one right move only, for either side; who has the tree can make it.
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, Bytes, U256};
+use std::sync::Arc;
 use surety_contracts::bindings::Dispute;
 use surety_vm::commitment::{LevelTree, OPENING, OPENING_DEPTH, leaf, node};
+
+/// A tree over states, as a claim of any level is one.
+pub trait StateTree {
+    /// Levels above the leaves.
+    fn depth(&self) -> usize;
+    /// A node by its height above the leaves and its place.
+    fn node(&self, height: usize, index: u64) -> B256;
+    /// What a leaf holds: a block's hash, or a state's.
+    fn state(&self, index: u64) -> B256;
+    /// The preimage of the last leaf's state, where L1 must see that the program says no block hash; else nothing.
+    fn last_state(&self) -> Bytes {
+        Bytes::new()
+    }
+    /// The root.
+    fn root(&self) -> B256 {
+        self.node(self.depth(), 0)
+    }
+}
+
+impl StateTree for LevelTree {
+    fn depth(&self) -> usize {
+        self.depth()
+    }
+
+    fn node(&self, height: usize, index: u64) -> B256 {
+        self.node(height, index)
+    }
+
+    fn state(&self, index: u64) -> B256 {
+        self.state(index)
+    }
+}
+
+impl<T: StateTree + ?Sized> StateTree for Arc<T> {
+    fn depth(&self) -> usize {
+        (**self).depth()
+    }
+
+    fn node(&self, height: usize, index: u64) -> B256 {
+        (**self).node(height, index)
+    }
+
+    fn state(&self, index: u64) -> B256 {
+        (**self).state(index)
+    }
+
+    fn last_state(&self) -> Bytes {
+        (**self).last_state()
+    }
+}
 
 /// Where two trees first differ below two nodes that differ. Siblings stand in order from below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,18 +102,19 @@ pub enum Move {
 
 /// What opening a node shows: the 32 nodes five levels below, or what the leaves there hold. `None` if there are none so far below.
 #[must_use]
-pub fn children(tree: &LevelTree, height: usize, index: u64) -> Option<[B256; OPENING]> {
-    let mut shown = tree.opening(height, index)?;
-    if height == OPENING_DEPTH {
-        let first = index.checked_mul(OPENING as u64)?;
-        shown.iter_mut().zip(first..).for_each(|(value, leaf)| *value = tree.state(leaf));
-    }
+pub fn children(tree: &impl StateTree, height: usize, index: u64) -> Option<[B256; OPENING]> {
+    let below = height.checked_sub(OPENING_DEPTH).filter(|_| height <= tree.depth())?;
+    let first = index.checked_mul(OPENING as u64)?;
+    let mut shown = [B256::ZERO; OPENING];
+    shown.iter_mut().zip(first..).for_each(|(child, index)| {
+        *child = if below == 0 { tree.state(index) } else { tree.node(below, index) };
+    });
     Some(shown)
 }
 
 /// The siblings beside the way from a leaf to the root.
 #[must_use]
-pub fn path(tree: &LevelTree, index: u64) -> Vec<B256> {
+pub fn path(tree: &impl StateTree, index: u64) -> Vec<B256> {
     (0..tree.depth()).map(|height| tree.node(height, index >> height ^ 1)).collect()
 }
 
@@ -81,7 +133,7 @@ fn siblings(children: &[B256; OPENING], at_leaves: bool, child: usize) -> [B256;
 /// The move of the side that holds `mine`, when a match stands at a node and the other side has shown its children there.
 /// `None` if the children are the same, or the node is not five levels above any: then it is not this side's match.
 #[must_use]
-pub fn next(mine: &LevelTree, height: usize, index: u64, theirs: &[B256; OPENING]) -> Option<Move> {
+pub fn next(mine: &impl StateTree, height: usize, index: u64, theirs: &[B256; OPENING]) -> Option<Move> {
     let at_leaves = height == OPENING_DEPTH;
     let own = children(mine, height, index)?;
     let child = own.iter().zip(theirs).position(|(mine, theirs)| mine != theirs)?;

@@ -105,7 +105,8 @@ impl L1Error {
         }
     }
 
-    pub(crate) fn invalid(method: &'static str, reason: impl Into<String>) -> Self {
+    /// An answer that is none, and why.
+    pub fn invalid(method: &'static str, reason: impl Into<String>) -> Self {
         Self::Invalid { method, reason: reason.into() }
     }
 

@@ -80,8 +80,13 @@ impl<'a> Records<'a> {
     /// [`L1Error`].
     pub async fn new(l1: &'a dyn L1, chain: &ChainFile) -> Result<Self, L1Error> {
         let head = l1.block(BlockAt::Latest).await?.ok_or_else(|| L1Error::UnknownBlock("latest".into()))?;
+        Ok(Self::at(l1, chain, head))
+    }
+
+    /// The same below a head that is known.
+    pub fn at(l1: &'a dyn L1, chain: &ChainFile, head: BlockRef) -> Self {
         let rollup = chain.parameters.rollup;
-        Ok(Self {
+        Self {
             l1,
             addresses: chain.addresses,
             rollup,
@@ -94,7 +99,7 @@ impl<'a> Records<'a> {
             statements: BTreeMap::new(),
             claims: BTreeMap::new(),
             messages: BTreeMap::new(),
-        })
+        }
     }
 
     /// The head that all this is about.

@@ -75,6 +75,7 @@ pub enum FollowerNodeError {
 pub struct FollowerNode {
     backend: Arc<NodeBackend>,
     status: watch::Receiver<Status>,
+    posted: PostedBatches,
     stop: watch::Sender<bool>,
     /// `None` once its end was told.
     follower: Option<JoinHandle<Result<(), FollowerError>>>,
@@ -176,6 +177,7 @@ impl FollowerNode {
         let (notices, received) = mpsc::unbounded_channel();
         let derived = Chain::new(store.clone(), Arc::new(chain.parameters.clone()));
         let follow = follow_config(&chain, &directory, poll)?;
+        let posted = follow.posted.clone();
         let (follower, status) = Follower::new(l1.clone(), follow, derived, notices)?;
         let schedule = TermSchedule::new();
         let follower = if feeds.is_empty() { follower } else { follower.with_terms(schedule.clone()) };
@@ -197,7 +199,7 @@ impl FollowerNode {
             helpers.extend(follow_feeds(&chain, &directory, l1, (store, inbox), &backend, schedule, feeds)?);
         }
         let follower = Some(tokio::spawn(follower.run(stopped)));
-        Ok(Self { backend, status, stop, follower, helpers })
+        Ok(Self { backend, status, posted, stop, follower, helpers })
     }
 
     /// What its RPC server asks.
@@ -208,6 +210,11 @@ impl FollowerNode {
     /// Where it is.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    /// What L1 had of each batch.
+    pub fn posted(&self) -> PostedBatches {
+        self.posted.clone()
     }
 
     /// Waits until the follower has ended, which it does by itself only when it fails; for ever if that was told before.

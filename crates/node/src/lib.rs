@@ -10,6 +10,8 @@
 //! | [`evidence`] | remembers who signed what, and finds whoever contradicts itself |
 //! | [`poster`] | brings batches to L1 |
 //! | [`follower`] | derives the chain from L1 alone |
+//! | [`challenger`] | opposes wrong claims and answers for right ones |
+//! | [`party`] | an account that stands behind claims with a bond |
 //! | [`keeper`] | does what anyone may when the committee is gone: sequences, and claims |
 //! | [`soft`] | takes soft-final blocks from the seats' feeds, and checks them |
 //! | [`backend`] | is what the RPC server asks |
@@ -20,6 +22,7 @@
 
 pub mod backend;
 pub mod builder;
+pub mod challenger;
 pub mod clock;
 pub mod consensus;
 mod durable;
@@ -29,6 +32,7 @@ pub mod follower;
 pub mod follower_node;
 pub mod genesis;
 pub mod keeper;
+pub mod party;
 pub mod pool;
 pub mod poster;
 pub mod sequencer;

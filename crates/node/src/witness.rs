@@ -3,6 +3,7 @@
 
 use crate::{
     builder::decode_aux,
+    follower::PostedBatches,
     follower_node::{FollowerNodeError, open_store, posted},
 };
 use alloy_primitives::B256;
@@ -10,6 +11,7 @@ use std::path::Path;
 use surety_contracts::ChainFile;
 use surety_l1::{blobs::Archive, follow::DataSource};
 use surety_prove::{BlobProofs, PostedBatch, RecordError, Witnesses};
+use surety_state::Store;
 use surety_stf::{derive::Data, witness::Witness};
 use surety_types::L2Height;
 
@@ -50,7 +52,19 @@ pub async fn witness(
     height: L2Height,
 ) -> Result<(Witness, B256), WitnessError> {
     let store = open_store(chain, &directory.to_path_buf())?;
-    let kept = posted(chain, directory)?.holding(height)?.ok_or(WitnessError::NotPosted(height))?;
+    let batch = posted_batch(chain, &store, &posted(chain, directory)?, archive, height).await?;
+    Ok(Witnesses::new(&store, &chain.parameters, &batch, BlobProofs::Made)?.block(height)?)
+}
+
+/// What L1 had of the batch that holds a block.
+pub(crate) async fn posted_batch(
+    chain: &ChainFile,
+    store: &Store,
+    posted: &PostedBatches,
+    archive: &Archive,
+    height: L2Height,
+) -> Result<PostedBatch, WitnessError> {
+    let kept = posted.holding(height)?.ok_or(WitnessError::NotPosted(height))?;
     let data = match kept.data {
         DataSource::None => Data::None,
         DataSource::CallData(bytes) => Data::Calldata(bytes.to_vec()),
@@ -64,6 +78,5 @@ pub async fn witness(
     };
     let before = store.block(kept.before)?.ok_or(RecordError::Missing(kept.before))?;
     let context = decode_aux(chain.parameters.rollup, &before.aux);
-    let batch = PostedBatch { statement: kept.statement, before: kept.before, context, data, messages: kept.messages };
-    Ok(Witnesses::new(&store, &chain.parameters, &batch, BlobProofs::Made)?.block(height)?)
+    Ok(PostedBatch { statement: kept.statement, before: kept.before, context, data, messages: kept.messages })
 }
