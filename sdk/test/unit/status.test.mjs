@@ -84,7 +84,7 @@ function makeL1({ batches, finalAt = () => 0n, isFinal = (name) => finalAt(name)
       if (functionName === "isFinal") return answer(Boolean(found && isFinal(found.name)));
       if (functionName === "finalAt") return answer(finalAt(found.name));
       assert.equal(functionName, "claim");
-      return answer({ postedAt: found ? 1 : 0, batchIndex: 0, term: 0n, signers: 0n, childAt: 0 });
+      return answer({ postedAt: found ? 1 : 0, batchIndex: 0, childAt: 0, term: 0, signers: 0n, line: 0, fate: 0, isEnd: false });
     },
   };
   const request = async ({ method, params }) => answers[method](params);
