@@ -22,6 +22,7 @@ use surety_node::{
     follower_node::{FollowerNode, FollowerNodeConfig},
     keeper::Keeper,
     party::Party,
+    poster::Rehearsal,
 };
 use surety_rpc::Backend as _;
 use tokio::sync::watch;
@@ -128,6 +129,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
                 follower: node.status(),
                 posted: node.posted(),
                 archive: archive.clone(),
+                rehearsal: Arc::new(Rehearsal::whole(arguments.data_dir.join("differences"))),
                 power: arguments.power.into(),
                 poll,
             };

@@ -4,7 +4,10 @@ use crate::evm::{Evm, EvmError};
 use alloy::sol_types::{SolCall as _, SolConstructor as _};
 use alloy_primitives::{Address, B256, Bytes};
 use surety_contracts::bindings::{Preimages, RiscV};
+use surety_dispute::preimages;
 use surety_l1::blobs::ElementProof;
+use surety_prove::Host;
+use surety_vm::Request;
 
 /// What one step is on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +58,7 @@ impl Referee {
     /// # Errors
     /// See [`EvmError`].
     pub fn load_keccak(&mut self, value: &[u8], index: u64) -> Result<u64, EvmError> {
-        let rest = Bytes::copy_from_slice(value);
-        let input = Preimages::loadKeccakCall { pointers: vec![], rest, indices: vec![index] }.abi_encode();
-        Ok(self.evm.send(self.preimages, input.into())?.1)
+        self.preimage(preimages::load_keccak(Bytes::copy_from_slice(value), index))
     }
 
     /// Loads an element of a blob; gives the transaction's gas.
@@ -65,13 +66,19 @@ impl Referee {
     /// # Errors
     /// See [`EvmError`].
     pub fn load_blob_element(&mut self, proof: &ElementProof) -> Result<u64, EvmError> {
-        let input = Preimages::loadBlobElementCall {
-            versionedHash: proof.versioned_hash,
-            index: proof.index,
-            element: proof.element,
-            commitment: Bytes::copy_from_slice(&proof.commitment),
-            proof: Bytes::copy_from_slice(&proof.proof),
-        };
-        Ok(self.evm.send(self.preimages, input.abi_encode().into())?.1)
+        self.preimage(preimages::load_blob_element(proof))
+    }
+
+    /// Loads what a step reads; gives the transaction's gas.
+    ///
+    /// # Errors
+    /// See [`EvmError`]; also if the host does not have it.
+    pub fn load(&mut self, host: &Host, request: &Request) -> Result<u64, EvmError> {
+        let input = preimages::load(host, request).map_err(|error| EvmError::Refused(error.to_string()))?;
+        self.preimage(input)
+    }
+
+    fn preimage(&mut self, input: Bytes) -> Result<u64, EvmError> {
+        Ok(self.evm.send(self.preimages, input)?.1)
     }
 }

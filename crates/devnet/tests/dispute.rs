@@ -25,6 +25,7 @@ use surety_node::{
     challenger::{Challenger, Power},
     follower_node::{FollowerNode, FollowerNodeConfig},
     party::Party,
+    poster::Rehearsal,
 };
 use surety_rpc::Backend as _;
 use surety_types::{
@@ -86,6 +87,7 @@ async fn a_right_claim_is_defended_and_its_rival_falls() {
         follower: node.status(),
         posted: node.posted(),
         archive,
+        rehearsal: Arc::new(Rehearsal::whole(own.join("differences"))),
         power: Power::Dispute,
         poll,
     };

@@ -5,7 +5,7 @@
 //! else. It grows with what others pay for on L1: about a kilobyte for each claim and move.
 
 use alloy_primitives::{Address, B256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use surety_contracts::bindings::Dispute::{self, DisputeEvents};
 use surety_vm::commitment::OPENING;
 
@@ -49,7 +49,6 @@ pub struct Group {
 pub struct Docket {
     groups: BTreeMap<B256, Group>,
     claims: BTreeMap<B256, Listed>,
-    opened: BTreeSet<B256>,
     contests: BTreeMap<B256, Vec<B256>>,
     shown: BTreeMap<(B256, u8), Shown>,
 }
@@ -81,9 +80,6 @@ impl Docket {
                 let (height, index) = (e.height.into(), e.index.to());
                 self.shown.insert((e.matchId, e.side), Shown { height, index, children: Box::new(e.children) });
             }
-            DisputeEvents::ContestOpened(e) => {
-                self.opened.insert(e.contestId);
-            }
             DisputeEvents::ClaimFell(e) => {
                 if let Some(claim) = self.claims.get_mut(&e.claimId) {
                     claim.fallen = true;
@@ -112,11 +108,6 @@ impl Docket {
     /// The claims in a party's name, of any level.
     pub fn claims_of(&self, party: Address) -> impl Iterator<Item = B256> {
         self.claims.iter().filter(move |(_, claim)| claim.party == party).map(|(id, _)| *id)
-    }
-
-    /// All contests, decided or not.
-    pub fn contests(&self) -> impl Iterator<Item = B256> {
-        self.opened.iter().copied()
     }
 
     /// The claims in a contest, in order.

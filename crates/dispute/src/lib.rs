@@ -9,6 +9,7 @@
 //! | [`moves`] | the one move that there is in a match, from one's own tree and what the other side has opened |
 //! | [`docket`] | what L1 tells of all disputes |
 //! | [`player`] | what a party does next, from that and from what it holds to be right |
+//! | [`preimages`] | what L1 must know before it makes a step that reads |
 //! | [`trace`] | the trees over a block's states, and the last step, by running the program over a witness |
 //!
 //! Who watches L1 and decides what to contest (the agent) is not here yet.
@@ -17,9 +18,10 @@ pub mod docket;
 pub mod moves;
 pub mod player;
 pub mod posting;
+pub mod preimages;
 pub mod trace;
 
 pub use docket::Docket;
-pub use moves::{Move, Selection, StateTree};
+pub use moves::{Move, Selection};
 pub use player::{Bench, Deed, Player, Trouble, Truth};
 pub use trace::{LastStep, Trace};

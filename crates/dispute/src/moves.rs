@@ -2,60 +2,9 @@
 //!
 //! There is one right move only, for either side; who has the tree can make it.
 
-use alloy_primitives::{B256, Bytes, U256};
-use std::sync::Arc;
+use alloy_primitives::{B256, U256};
 use surety_contracts::bindings::Dispute;
-use surety_vm::commitment::{LevelTree, OPENING, OPENING_DEPTH, leaf, node};
-
-/// A tree over states, as a claim of any level is one.
-pub trait StateTree {
-    /// Levels above the leaves.
-    fn depth(&self) -> usize;
-    /// A node by its height above the leaves and its place.
-    fn node(&self, height: usize, index: u64) -> B256;
-    /// What a leaf holds: a block's hash, or a state's.
-    fn state(&self, index: u64) -> B256;
-    /// The preimage of the last leaf's state, where L1 must see that the program says no block hash; else nothing.
-    fn last_state(&self) -> Bytes {
-        Bytes::new()
-    }
-    /// The root.
-    fn root(&self) -> B256 {
-        self.node(self.depth(), 0)
-    }
-}
-
-impl StateTree for LevelTree {
-    fn depth(&self) -> usize {
-        self.depth()
-    }
-
-    fn node(&self, height: usize, index: u64) -> B256 {
-        self.node(height, index)
-    }
-
-    fn state(&self, index: u64) -> B256 {
-        self.state(index)
-    }
-}
-
-impl<T: StateTree + ?Sized> StateTree for Arc<T> {
-    fn depth(&self) -> usize {
-        (**self).depth()
-    }
-
-    fn node(&self, height: usize, index: u64) -> B256 {
-        (**self).node(height, index)
-    }
-
-    fn state(&self, index: u64) -> B256 {
-        (**self).state(index)
-    }
-
-    fn last_state(&self) -> Bytes {
-        (**self).last_state()
-    }
-}
+use surety_vm::commitment::{OPENING, OPENING_DEPTH, StateTree, leaf, node};
 
 /// Where two trees first differ below two nodes that differ. Siblings stand in order from below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,12 +52,11 @@ pub enum Move {
 /// What opening a node shows: the 32 nodes five levels below, or what the leaves there hold. `None` if there are none so far below.
 #[must_use]
 pub fn children(tree: &impl StateTree, height: usize, index: u64) -> Option<[B256; OPENING]> {
-    let below = height.checked_sub(OPENING_DEPTH).filter(|_| height <= tree.depth())?;
-    let first = index.checked_mul(OPENING as u64)?;
-    let mut shown = [B256::ZERO; OPENING];
-    shown.iter_mut().zip(first..).for_each(|(child, index)| {
-        *child = if below == 0 { tree.state(index) } else { tree.node(below, index) };
-    });
+    let mut shown = tree.opening(height, index)?;
+    if height == OPENING_DEPTH {
+        let first = index.checked_mul(OPENING as u64)?;
+        shown.iter_mut().zip(first..).for_each(|(value, leaf)| *value = tree.state(leaf));
+    }
     Some(shown)
 }
 
@@ -160,6 +108,7 @@ mod tests {
     use super::*;
     use alloy_primitives::keccak256;
     use proptest::prelude::*;
+    use surety_vm::commitment::LevelTree;
 
     fn value(seed: u8, n: u64) -> B256 {
         keccak256([&[seed][..], &n.to_be_bytes()].concat())

@@ -5,16 +5,11 @@
 //! moves for claims that it holds to be right, and only in disputes whose parent it holds to be right: in all others something
 //! above decides.
 
-use crate::{
-    Move,
-    docket::Docket,
-    moves::{self, StateTree},
-    trace::LastStep,
-};
+use crate::{Move, docket::Docket, moves, trace::LastStep};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolValue as _};
 use surety_contracts::bindings::Dispute;
-use surety_vm::commitment::{LEVEL_LEAVES, OPENING};
+use surety_vm::commitment::{LEVEL_LEAVES, OPENING, StateTree};
 
 /// Where disputes are decided, in the state of one block.
 pub trait Bench {
@@ -412,7 +407,8 @@ impl<B: Bench, T: Truth> Player<'_, B, T> {
             contestId: contest,
             side,
             root: tree.root(),
-            lastState: tree.last_state(),
+            // Shown only by who says that a block has no hash, which no right claim of ours does yet.
+            lastState: Bytes::new(),
             path: moves::path(tree, LEVEL_LEAVES - 1),
             children,
         })

@@ -7,7 +7,7 @@ use surety_types::{
     claim::{BLOCK_TREE_DEPTH, BlockHashTree, Claim, MAX_BATCH_BLOCKS},
     signing::Batch,
 };
-use surety_vm::commitment::LevelTree;
+use surety_vm::commitment::{LevelTree, StateTree as _};
 
 /// The tree over the block hashes of one batch, as a level of a dispute: behind the last block no block has a hash. `None` if
 /// there are none or too many.

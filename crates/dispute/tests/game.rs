@@ -2,24 +2,22 @@
 
 #[path = "../../stf/tests/common/mod.rs"]
 mod common;
+mod support;
 
 use alloy_primitives::{Address, B256, Bytes, aliases::U40, keccak256};
 use alloy_sol_types::{SolCall, SolStruct as _};
 use common::{
-    Key,
-    chain::{Chain, Form, Judged},
+    chain::{Form, Judged},
     parameters,
 };
 use surety_contracts::{Parameters, Profile, bindings::Dispute};
 use surety_devnet::court::Court;
 use surety_dispute::{Move, Trace, moves};
-use surety_l1::{blobs::prove_element, chain::Blob};
 use surety_prove::{Host, Program};
 use surety_stf::witness::Witness;
 use surety_vm::{
-    MemoryTree, Request, Stop,
-    commitment::{LEVEL_LEAVES, LevelTree, OPENING},
-    machine::Kind,
+    Request, Stop,
+    commitment::{LEVEL_LEAVES, LevelTree, OPENING, StateTree as _},
 };
 
 const HONEST: Address = Address::repeat_byte(0x11);
@@ -32,9 +30,7 @@ const BLOCKS: usize = 15;
 
 /// A court for this program and chain.
 fn court() -> Court {
-    let mut machine = Program::current().machine(B256::ZERO);
-    let root = MemoryTree::new(machine.memory_mut()).root();
-    let entry = machine.state().pc;
+    let (root, entry) = Program::current().at_start();
     Court::new(&Parameters::of(Profile::Production, 75_873), parameters().hash(), root, entry).unwrap()
 }
 
@@ -48,18 +44,9 @@ fn a_dispute_begins_where_the_machine_does() {
     }
 }
 
-/// A batch of three blocks with transfers.
+/// A batch with a message, in blobs.
 fn batch() -> Vec<Judged> {
-    let keys = [Key::new(1), Key::new(2)];
-    let mut chain = Chain::new(&keys);
-    let someone = Address::repeat_byte(9);
-    let rows = [
-        chain.row(1, 0, vec![keys[0].transfer(0, someone)]),
-        chain.row(2, 1, vec![keys[0].transfer(1, someone), keys[1].transfer(0, someone)]),
-        chain.row(3, 0, vec![]),
-    ];
-    let message = chain.message(0, someone, 5, 100_000);
-    chain.post(&rows, vec![message], Form::Blobs, None)
+    support::batch(Form::Blobs, true)
 }
 
 /// A tree that is right up to a leaf, and then ends in something else.
@@ -156,15 +143,7 @@ impl Game {
 
     /// Loads what a step reads.
     fn load(&mut self, witness: &Witness, request: &Request) {
-        let host = Host::keyed(witness.clone());
-        let gas = match request.kind {
-            Kind::Keccak => self.court.referee.load_keccak(&host.value(request.key).unwrap(), request.index),
-            Kind::BlobElement => {
-                let blob = Blob::try_from(&host.blob(request.key).unwrap()[..]).unwrap();
-                let proof = prove_element(&blob, request.index).unwrap();
-                self.court.referee.load_blob_element(&proof)
-            }
-        };
+        let gas = self.court.referee.load(&Host::keyed(witness.clone()), request);
         self.note("pre-image", gas.unwrap());
     }
 }

@@ -11,6 +11,7 @@
 mod adversary;
 #[path = "../../stf/tests/common/mod.rs"]
 mod common;
+mod support;
 #[path = "games/truth.rs"]
 mod truth;
 #[path = "games/world.rs"]

@@ -61,8 +61,7 @@ pub struct Records<'a> {
     /// Everything from this block on was read.
     from: L1Height,
     range: u64,
-    batches: BTreeMap<BatchIndex, BatchRecord>,
-    statements: BTreeMap<BatchIndex, Batch>,
+    batches: BTreeMap<BatchIndex, (BatchRecord, Batch)>,
     claims: BTreeMap<BatchIndex, Vec<Claim>>,
     messages: BTreeMap<MessageIndex, SentMessage>,
 }
@@ -96,7 +95,6 @@ impl<'a> Records<'a> {
             from: head.number.next(),
             range: RANGE,
             batches: BTreeMap::new(),
-            statements: BTreeMap::new(),
             claims: BTreeMap::new(),
             messages: BTreeMap::new(),
         }
@@ -193,7 +191,7 @@ impl<'a> Records<'a> {
             return Ok(Some(BatchRecord { index, first, last, l1_block }));
         }
         loop {
-            if let Some(batch) = self.batches.get(&index) {
+            if let Some((batch, _)) = self.batches.get(&index) {
                 return Ok(Some(*batch));
             }
             if self.batches.keys().next().is_some_and(|oldest| *oldest < index) || !self.read_back().await? {
@@ -210,10 +208,10 @@ impl<'a> Records<'a> {
     pub async fn posted(&mut self, index: BatchIndex) -> Result<Option<(Batch, Vec<B256>)>, L1Error> {
         self.batch(index).await?;
         let kept = BatchIndex::new(index.get().next_multiple_of(TIP_INTERVAL));
-        let mut statements = self.statements.range(index..=kept);
-        let Some((_, statement)) = statements.next().filter(|(first, _)| **first == index) else { return Ok(None) };
+        let mut batches = self.batches.range(index..=kept).map(|(index, (_, statement))| (index, statement));
+        let Some((_, statement)) = batches.next().filter(|(first, _)| **first == index) else { return Ok(None) };
         let mut later = Vec::new();
-        for (place, (other, statement)) in (index.next().get()..).zip(statements) {
+        for (place, (other, statement)) in (index.next().get()..).zip(batches) {
             if other.get() != place {
                 return Err(L1Error::invalid("eth_getLogs", format!("batch {place} is missing")));
             }
@@ -231,10 +229,12 @@ impl<'a> Records<'a> {
             return self.batch(BatchIndex::ZERO).await;
         }
         loop {
-            if let Some(batch) = self.batches.values().find(|batch| batch.first <= height && height <= batch.last) {
+            if let Some((batch, _)) =
+                self.batches.values().find(|(batch, _)| batch.first <= height && height <= batch.last)
+            {
                 return Ok(Some(*batch));
             }
-            let newer = self.batches.values().next().is_some_and(|oldest| oldest.first <= height);
+            let newer = self.batches.values().next().is_some_and(|(oldest, _)| oldest.first <= height);
             if newer || !self.read_back().await? {
                 return Ok(None);
             }
@@ -302,12 +302,12 @@ impl<'a> Records<'a> {
                 let event = Inbox::BatchPosted::decode_log(&log.log).map_err(undecodable)?.data;
                 let (index, statement) = (BatchIndex::new(event.batchIndex), Batch::from(event.statement));
                 let (first, last) = (L2Height::new(statement.firstHeight), L2Height::new(statement.lastHeight));
-                self.batches.insert(index, BatchRecord { index, first, last, l1_block: log.block_number });
+                let record = BatchRecord { index, first, last, l1_block: log.block_number };
                 // A self-sequenced batch has no claim of its own.
                 if event.signers != 0 {
                     self.add_claim(Claim { rollup: self.rollup, ..Claim::stated(index, &statement) });
                 }
-                self.statements.insert(index, statement);
+                self.batches.insert(index, (record, statement));
             }
             Some(&Claims::ClaimBonded::SIGNATURE_HASH) => {
                 let event = Claims::ClaimBonded::decode_log(&log.log).map_err(undecodable)?.data;

@@ -1,5 +1,6 @@
 //! An account that stands behind claims with a bond: what a keeper and a challenger send to L1.
 
+use crate::follower::block_hashes;
 use alloy_primitives::{Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use core::fmt;
@@ -16,7 +17,7 @@ use surety_l1::{
     submit::{Included, Outgoing, SubmitError, Submitter},
 };
 use surety_state::Store;
-use surety_types::claim::{Claim, MAX_BATCH_BLOCKS};
+use surety_types::claim::Claim;
 
 /// An account, and what it needs to claim what its node derived.
 #[derive(Clone)]
@@ -95,10 +96,7 @@ impl Party {
         let (statement, later) = records.posted(claim.batch_index).await?.ok_or_else(wrong)?;
         let siblings = records.claims_of(claim.batch_index).await?;
         let first = siblings.iter().find(|other| other.parent == claim.parent);
-        let mut hashes = Vec::new();
-        for height in (statement.firstHeight..=statement.lastHeight).take(MAX_BATCH_BLOCKS as usize) {
-            hashes.push(self.store.canonical_hash(height)?.ok_or_else(wrong)?);
-        }
+        let hashes = block_hashes(&self.store, &statement)?.ok_or_else(wrong)?;
         let posting = posting(claim, parent, first, &statement, later, &hashes).ok_or_else(wrong)?;
         let call = Claims::postBondedCall { claim_: claim.into(), posting };
         let included = self.send(self.chain.addresses.claims.into(), U256::ZERO, call.abi_encode().into()).await?;

@@ -87,7 +87,9 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "surety-rpc",
                 "surety-node",
                 "surety-watch",
+                "surety-vm",
                 "surety-prove",
+                "surety-dispute",
             ],
         ),
         (

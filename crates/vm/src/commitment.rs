@@ -9,7 +9,7 @@
 //! hashes. One move of a dispute opens the 32 nodes five levels below a node.
 
 use crate::{Machine, MemoryTree, Part, Request, Stop};
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use alloy_primitives::{B256, Keccak256};
 
 /// Depth of the tree of one level.
@@ -52,6 +52,46 @@ fn parents(level: &[B256], padding: B256) -> Vec<B256> {
     pairs.collect()
 }
 
+/// A tree over states.
+pub trait StateTree {
+    /// Levels above the leaves.
+    fn depth(&self) -> usize;
+
+    /// A node by its height above the leaves and its place.
+    fn node(&self, height: usize, index: u64) -> B256;
+
+    /// What a leaf holds: a state's hash, or in a tree over a batch a block's.
+    fn state(&self, index: u64) -> B256;
+
+    /// The root.
+    fn root(&self) -> B256 {
+        self.node(self.depth(), 0)
+    }
+
+    /// The 32 nodes five levels below a node. `None` if the node is not five levels above any.
+    fn opening(&self, height: usize, index: u64) -> Option<[B256; OPENING]> {
+        let below = height.checked_sub(OPENING_DEPTH).filter(|_| height <= self.depth())?;
+        let mut nodes = [B256::ZERO; OPENING];
+        let first = index.checked_mul(OPENING as u64)?;
+        nodes.iter_mut().zip(first..).for_each(|(node, index)| *node = self.node(below, index));
+        Some(nodes)
+    }
+}
+
+impl<T: StateTree + ?Sized> StateTree for Arc<T> {
+    fn depth(&self) -> usize {
+        (**self).depth()
+    }
+
+    fn node(&self, height: usize, index: u64) -> B256 {
+        (**self).node(height, index)
+    }
+
+    fn state(&self, index: u64) -> B256 {
+        (**self).state(index)
+    }
+}
+
 /// The tree over one level: at most 64 MiB, however long the trace. A batch's block hashes are such a tree of another depth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LevelTree {
@@ -90,47 +130,27 @@ impl LevelTree {
         Some(Self { levels, padding, states })
     }
 
-    /// The root.
-    #[must_use]
-    pub fn root(&self) -> B256 {
-        self.node(self.depth(), 0)
-    }
-
-    /// Levels above the leaves.
-    #[must_use]
-    pub const fn depth(&self) -> usize {
-        self.levels.len().saturating_sub(1)
-    }
-
-    /// A node by its height above the leaves and its place.
-    #[must_use]
-    pub fn node(&self, height: usize, index: u64) -> B256 {
-        let level = self.levels.get(height).map(Vec::as_slice).unwrap_or_default();
-        let node = usize::try_from(index).ok().and_then(|index| level.get(index));
-        node.or_else(|| self.padding.get(height)).copied().unwrap_or_default()
-    }
-
-    /// The state hash of a leaf.
-    #[must_use]
-    pub fn state(&self, index: u64) -> B256 {
-        let state = usize::try_from(index).ok().and_then(|index| self.states.get(index));
-        state.or_else(|| self.states.last()).copied().unwrap_or_default()
-    }
-
     /// How many leaves are not padding.
     #[must_use]
     pub const fn leaves(&self) -> u64 {
         self.states.len() as u64
     }
+}
 
-    /// The 32 nodes five levels below a node. `None` if the node is not five levels above any.
-    #[must_use]
-    pub fn opening(&self, height: usize, index: u64) -> Option<[B256; OPENING]> {
-        let below = height.checked_sub(OPENING_DEPTH).filter(|_| height <= self.depth())?;
-        let mut nodes = [B256::ZERO; OPENING];
-        let first = index.checked_mul(OPENING as u64)?;
-        nodes.iter_mut().zip(first..).for_each(|(node, index)| *node = self.node(below, index));
-        Some(nodes)
+impl StateTree for LevelTree {
+    fn depth(&self) -> usize {
+        self.levels.len().saturating_sub(1)
+    }
+
+    fn node(&self, height: usize, index: u64) -> B256 {
+        let level = self.levels.get(height).map(Vec::as_slice).unwrap_or_default();
+        let node = usize::try_from(index).ok().and_then(|index| level.get(index));
+        node.or_else(|| self.padding.get(height)).copied().unwrap_or_default()
+    }
+
+    fn state(&self, index: u64) -> B256 {
+        let state = usize::try_from(index).ok().and_then(|index| self.states.get(index));
+        state.or_else(|| self.states.last()).copied().unwrap_or_default()
     }
 }
 

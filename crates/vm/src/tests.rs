@@ -5,7 +5,7 @@ mod steps;
 
 use crate::{
     Abi, Elf, Machine, MemoryTree, Part, Request, Status, Stop,
-    commitment::{self, single},
+    commitment::{self, StateTree as _, single},
     instruction::{Access, Instruction},
     testing::{ECALL, addi, b, bytes, elf_file, i, jal, lui, r, s},
     witness::{LoadedPart, WitnessError, step, witness},

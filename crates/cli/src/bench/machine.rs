@@ -17,7 +17,7 @@ use surety_stf::{program, witness::Witness};
 use surety_types::L2Height;
 use surety_vm::{
     Machine, MemoryTree, Stop,
-    commitment::{self, LEVEL_LEAVES},
+    commitment::{self, LEVEL_LEAVES, StateTree as _},
 };
 
 /// Options of `surety bench vm`.

@@ -9,12 +9,10 @@ use anyhow::{Context as _, Result, ensure};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::{collections::BTreeSet, time::Instant};
 use surety_devnet::referee::Referee;
-use surety_l1::{blobs::prove_element, chain::Blob};
 use surety_prove::Host;
 use surety_vm::{
-    Abi, Machine, MemoryTree, Request,
+    Abi, Machine, MemoryTree,
     commitment::single,
-    machine::Kind,
     witness::{self, LoadedPart},
 };
 
@@ -96,7 +94,7 @@ fn compare(side: &mut Side, referee: &mut Referee, falsify: bool) -> Result<(u64
     let part = match &asks {
         Some(request) => {
             let part = side.host.read(request)?;
-            load(side, referee, request)?;
+            referee.load(&side.host, request)?;
             Some(part)
         }
         None => None,
@@ -114,17 +112,4 @@ fn compare(side: &mut Side, referee: &mut Referee, falsify: bool) -> Result<(u64
     );
     ensure!(made == after, "the machine comes to {made}, the witness to {after}");
     Ok((judged.gas, bytes.len()))
-}
-
-/// Gives L1 what the step reads.
-fn load(side: &Side, referee: &mut Referee, request: &Request) -> Result<()> {
-    match request.kind {
-        Kind::Keccak => referee.load_keccak(&side.host.value(request.key)?, request.index)?,
-        Kind::BlobElement => {
-            let blob = Blob::try_from(&side.host.blob(request.key)?[..]).context("a blob of another length")?;
-            let proof = prove_element(&blob, request.index).context("a blob that is none")?;
-            referee.load_blob_element(&proof)?
-        }
-    };
-    Ok(())
 }

@@ -1,17 +1,17 @@
 //! What is right about one batch, and what liars say instead.
 
-use crate::common::{
-    Key,
-    chain::{Chain, Form, Judged},
+use crate::{
+    common::chain::{Form, Judged},
+    support,
 };
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{B256, keccak256};
 use alloy_sol_types::{SolStruct as _, SolValue as _};
 use std::{cell::RefCell, collections::BTreeMap, convert::Infallible, sync::Arc};
 use surety_contracts::bindings::Dispute;
-use surety_dispute::{StateTree, Trace, Truth, posting::block_tree, trace::LastStep};
+use surety_dispute::{Trace, Truth, posting::block_tree, trace::LastStep};
 use surety_prove::Program;
 use surety_stf::witness::Witness;
-use surety_vm::commitment::{LEVEL_LEAVES, LevelTree, leaf, node};
+use surety_vm::commitment::{LEVEL_LEAVES, LevelTree, StateTree, leaf, node};
 
 /// A batch of three blocks, and what was found out about it so far.
 #[derive(Debug)]
@@ -28,15 +28,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     pub(crate) fn new() -> Self {
-        let keys = [Key::new(1), Key::new(2)];
-        let mut chain = Chain::new(&keys);
-        let someone = Address::repeat_byte(9);
-        let rows = [
-            chain.row(1, 0, vec![keys[0].transfer(0, someone)]),
-            chain.row(2, 1, vec![keys[0].transfer(1, someone), keys[1].transfer(0, someone)]),
-            chain.row(3, 0, vec![]),
-        ];
-        let judged: Vec<Judged> = chain.post(&rows, vec![], Form::Calldata, None);
+        let judged = support::batch(Form::Calldata, false);
         let question = Dispute::Question {
             statement: judged[0].statement.eip712_hash_struct(),
             beforeBatch: judged[0].before_batch,

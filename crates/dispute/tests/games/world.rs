@@ -13,13 +13,11 @@ use surety_devnet::{
     court::{CLAIMS, Court},
     evm::EvmError,
 };
-use surety_dispute::{Bench, Deed, Docket, Player, StateTree as _, Trouble, Truth, moves, posting::block_tree};
-use surety_l1::{blobs::prove_element, chain::Blob};
+use surety_dispute::{Bench, Deed, Docket, Player, Trouble, Truth, moves, posting::block_tree};
 use surety_prove::Host;
 use surety_vm::{
     Request,
-    commitment::{LEVEL_LEAVES, LevelTree},
-    machine::Kind,
+    commitment::{LEVEL_LEAVES, LevelTree, StateTree as _},
 };
 
 const PARENT: B256 = B256::repeat_byte(0xcc);
@@ -44,6 +42,7 @@ struct Sent {
 struct Chain {
     court: RefCell<Court>,
     docket: Docket,
+    contests: Vec<B256>,
     sent: Vec<Sent>,
     period: u64,
 }
@@ -65,7 +64,13 @@ impl Chain {
         let parameters = Parameters::of(Profile::Production, 75_873);
         let (root, entry) = batch.start;
         let court = Court::new(&parameters, crate::common::parameters().hash(), root, entry).unwrap();
-        Self { court: court.into(), docket: Docket::default(), sent: Vec::new(), period: parameters.challenge_period }
+        Self {
+            court: court.into(),
+            docket: Docket::default(),
+            contests: Vec::new(),
+            sent: Vec::new(),
+            period: parameters.challenge_period,
+        }
     }
 
     /// Sends something; gives its gas.
@@ -74,6 +79,9 @@ impl Chain {
         let outcome = self.court.get_mut().transact(from, value, input.clone())?;
         for log in &outcome.logs {
             if let Ok(event) = Dispute::DisputeEvents::decode_raw_log(log.topics(), &log.data.data) {
+                if let Dispute::DisputeEvents::ContestOpened(opened) = &event {
+                    self.contests.push(opened.contestId);
+                }
                 self.docket.take(&event);
             }
         }
@@ -112,14 +120,7 @@ impl Chain {
     /// Loads what a step reads.
     fn load(&mut self, batch: &Batch, block: u64, request: &Request) -> u64 {
         let host = Host::keyed(batch.witnesses[block as usize].clone());
-        let referee = &mut self.court.get_mut().referee;
-        match request.kind {
-            Kind::Keccak => referee.load_keccak(&host.value(request.key).unwrap(), request.index).unwrap(),
-            Kind::BlobElement => {
-                let blob = Blob::try_from(&host.blob(request.key).unwrap()[..]).unwrap();
-                referee.load_blob_element(&prove_element(&blob, request.index).unwrap()).unwrap()
-            }
-        }
+        self.court.get_mut().referee.load(&host, request).unwrap()
     }
 
     fn fallen(&self, id: B256) -> bool {
@@ -404,8 +405,7 @@ impl<'a> World<'a> {
 
     /// Claims on both sides of all contests, of nothing.
     fn flood(&mut self, a: &Adversary<'_>) {
-        let contests: Vec<B256> = self.chain.docket.contests().collect();
-        for id in contests {
+        for id in self.chain.contests.clone() {
             let Ok(contest) = self.chain.ask(&Dispute::contestCall { id }) else { continue };
             for side in 0..2u8 {
                 let right = self.batch.steps(2, LEVEL_LEAVES - 1);

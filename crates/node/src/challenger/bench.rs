@@ -1,6 +1,5 @@
 //! The dispute as a live L1 has it, in the state of one block.
 
-use super::at;
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::{SolCall, SolEventInterface as _};
 use std::sync::Arc;
@@ -35,7 +34,7 @@ impl Bench for LiveBench {
 
     fn ask<C: SolCall>(&self, call: &C) -> Result<C::Return, L1Error> {
         let request = Call { to: Some(self.dispute), input: Bytes::from(call.abi_encode()), ..Call::default() };
-        let answer = self.handle.block_on(self.l1.call(&request, at(self.head)))?;
+        let answer = self.handle.block_on(self.l1.call(&request, BlockAt::Hash(self.head.hash)))?;
         C::abi_decode_returns(&answer)
             .map_err(|error| L1Error::invalid("eth_call", format!("{}: {error}", C::SIGNATURE)))
     }

@@ -13,21 +13,15 @@ mod truth;
 use crate::{
     follower::{PostedBatches, Status},
     party::{Party, PartyError},
+    poster::Rehearsal,
 };
-use alloy_primitives::{B256, Bytes, U256};
-use alloy_sol_types::SolCall;
+use alloy_primitives::U256;
 use bench::{LiveBench, Logbook};
 use right::{RightClaims, RightError};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
-use surety_contracts::bindings::Preimages;
+use std::{sync::Arc, time::Duration};
 use surety_dispute::{Deed, Player};
-use surety_l1::{
-    BlockAt, BlockRef, L1Error,
-    blobs::{Archive, prove_element},
-    chain::Blob,
-    records::Records,
-};
-use surety_vm::{Request, machine::Kind};
+use surety_l1::{BlockRef, L1Error, blobs::Archive, records::Records};
+use surety_types::claim::Claim;
 use tokio::{runtime::Handle, sync::watch};
 use truth::{Cache, NodeTruth, TruthError};
 
@@ -52,6 +46,8 @@ pub struct Challenger {
     pub posted: PostedBatches,
     /// The batches' blobs.
     pub archive: Arc<Archive>,
+    /// Runs the program over batches before their claims are opposed.
+    pub rehearsal: Arc<Rehearsal>,
     /// How far it goes.
     pub power: Power,
     /// How often to look.
@@ -85,8 +81,8 @@ struct Known {
     logbook: Logbook,
     right: RightClaims,
     cache: Arc<Cache>,
-    /// Claims whose batch the program says the same of.
-    rehearsed: BTreeSet<B256>,
+    /// The last head at which all was done that could be.
+    head: Option<BlockRef>,
 }
 
 impl Challenger {
@@ -109,56 +105,46 @@ impl Challenger {
 
     async fn round(&self, known: &mut Known) -> Result<(), ChallengerError> {
         let status = self.follower.borrow().clone();
-        let Some(head) = status.l1_head.filter(|_| status.caught_up) else { return Ok(()) };
+        let Some(head) = status.l1_head.filter(|head| status.caught_up && known.head != Some(*head)) else {
+            return Ok(());
+        };
         let Party { l1, chain, store, .. } = &self.party;
         let docket = known.logbook.read(&**l1, chain, head).await?;
         let mut records = Records::at(&**l1, chain, head);
         known.right.update(&mut records, store, &status.safe).await?;
-        if self.power >= Power::Dispute {
-            self.oppose(known, &mut records).await?;
-        }
-        if docket.groups().next().is_none() {
-            return Ok(());
-        }
-        let truth = self.truth(known);
-        let bench = LiveBench::new(l1.clone(), chain.addresses.dispute, head, Handle::current());
-        let account = self.party.submitter.address();
-        // Running the program takes seconds.
-        let work = tokio::task::spawn_blocking(move || {
-            let player = Player { account, docket: &docket, bench: &bench, truth: &truth };
-            player.deeds().map_err(|trouble| trouble.to_string())
-        });
-        let deeds = work.await.map_err(|error| ChallengerError::Trouble(error.to_string()))?;
-        for deed in deeds.map_err(ChallengerError::Trouble)? {
-            self.carry_out(known, head, deed).await?;
-        }
-        Ok(())
-    }
-
-    fn truth(&self, known: &Known) -> NodeTruth {
-        NodeTruth {
-            chain: self.party.chain.clone(),
-            store: self.party.store.clone(),
+        let truth = Arc::new(NodeTruth {
+            chain: chain.clone(),
+            store: store.clone(),
             posted: self.posted.clone(),
             archive: self.archive.clone(),
             batches: known.right.following(),
             cache: known.cache.clone(),
             handle: Handle::current(),
+        });
+        if self.power >= Power::Dispute {
+            self.oppose(known.right.missing(&mut records).await?, &truth).await?;
         }
+        if docket.groups().next().is_some() {
+            let bench = LiveBench::new(l1.clone(), chain.addresses.dispute, head, Handle::current());
+            let (account, known) = (self.party.submitter.address(), truth.clone());
+            // Running the program takes seconds.
+            let deeds = work(move || {
+                let player = Player { account, docket: &docket, bench: &bench, truth: &*known };
+                player.deeds().map_err(|trouble| ChallengerError::Trouble(trouble.to_string()))
+            });
+            for deed in deeds.await? {
+                self.carry_out(&truth, deed).await?;
+            }
+        }
+        known.head = Some(head);
+        Ok(())
     }
 
     /// Posts the right claims of batches of which a committee signed another, and of all behind it.
-    async fn oppose(&self, known: &mut Known, records: &mut Records<'_>) -> Result<(), ChallengerError> {
-        for (parent, claim) in known.right.missing(records).await? {
-            if known.rehearsed.insert(claim.id()) {
-                let (truth, id) = (self.truth(known), claim.id());
-                let work = tokio::task::spawn_blocking(move || truth.rehearse(&parent, &claim));
-                let rehearsed = work.await.map_err(|error| ChallengerError::Trouble(error.to_string()))?;
-                if let Err(error) = rehearsed {
-                    known.rehearsed.remove(&id);
-                    return Err(error.into());
-                }
-            }
+    async fn oppose(&self, missing: Vec<(Claim, Claim)>, truth: &Arc<NodeTruth>) -> Result<(), ChallengerError> {
+        for (parent, claim) in missing {
+            let (truth, rehearsal, id) = (truth.clone(), self.rehearsal.clone(), parent.id());
+            work(move || Ok(truth.rehearse(&rehearsal, id)?)).await?;
             tracing::error!(
                 batch = %claim.batch_index, id = %claim.id(),
                 "A COMMITTEE SIGNED A WRONG STATE, or stands on one: this node claims the right one with its bond"
@@ -173,7 +159,7 @@ impl Challenger {
         Ok(())
     }
 
-    async fn carry_out(&self, known: &Known, head: BlockRef, deed: Deed) -> Result<(), ChallengerError> {
+    async fn carry_out(&self, truth: &Arc<NodeTruth>, deed: Deed) -> Result<(), ChallengerError> {
         let name = deed.name();
         if self.power == Power::Watch {
             tracing::warn!(deed = name, "a dispute asks for an answer; this node only watches");
@@ -188,52 +174,27 @@ impl Challenger {
                 return Ok(());
             }
             Deed::Step { reads: Some((parent, block, request)), .. } => {
-                self.load(known, *parent, *block, request).await?
+                let (truth, parent, block, request) = (truth.clone(), *parent, *block, *request);
+                let input = work(move || Ok(truth.load(parent, block, &request)?)).await?;
+                self.party.send(addresses.preimages.into(), U256::ZERO, input).await?;
             }
             _ => {}
         }
         let input = deed.input().unwrap_or_default();
-        let included = self.party.send(addresses.dispute.into(), U256::ZERO, input).await?;
-        match included {
+        match self.party.send(addresses.dispute.into(), U256::ZERO, input).await? {
             Some(included) => tracing::warn!(
                 deed = name, transaction = %included.transaction, gas = included.inclusion.gas_used, "answered in a dispute"
             ),
-            None => tracing::info!(deed = name, l1 = %head.number, "somebody else was faster"),
+            None => tracing::info!(deed = name, "somebody else was faster"),
         }
-        Ok(())
-    }
-
-    /// Has L1 know what a step reads.
-    async fn load(&self, known: &Known, parent: B256, block: u64, request: &Request) -> Result<(), ChallengerError> {
-        let (truth, key) = (self.truth(known), request.key);
-        let kind = request.kind;
-        let work = tokio::task::spawn_blocking(move || truth.value(parent, block, kind, key));
-        let value = work.await.map_err(|error| ChallengerError::Trouble(error.to_string()))??;
-        let call = match request.kind {
-            Kind::Keccak => {
-                Preimages::loadKeccakCall { pointers: vec![], rest: value, indices: vec![request.index] }.abi_encode()
-            }
-            Kind::BlobElement => {
-                let blob =
-                    Blob::try_from(&value[..]).map_err(|_| ChallengerError::Trouble("a blob's length".into()))?;
-                let proof = prove_element(&blob, request.index)
-                    .ok_or_else(|| ChallengerError::Trouble("a blob's element cannot be proved".into()))?;
-                Preimages::loadBlobElementCall {
-                    versionedHash: proof.versioned_hash,
-                    index: proof.index,
-                    element: proof.element,
-                    commitment: Bytes::copy_from_slice(&proof.commitment),
-                    proof: Bytes::copy_from_slice(&proof.proof),
-                }
-                .abi_encode()
-            }
-        };
-        self.party.send(self.party.chain.addresses.preimages.into(), U256::ZERO, call.into()).await?;
         Ok(())
     }
 }
 
-/// The block that a challenger looks at.
-pub(crate) const fn at(head: BlockRef) -> BlockAt {
-    BlockAt::Hash(head.hash)
+/// Something that takes seconds, on a thread of its own.
+async fn work<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ChallengerError> + Send + 'static,
+) -> Result<T, ChallengerError> {
+    let outcome = tokio::task::spawn_blocking(work).await;
+    outcome.map_err(|error| ChallengerError::Trouble(error.to_string()))?
 }

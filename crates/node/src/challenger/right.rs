@@ -1,13 +1,13 @@
 //! What is to be claimed of each batch that is not final, by this node's own chain.
 
-use crate::follower::DerivedBatch;
+use crate::follower::{DerivedBatch, block_hashes, right_claim};
 use alloy_primitives::B256;
 use std::{collections::BTreeMap, sync::Arc};
 use surety_l1::{L1Error, records::Records};
 use surety_state::Store;
 use surety_types::{
     BatchIndex,
-    claim::{BlockHashTree, Claim, MAX_BATCH_BLOCKS},
+    claim::{BlockHashTree, Claim},
     signing::Batch,
 };
 
@@ -105,20 +105,8 @@ fn derive(store: &Store, parent: &Claim, index: BatchIndex, statement: Batch) ->
     if store.canonical_hash(before)? != Some(parent.last_hash) {
         return Err(missing());
     }
-    let hashes = hashes(store, &statement)?.ok_or_else(missing)?;
+    let hashes = block_hashes(store, &statement)?.ok_or_else(missing)?;
     let root = BlockHashTree::new(&hashes).ok_or_else(missing)?.root();
-    let claim = Claim {
-        parent: parent.id(),
-        prev_hash: parent.last_hash,
-        last_hash: hashes.last().copied().ok_or_else(missing)?,
-        block_hash_root: root,
-        ..Claim::stated(index, &statement)
-    };
+    let claim = right_claim(parent, &statement, hashes.last().copied().ok_or_else(missing)?, root);
     Ok(RightBatch { claim, statement })
-}
-
-/// The hashes of a batch's blocks in this node's chain; `None` if it lacks one.
-pub(super) fn hashes(store: &Store, statement: &Batch) -> Result<Option<Vec<B256>>, surety_state::Error> {
-    let heights = (statement.firstHeight..=statement.lastHeight).take(MAX_BATCH_BLOCKS as usize);
-    heights.map(|height| store.canonical_hash(height)).collect()
 }

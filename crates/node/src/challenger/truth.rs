@@ -1,8 +1,9 @@
 //! What is right about one block of a batch: this node's chain, and the compiled program over its witnesses.
 
-use super::right::{RightBatch, hashes};
+use super::right::RightBatch;
 use crate::{
-    follower::PostedBatches,
+    follower::{Chain, PostedBatches, block_hashes},
+    poster::{ProposalError, Rehearsal},
     witness::{WitnessError, posted_batch},
 };
 use alloy_primitives::{B256, Bytes};
@@ -11,13 +12,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use surety_contracts::ChainFile;
-use surety_dispute::{Trace, Truth, posting::block_tree, trace::LastStep};
+use surety_dispute::{
+    Trace, Truth,
+    posting::block_tree,
+    preimages::{self, PreimageError},
+    trace::LastStep,
+};
 use surety_l1::blobs::Archive;
-use surety_prove::{BlobProofs, Host, HostError, Program, RecordError, Witnesses};
+use surety_prove::{BlobProofs, Host, HostError, PostedBatch, Program, RecordError, Witnesses};
 use surety_state::Store;
 use surety_stf::witness::Witness;
-use surety_types::{L2Height, claim::Claim};
-use surety_vm::{commitment::LevelTree, machine::Kind};
+use surety_types::L2Height;
+use surety_vm::{Request, commitment::LevelTree};
 use tokio::runtime::Handle;
 
 /// The trees of the last disputes: one over steps is a hundred megabytes.
@@ -30,14 +36,14 @@ pub(super) enum TruthError {
     Witness(#[from] WitnessError),
     #[error("running the program: {0}")]
     Host(#[from] HostError),
-    #[error("block {0} is in no batch of this node")]
-    Block(u64),
+    #[error("there is no batch behind claim {0} in this node's chain")]
+    Batch(B256),
     #[error("the trace of block {0} does not fit: report it, with the block's witness")]
     TooLong(u64),
-    #[error(
-        "the program says something else of block {0} than this node's database: the database is damaged, or the program differs; nothing is opposed. Follow L1 anew, and report it with the block's witness if it stays"
-    )]
-    Differs(L2Height),
+    #[error("nothing is opposed: {0}. Is the database damaged? Follow L1 anew")]
+    Rehearsal(#[from] Box<ProposalError>),
+    #[error(transparent)]
+    Preimage(#[from] PreimageError),
 }
 
 impl From<surety_state::Error> for TruthError {
@@ -93,13 +99,17 @@ pub(super) struct NodeTruth {
 }
 
 impl NodeTruth {
-    /// The witness of a block of the batch behind a claim.
+    /// What L1 had of the batch behind a claim.
+    fn batch(&self, parent: B256) -> Result<PostedBatch, TruthError> {
+        let first = self.batches.get(&parent).ok_or(TruthError::Batch(parent))?.statement.firstHeight;
+        let batch = posted_batch(&self.chain, &self.store, &self.posted, &self.archive, L2Height::new(first));
+        Ok(self.handle.block_on(batch)?)
+    }
+
+    /// The witness of one of its blocks.
     fn witness(&self, parent: B256, block: u64) -> Result<Witness, TruthError> {
-        let missing = || TruthError::Block(block);
-        let first = self.batches.get(&parent).ok_or_else(missing)?.statement.firstHeight;
-        let height = L2Height::new(first.checked_add(block).ok_or_else(missing)?);
-        let batch = posted_batch(&self.chain, &self.store, &self.posted, &self.archive, height);
-        let batch = self.handle.block_on(batch)?;
+        let batch = self.batch(parent)?;
+        let height = L2Height::new(batch.statement.firstHeight.saturating_add(block));
         let witnesses = Witnesses::new(&self.store, &self.chain.parameters, &batch, BlobProofs::LeftOut)?;
         Ok(witnesses.block(height)?.0)
     }
@@ -108,27 +118,17 @@ impl NodeTruth {
         Ok(Trace::new(Program::current(), self.witness(parent, block)?))
     }
 
-    /// Something that a step of a block reads.
-    pub(super) fn value(&self, parent: B256, block: u64, kind: Kind, key: B256) -> Result<Bytes, TruthError> {
-        let host = Host::keyed(self.witness(parent, block)?);
-        Ok(match kind {
-            Kind::Keccak => host.value(key)?,
-            Kind::BlobElement => host.blob(key)?,
-        })
+    /// The call that has L1 know what a step of a block reads.
+    pub(super) fn load(&self, parent: B256, block: u64, request: &Request) -> Result<Bytes, TruthError> {
+        Ok(preimages::load(&Host::keyed(self.witness(parent, block)?), request)?)
     }
 
-    /// Runs the program over all blocks of the batch that a claim is about: it must say what the claim does.
-    pub(super) fn rehearse(&self, parent: &Claim, claim: &Claim) -> Result<(), TruthError> {
-        let missing = || TruthError::Block(0);
-        let batch = self.batches.get(&parent.id()).filter(|batch| batch.claim == *claim).ok_or_else(missing)?;
-        let hashes = hashes(&self.store, &batch.statement)?.ok_or_else(missing)?;
-        for (block, hash) in (0..).zip(hashes) {
-            let witness = self.witness(parent.id(), block)?;
-            let input = witness.input;
-            if !Program::current().run(witness)?.says(input, hash) {
-                return Err(TruthError::Differs(L2Height::new(batch.statement.firstHeight.saturating_add(block))));
-            }
-        }
+    /// Runs the program over all blocks of the batch behind a claim: it must say what this node's database does.
+    pub(super) fn rehearse(&self, rehearsal: &Rehearsal, parent: B256) -> Result<(), TruthError> {
+        let batch = self.batch(parent)?;
+        let hashes = block_hashes(&self.store, &batch.statement)?.ok_or(TruthError::Batch(parent))?;
+        let chain = Chain::new(self.store.clone(), Arc::new(self.chain.parameters.clone()));
+        rehearsal.run(&chain, &batch, &hashes).map_err(Box::new)?;
         Ok(())
     }
 }
@@ -139,7 +139,7 @@ impl Truth for NodeTruth {
 
     fn blocks(&self, parent: B256) -> Result<Option<Self::Tree>, TruthError> {
         let Some(batch) = self.batches.get(&parent) else { return Ok(None) };
-        Ok(hashes(&self.store, &batch.statement)?.and_then(|hashes| block_tree(&hashes)).map(Arc::new))
+        Ok(block_hashes(&self.store, &batch.statement)?.and_then(|hashes| block_tree(&hashes)).map(Arc::new))
     }
 
     fn stretches(&self, parent: B256, block: u64, _: B256) -> Result<Self::Tree, TruthError> {

@@ -17,7 +17,7 @@ use surety_stf::{
 };
 use surety_types::{
     ChainParameters, ConsensusContext, Header, L2Height, Message, MessageIndex,
-    claim::{BlockHashTree, Claim},
+    claim::{BlockHashTree, Claim, MAX_BATCH_BLOCKS},
     predeploys,
     signing::Batch,
 };
@@ -280,17 +280,28 @@ fn mismatches(statement: &Batch, parent: &DerivedBatch, outcome: &Outcome) -> Ve
     .collect()
 }
 
+/// What is to be claimed of the batch behind a right claim.
+pub(crate) fn right_claim(parent: &Claim, statement: &Batch, last_hash: B256, block_hash_root: B256) -> Claim {
+    Claim {
+        parent: parent.id(),
+        prev_hash: parent.last_hash,
+        last_hash,
+        block_hash_root,
+        ..Claim::stated(parent.batch_index.next(), statement)
+    }
+}
+
+/// The hashes of a batch's blocks in this node's chain; `None` if it lacks one.
+pub(crate) fn block_hashes(store: &Store, statement: &Batch) -> Result<Option<Vec<B256>>, surety_state::Error> {
+    let heights = (statement.firstHeight..=statement.lastHeight).take(MAX_BATCH_BLOCKS as usize);
+    heights.map(|height| store.canonical_hash(height)).collect()
+}
+
 /// The end of a posted batch, for the progress.
 pub(super) fn derived(parent: &DerivedBatch, batch: &PostedBatch, block: BlockRef, outcome: &Outcome) -> DerivedBatch {
     let statement = &batch.statement;
     let signed = batch.is_signed();
-    let claim = Claim {
-        parent: parent.claim.id(),
-        prev_hash: parent.last_hash,
-        last_hash: outcome.last_hash,
-        block_hash_root: outcome.block_hash_root,
-        ..Claim::stated(batch.index, statement)
-    };
+    let claim = right_claim(&parent.claim, statement, outcome.last_hash, outcome.block_hash_root);
     DerivedBatch {
         index: batch.index,
         block: Some(block),

@@ -36,6 +36,7 @@ mod tests;
 pub use actor::{Follower, Messages};
 pub(crate) use chain::holds;
 pub use chain::{ApplyError, Chain, Mismatch, Outcome};
+pub(crate) use chain::{block_hashes, right_claim};
 pub use posted::{KeptBatch, PostedBatches};
 pub use state::DerivedBatch;
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clock::Clock,
     consensus::{BatchSignatures, Finalization, TermSchedule},
-    follower::{ApplyError, Chain, DerivedBatch, Status},
+    follower::{ApplyError, Chain, DerivedBatch, Status, block_hashes},
 };
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
@@ -394,11 +394,7 @@ pub(super) async fn to_carry<'a>(contracts: Contracts<'_>, ancestry: &'a [Claim]
 /// The transaction that posts a batch.
 fn outgoing(config: &Config, chain: &Chain, signed: &Signed, ancestry: &[Claim]) -> Result<Outgoing, ProposalError> {
     let statement = &signed.proposal.statement;
-    let mut hashes = Vec::new();
-    for height in statement.firstHeight..=statement.lastHeight {
-        let hash = chain.store().canonical_hash(height).map_err(ApplyError::from)?;
-        hashes.push(hash.unwrap_or_default());
-    }
+    let hashes = block_hashes(chain.store(), statement).map_err(ApplyError::from)?.unwrap_or_default();
     let left_siblings = BlockHashTree::new(&hashes).map(|tree| tree.left_siblings()).unwrap_or_default();
     let (signers, signatures) = (signed.gathered.signatures.signers, signed.gathered.signatures.to_bytes());
     let (data, blobs) = match signed.proposal.form {

@@ -68,6 +68,12 @@ impl Rehearsal {
         Self { program, budget, directory, last: Mutex::new(None) }
     }
 
+    /// All blocks of a batch, however long it takes: for who is to oppose what others signed.
+    #[must_use]
+    pub fn whole(directory: PathBuf) -> Self {
+        Self::with(Program::current().clone(), Duration::from_secs(u32::MAX.into()), directory)
+    }
+
     /// Rehearses a batch whose blocks are in the store with these hashes, unless it was the last one. The statement must be what
     /// the data were checked against, since it stands for them here.
     ///
@@ -135,7 +141,7 @@ impl Rehearsal {
         };
         tracing::error!(
             %height, %found, witness = %kept,
-            "the program and native execution differ: this seat signs no batch with this block; report it with the witness"
+            "the program and native execution differ: no batch with this block is signed or claimed here; report it with the witness"
         );
         ProposalError::Differs { height, found }
     }

@@ -10,9 +10,8 @@ use surety_l1::{blobs::prove_element, chain::Blob};
 use surety_prove::{Host, Program};
 use surety_stf::witness::Witness;
 use surety_vm::{
-    Instruction, Machine, MemoryTree, Request,
+    Instruction, Machine, MemoryTree,
     instruction::{Access, Operation},
-    machine::Kind,
     witness,
 };
 
@@ -80,7 +79,7 @@ pub(super) fn measure(witness: &Witness, steps: u64, samples: usize) -> Result<V
         tree.update(machine.memory_mut());
         let (bytes, asks) = witness::witness(&machine, &tree);
         if let Some(request) = &asks {
-            load(&mut referee, &host, request)?;
+            referee.load(&host, request)?;
         }
         let judged = referee.step(&bytes)?;
         let class = classes.entry(class(&machine)).or_default();
@@ -96,16 +95,6 @@ pub(super) fn measure(witness: &Witness, steps: u64, samples: usize) -> Result<V
         .map(|(name, c)| (name, json!({ "steps": c.steps, "mean": c.sum / c.steps, "most": c.most, "bytes": c.bytes })))
         .collect();
     Ok(json!({ "witnessBytes": longest, "mostGas": worst, "gas": classes, "preimages": preimages(&mut referee)? }))
-}
-
-fn load(referee: &mut Referee, host: &Host, request: &Request) -> Result<u64> {
-    match request.kind {
-        Kind::Keccak => Ok(referee.load_keccak(&host.value(request.key)?, request.index)?),
-        Kind::BlobElement => {
-            let blob = Blob::try_from(&host.blob(request.key)?[..]).context("a blob of another length")?;
-            Ok(referee.load_blob_element(&prove_element(&blob, request.index).context("a blob that is none")?)?)
-        }
-    }
 }
 
 /// Gas of loading one part of each kind of value, of bytes without zeros.
