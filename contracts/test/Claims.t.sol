@@ -38,27 +38,14 @@ contract ClaimsTest is Forced {
         return head;
     }
 
-    /// What else the batch of a signed claim might have come to.
-    function _rivalOf(ClaimPreimage memory claim, ClaimPreimage memory parent, bytes32 what)
+    /// A signed claim, a rival of it, and what comes with that.
+    function _opposed(uint256 count)
         private
-        returns (ClaimPreimage memory)
+        returns (ClaimPreimage memory first, ClaimPreimage memory rival, Posting memory p)
     {
-        Batch memory s = posted[claim.batchIndex];
-        bytes32[] memory hashes = new bytes32[](s.lastHeight - s.firstHeight + 1);
-        for (uint256 i; i < hashes.length; ++i) {
-            hashes[i] = keccak256(abi.encode(what, i));
-        }
-        return claimAfter(parent, hashes);
-    }
-
-    /// Posts a rival of the one signed claim with this parent.
-    function _oppose(address who, ClaimPreimage memory rival, ClaimPreimage memory parent, ClaimPreimage memory first)
-        private
-        returns (bytes32)
-    {
-        Posting memory p = posting(rival, parent);
-        p.first = first;
-        return bondWith(who, rival, p);
+        first = _signed(count);
+        rival = rivalOf(first, _genesis, "rival");
+        p = posting(rival, _genesis, first);
     }
 
     function _refused(address who, ClaimPreimage memory claim, Posting memory p, bytes memory reason) private {
@@ -72,10 +59,7 @@ contract ClaimsTest is Forced {
 
     function test_a_claim_must_be_of_a_posted_batch_and_of_its_shape() external {
         _at(5);
-        ClaimPreimage memory first = _signed(3);
-        ClaimPreimage memory rival = _rivalOf(first, _genesis, "rival");
-        Posting memory p = posting(rival, _genesis);
-        p.first = first;
+        (ClaimPreimage memory first, ClaimPreimage memory rival, Posting memory p) = _opposed(3);
 
         vm.expectRevert(abi.encodeWithSelector(IParties.NoParty.selector, address(this)));
         claims.postBonded(rival, p);
@@ -87,7 +71,7 @@ contract ClaimsTest is Forced {
         rival.prevHash = _genesis.lastHash;
         rival.blockHashRoot = "other";
         _refused(RIVAL, rival, p, abi.encodeWithSelector(IClaims.ClaimMalformed.selector));
-        rival = _rivalOf(first, _genesis, "rival");
+        rival = rivalOf(first, _genesis, "rival");
         rival.parentId = "other";
         _refused(RIVAL, rival, p, abi.encodeWithSelector(IClaims.ParentNotLive.selector, bytes32("other")));
         rival.parentId = id(_genesis);
@@ -114,8 +98,7 @@ contract ClaimsTest is Forced {
         vm.expectPartialRevert(Openings.NotOfNode.selector);
         vm.prank(RIVAL);
         claims.postBonded(rival, p);
-        p = posting(rival, _genesis);
-        p.first = first;
+        p = posting(rival, _genesis, first);
 
         vm.expectEmit(true, true, true, true, address(claims));
         emit IClaims.ClaimBonded(id(rival), 1, RIVAL, true, rival);
@@ -128,10 +111,7 @@ contract ClaimsTest is Forced {
 
     function test_a_rival_comes_within_the_first_ones_period() external {
         _at(5);
-        ClaimPreimage memory first = _signed(1);
-        ClaimPreimage memory rival = _rivalOf(first, _genesis, "rival");
-        Posting memory p = posting(rival, _genesis);
-        p.first = first;
+        (ClaimPreimage memory first, ClaimPreimage memory rival, Posting memory p) = _opposed(1);
         _at(35);
         _refused(RIVAL, rival, p, abi.encodeWithSelector(IClaims.RivalTooLate.selector, _start + 35));
         vm.assertTrue(claims.isFinal(id(first)));
@@ -153,7 +133,7 @@ contract ClaimsTest is Forced {
             // Batches 1, 32 and 33; tips are kept at 32 and 64.
             uint256 i = [uint256(0), 31, 32][k];
             ClaimPreimage memory parent = i == 0 ? _genesis : chain[i - 1];
-            ClaimPreimage memory rival = _rivalOf(chain[i], parent, "rival");
+            ClaimPreimage memory rival = rivalOf(chain[i], parent, "rival");
             Posting memory p = posting(rival, parent);
             vm.assertEq(p.later.length, [uint256(31), 0, 31][k]);
             p.first = chain[i];
@@ -172,28 +152,27 @@ contract ClaimsTest is Forced {
         ClaimPreimage memory a = _signed(1);
         _at(4);
         ClaimPreimage memory b = _signed(1);
-        ClaimPreimage memory rivalOfB = _rivalOf(b, a, "b");
-        ClaimPreimage memory rivalOfA = _rivalOf(a, _genesis, "a");
-        _oppose(RIVAL, rivalOfB, a, b);
-        Posting memory p = posting(rivalOfA, _genesis);
-        p.first = a;
+        ClaimPreimage memory rivalOfB = rivalOf(b, a, "b");
+        ClaimPreimage memory rivalOfA = rivalOf(a, _genesis, "a");
+        oppose(RIVAL, rivalOfB, a, b);
+        Posting memory p = posting(rivalOfA, _genesis, a);
         _refused(RIVAL, rivalOfA, p, abi.encodeWithSelector(IClaims.NotOnLastClaim.selector, id(rivalOfB)));
-        p = posting(_rivalOf(b, a, "another"), a);
+        p = posting(rivalOf(b, a, "another"), a);
         _refused(
             RIVAL,
-            _rivalOf(b, a, "another"),
+            rivalOf(b, a, "another"),
             p,
             abi.encodeWithSelector(IClaims.NotOnLastClaim.selector, id(rivalOfB))
         );
         // On another's that stands on it: that is the same chain.
         bondWith(OTHER, rivalOfA, _with(rivalOfA, _genesis, a));
-        ClaimPreimage memory next = _rivalOf(b, rivalOfA, "next");
+        ClaimPreimage memory next = rivalOf(b, rivalOfA, "next");
         bondAs(OTHER, next, rivalOfA);
         vm.assertEq(dispute.party(OTHER).standing, 2);
         // When it is dead, the party may begin elsewhere.
         fall(a);
         vm.assertFalse(claims.isOpen(id(rivalOfB)));
-        bondAs(RIVAL, _rivalOf(b, rivalOfA, "elsewhere"), rivalOfA);
+        bondAs(RIVAL, rivalOf(b, rivalOfA, "elsewhere"), rivalOfA);
     }
 
     function _with(ClaimPreimage memory claim, ClaimPreimage memory parent, ClaimPreimage memory first)
@@ -201,8 +180,7 @@ contract ClaimsTest is Forced {
         view
         returns (Posting memory p)
     {
-        p = posting(claim, parent);
-        p.first = first;
+        p = posting(claim, parent, first);
     }
 
     function test_only_the_dispute_lets_claims_fall() external {
@@ -218,15 +196,15 @@ contract ClaimsTest is Forced {
             _at(2 + 2 * i);
             c[i] = _signed(2);
         }
-        _oppose(RIVAL, _rivalOf(c[2], c[1], "rival"), c[1], c[2]);
+        oppose(RIVAL, rivalOf(c[2], c[1], "rival"), c[1], c[2]);
         _at(100);
         vm.assertTrue(claims.isFinal(id(c[0])) && claims.isFinal(id(c[1])));
         vm.assertFalse(claims.isFinal(id(c[2])) || claims.isFinal(id(c[3])));
         vm.assertTrue(claims.isContested(id(c[2])) && claims.isContested(id(c[3])));
         vm.assertFalse(claims.isContested(id(c[1])));
-        fall(_rivalOf(c[2], c[1], "rival"));
+        fall(rivalOf(c[2], c[1], "rival"));
         vm.assertTrue(claims.isFinal(id(c[2])) && claims.isFinal(id(c[3])));
-        vm.assertFalse(claims.isFinal(id(_rivalOf(c[2], c[1], "rival"))));
+        vm.assertFalse(claims.isFinal(id(rivalOf(c[2], c[1], "rival"))));
     }
 
     function test_what_stands_on_a_claim_that_fell_is_dead() external {
@@ -235,8 +213,8 @@ contract ClaimsTest is Forced {
             _at(2 + 2 * i);
             c[i] = _signed(2);
         }
-        ClaimPreimage memory right = _rivalOf(c[1], c[0], "right");
-        _oppose(RIVAL, right, c[0], c[1]);
+        ClaimPreimage memory right = rivalOf(c[1], c[0], "right");
+        oppose(RIVAL, right, c[0], c[1]);
         fall(c[1]);
         vm.assertTrue(claims.claim(id(c[1])).fate == Fate.Lost);
         // Not by itself.
@@ -255,8 +233,8 @@ contract ClaimsTest is Forced {
         vm.prank(POSTER, POSTER);
         inbox.postBatch(post.statement, post.parent, post.leftSiblings, post.signers, post.signatures, post.data);
         // anyone claims the batches behind it anew, and the seats go on from there.
-        ClaimPreimage memory third = _rivalOf(c[2], right, "third");
-        ClaimPreimage memory fourth = _rivalOf(c[3], third, "fourth");
+        ClaimPreimage memory third = rivalOf(c[2], right, "third");
+        ClaimPreimage memory fourth = rivalOf(c[3], third, "fourth");
         bondAs(RIVAL, third, right);
         bondAs(RIVAL, fourth, third);
         head = fourth;
@@ -272,8 +250,8 @@ contract ClaimsTest is Forced {
         ClaimPreimage memory signed = _signed(1);
         ClaimPreimage[5] memory rivals;
         for (uint256 i; i < 5; ++i) {
-            rivals[i] = _rivalOf(signed, _genesis, bytes32(i + 1));
-            _oppose(address(uint160(100 + i)), rivals[i], _genesis, signed);
+            rivals[i] = rivalOf(signed, _genesis, bytes32(i + 1));
+            oppose(address(uint160(100 + i)), rivals[i], _genesis, signed);
         }
         _at(50);
         for (uint256 i; i < 4; ++i) {
@@ -288,19 +266,19 @@ contract ClaimsTest is Forced {
     function test_when_all_have_fallen_the_next_one_is_as_the_first() external {
         _at(2);
         ClaimPreimage memory signed = _signed(1);
-        ClaimPreimage memory rival = _rivalOf(signed, _genesis, "rival");
-        _oppose(RIVAL, rival, _genesis, signed);
+        ClaimPreimage memory rival = rivalOf(signed, _genesis, "rival");
+        oppose(RIVAL, rival, _genesis, signed);
         fall(signed);
         fall(rival);
         _at(500);
-        ClaimPreimage memory right = _rivalOf(signed, _genesis, "right");
+        ClaimPreimage memory right = rivalOf(signed, _genesis, "right");
         bondAs(OTHER, right, _genesis);
         _at(529);
         vm.assertFalse(claims.isFinal(id(right)));
-        bondAs(address(0x3333), _rivalOf(signed, _genesis, "late"), _genesis);
+        bondAs(address(0x3333), rivalOf(signed, _genesis, "late"), _genesis);
         _at(530);
         vm.assertFalse(claims.isFinal(id(right)));
-        fall(_rivalOf(signed, _genesis, "late"));
+        fall(rivalOf(signed, _genesis, "late"));
         vm.assertTrue(claims.isFinal(id(right)));
     }
 
@@ -310,7 +288,7 @@ contract ClaimsTest is Forced {
         bytes32[] memory hashes = new bytes32[](2);
         hashes[0] = "only";
         ClaimPreimage memory none_ = claimAfter(_genesis, hashes);
-        _oppose(RIVAL, none_, _genesis, signed);
+        oppose(RIVAL, none_, _genesis, signed);
         fall(signed);
         _at(500);
         vm.assertFalse(claims.isFinal(id(none_)) || claims.isLive(id(none_), 1));

@@ -25,6 +25,13 @@ contract EndTest is Forced {
         pass(_start + time - block.timestamp);
     }
 
+    /// A batch comes that nobody signed; gives the claim before it.
+    function _unsigned(uint64 time) private returns (ClaimPreimage memory) {
+        _at(time);
+        selfSequence();
+        return head;
+    }
+
     function _end(ClaimPreimage memory last) private {
         vm.prank(address(bridge));
         inbox.end(id(last));
@@ -39,9 +46,7 @@ contract EndTest is Forced {
     // The end
 
     function test_a_final_claim_with_a_bond_keeps_the_chain_from_ending_before_it() external {
-        ClaimPreimage memory genesis = head;
-        _at(60);
-        selfSequence();
+        ClaimPreimage memory genesis = _unsigned(60);
         ClaimPreimage memory right = claimAfter(genesis, "right");
         bond(right, genesis);
         _at(89);
@@ -55,9 +60,7 @@ contract EndTest is Forced {
     }
 
     function test_a_claim_that_is_open_when_the_chain_ends_dies_and_there_are_no_more() external {
-        ClaimPreimage memory genesis = head;
-        _at(61);
-        selfSequence();
+        ClaimPreimage memory genesis = _unsigned(61);
         ClaimPreimage memory late = claimAfter(genesis, "late");
         bond(late, genesis);
         _at(90);
@@ -77,9 +80,7 @@ contract EndTest is Forced {
     }
 
     function test_rivals_do_not_keep_the_chain_from_ending() external {
-        ClaimPreimage memory genesis = head;
-        _at(30);
-        selfSequence();
+        ClaimPreimage memory genesis = _unsigned(30);
         ClaimPreimage memory right = claimAfter(genesis, "right");
         ClaimPreimage memory wrong = claimAfter(genesis, "wrong");
         bond(right, genesis);
@@ -94,9 +95,7 @@ contract EndTest is Forced {
     }
 
     function test_a_claim_whose_rival_fell_is_as_young_as_that() external {
-        ClaimPreimage memory genesis = head;
-        _at(30);
-        selfSequence();
+        ClaimPreimage memory genesis = _unsigned(30);
         ClaimPreimage memory right = claimAfter(genesis, "right");
         ClaimPreimage memory wrong = claimAfter(genesis, "wrong");
         bond(wrong, genesis);
@@ -116,9 +115,7 @@ contract EndTest is Forced {
     }
 
     function test_while_all_claims_of_a_batch_have_fallen_the_chain_may_end_before_it() external {
-        ClaimPreimage memory genesis = head;
-        _at(30);
-        selfSequence();
+        ClaimPreimage memory genesis = _unsigned(30);
         ClaimPreimage memory wrong = claimAfter(genesis, "wrong");
         ClaimPreimage memory worse = claimAfter(genesis, "worse");
         bond(wrong, genesis);
@@ -133,9 +130,7 @@ contract EndTest is Forced {
     }
 
     function test_a_claim_that_a_committee_carried_keeps_the_chain_from_ending_before_it() external {
-        ClaimPreimage memory genesis = head;
-        _at(50);
-        selfSequence();
+        ClaimPreimage memory genesis = _unsigned(50);
         _at(59);
         ClaimPreimage memory carried = claimAfter(genesis, "carried");
         head = carried;
@@ -169,9 +164,7 @@ contract EndTest is Forced {
     // A third
 
     function test_a_third_does_not_decide_what_nobody_signed() external {
-        ClaimPreimage memory genesis = head;
-        _at(30);
-        selfSequence();
+        ClaimPreimage memory genesis = _unsigned(30);
         ClaimPreimage memory wrong = claimAfter(genesis, "wrong");
         // By carrying a claim of its own making;
         _at(45);

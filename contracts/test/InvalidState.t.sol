@@ -5,8 +5,6 @@ import {Seat} from "../src/bonding/ISequencerRegistry.sol";
 import {ISlasher, Offence} from "../src/bonding/ISlasher.sol";
 import {IInvalidState} from "../src/faults/IInvalidState.sol";
 import {ClaimPreimage} from "../src/lib/Commitments.sol";
-import {Batch} from "../src/lib/Messages.sol";
-import {Posting} from "../src/rollup/IClaims.sol";
 import {ParentClaim} from "../src/rollup/IInbox.sol";
 import {Post} from "./lib/Fixture.sol";
 import {Forced} from "./lib/Forced.sol";
@@ -29,22 +27,8 @@ contract InvalidStateTest is Forced {
     function _opposed() private returns (ClaimPreimage memory wrong, ClaimPreimage memory right) {
         succeed(honest(2));
         wrong = head;
-        right = _rivalOf(wrong, _genesis);
-        Posting memory p = posting(right, _genesis);
-        p.first = wrong;
-        bondWith(CHALLENGER, right, p);
-    }
-
-    function _rivalOf(ClaimPreimage memory claim, ClaimPreimage memory parent)
-        private
-        returns (ClaimPreimage memory)
-    {
-        Batch memory s = posted[claim.batchIndex];
-        bytes32[] memory hashes = new bytes32[](s.lastHeight - s.firstHeight + 1);
-        for (uint256 i; i < hashes.length; ++i) {
-            hashes[i] = keccak256(abi.encode("right", claim.batchIndex, i));
-        }
-        return claimAfter(parent, hashes);
+        right = rivalOf(wrong, _genesis, "right");
+        oppose(CHALLENGER, right, _genesis, wrong);
     }
 
     function _evidence(ClaimPreimage memory a, uint256 place) private pure returns (bytes memory) {
@@ -194,10 +178,8 @@ contract InvalidStateTest is Forced {
         _genesis = head;
         succeed(honest(1));
         ClaimPreimage memory wrong = head;
-        ClaimPreimage memory right = _rivalOf(wrong, _genesis);
-        Posting memory p = posting(right, _genesis);
-        p.first = wrong;
-        bondWith(CHALLENGER, right, p);
+        ClaimPreimage memory right = rivalOf(wrong, _genesis, "right");
+        oppose(CHALLENGER, right, _genesis, wrong);
         fall(wrong);
         uint256 used = vm.snapshotGasLastCall("a claim of 43 of 64 falls");
         vm.assertLt(used, 10_000_000, "beside a step, within 2^24");
@@ -223,10 +205,8 @@ contract InvalidStateTest is Forced {
     function test_who_signed_the_right_claim_stays_when_a_rival_falls() external {
         succeed(honest(2));
         ClaimPreimage memory right = head;
-        ClaimPreimage memory wrong = _rivalOf(right, _genesis);
-        Posting memory p = posting(wrong, _genesis);
-        p.first = right;
-        bondWith(CHALLENGER, wrong, p);
+        ClaimPreimage memory wrong = rivalOf(right, _genesis, "right");
+        oppose(CHALLENGER, wrong, _genesis, right);
         succeed(honest(1));
         ClaimPreimage memory child = head;
         fall(wrong);

@@ -136,8 +136,7 @@ contract Slasher is ISlasher {
         (uint256 others, uint256 f) = _others(Count(seat, verdict.term, EQUIVOCATION, 0), start);
         taken = _penalty(others, f);
         if (taken > stake.bond) taken = stake.bond;
-        reward = taken * _shareBasisPoints / 10_000;
-        if (reward > _shareCap) reward = _shareCap;
+        reward = _rewardFor(taken);
 
         uint72 record = _remember(seat, stake.record, _note(EQUIVOCATION, verdict.term, others));
         _book(seat, stake.record == 0, taken - reward);
@@ -168,8 +167,7 @@ contract Slasher is ISlasher {
         fines.sum += uint96(taken);
         _fines[seat] = fines;
 
-        reward = taken * _shareBasisPoints / 10_000;
-        if (reward > _shareCap) reward = _shareCap;
+        reward = _rewardFor(taken);
         _books.unburnt += uint96(taken - reward);
         rewardOf[msg.sender] += reward;
         registry.fine(seat, taken, suspend);
@@ -212,8 +210,7 @@ contract Slasher is ISlasher {
         private
         returns (uint256 reward)
     {
-        if (winner != address(0)) reward = taken * _shareBasisPoints / 10_000;
-        if (reward > _shareCap) reward = _shareCap;
+        if (winner != address(0)) reward = _rewardFor(taken);
         uint72 record = stake.record;
         if (!_hasSignedWrong(verdict.seat, record)) {
             record = _remember(verdict.seat, record, _note(INVALID_STATE, verdict.term, 0));
@@ -308,6 +305,12 @@ contract Slasher is ISlasher {
     /// @inheritdoc ISlasher
     function penalty(uint256 k, uint256 n) external view returns (uint256) {
         return _penalty(k == 0 ? 0 : k - 1, _faulty(n));
+    }
+
+    /// @dev What is paid for a report that took this much.
+    function _rewardFor(uint256 taken) private view returns (uint256 reward) {
+        reward = taken * _shareBasisPoints / 10_000;
+        if (reward > _shareCap) reward = _shareCap;
     }
 
     /// @dev The term has started and can still be judged.

@@ -74,9 +74,9 @@ contract Claims is IClaims, IRivals, Lines {
     function carry(ClaimPreimage calldata claim_, uint64 term, uint64 signers) external returns (bytes32 id) {
         ClaimRecord memory parent = _parentOf(claim_);
         id = Commitments.claimId(claim_);
-        ClaimRecord memory record = _claims[id];
+        ClaimRecord memory record = _get(id);
         if (record.postedAt != 0) {
-            require(isLive(id, claim_.batchIndex), ClaimFallen(id));
+            require(_isLive(record, claim_.batchIndex), ClaimFallen(id));
             (record.term, record.signers) = (uint32(term), signers);
         } else {
             bytes32 parentId = claim_.parentId;
@@ -107,14 +107,13 @@ contract Claims is IClaims, IRivals, Lines {
         require(_claims[id].postedAt == 0, ClaimExists(id));
         _continue(parent, id);
         uint24 line;
-        bool opposed = parent.childAt != 0 && _groups[parentId].openedAt == 0;
         Question memory question = Question(statement, claim_.prevHash, posting.statement.firstHeight);
         if (parent.childAt == 0) {
             line = _adopt(parentId, parent);
             _groups[parentId] = Group(uint40(block.timestamp), 1, id);
             dispute.begin(id, parentId, claim_.blockHashRoot, msg.sender, uint40(block.timestamp), question);
         } else {
-            if (opposed) _begin(parentId, parent, posting.first, question);
+            if (_groups[parentId].openedAt == 0) _begin(parentId, parent, posting.first, question);
             line = _oppose(parentId, parent, id);
             dispute.enter(id, parentId, claim_.blockHashRoot, msg.sender, posting.children);
         }
@@ -127,7 +126,7 @@ contract Claims is IClaims, IRivals, Lines {
     /// @inheritdoc IRivals
     function fall(bytes32 id, bytes32 parentId, bool hasLost) external {
         require(msg.sender == address(dispute), NotDispute(msg.sender));
-        ClaimRecord memory record = _claims[id];
+        ClaimRecord memory record = _get(id);
         record.fate = hasLost ? Fate.Lost : Fate.FellWithParty;
         _put(id, record);
         if (hasLost && record.signers != 0) ISlasher(registry.slasher()).freeze(record.term, record.signers);
@@ -163,14 +162,14 @@ contract Claims is IClaims, IRivals, Lines {
     // What stands
 
     /// @inheritdoc IClaims
-    function finalChild(bytes32 parentId) external view returns (bytes32) {
+    function finalChild(bytes32 parentId) public view returns (bytes32) {
         Group storage group = _groups[parentId];
         return group.standing == 1 && isFinal(group.ids) ? group.ids : bytes32(0);
     }
 
     /// @inheritdoc IClaims
     function isFinal(bytes32 id) public view returns (bool) {
-        return _isFinal(id, _claims[id]);
+        return _isFinal(id, _get(id));
     }
 
     /// @inheritdoc IClaims
@@ -181,23 +180,20 @@ contract Claims is IClaims, IRivals, Lines {
     }
 
     /// @inheritdoc IClaims
-    function isLive(bytes32 id, uint64 batchIndex) public view returns (bool) {
-        ClaimRecord memory record = _claims[id];
-        if (record.postedAt == 0 || record.batchIndex != batchIndex || record.isEnd) return false;
-        (bool isDead,) = _fate(record.line, record.batchIndex);
-        return !isDead;
+    function isLive(bytes32 id, uint64 batchIndex) external view returns (bool) {
+        return _isLive(_get(id), batchIndex);
     }
 
     /// @inheritdoc IClaims
     function isContested(bytes32 id) external view returns (bool) {
-        ClaimRecord memory record = _claims[id];
+        ClaimRecord memory record = _get(id);
         (bool isDead, bool isDecided) = _fate(record.line, record.batchIndex);
         return record.postedAt != 0 && !isDead && !isDecided;
     }
 
     /// @inheritdoc IRivals
     function isOpen(bytes32 id) public view returns (bool) {
-        ClaimRecord memory record = _claims[id];
+        ClaimRecord memory record = _get(id);
         if (record.postedAt == 0 || endedAt != 0) return false;
         (bool isDead,) = _fate(record.line, record.batchIndex);
         return !isDead && !_isFinal(id, record);
@@ -219,13 +215,12 @@ contract Claims is IClaims, IRivals, Lines {
 
     /// @dev Whether a child of a final claim is final.
     function _hasFinalChild(bytes32 id) private view returns (bool) {
-        Group storage group = _groups[id];
         // The dispute does not know of a child that nobody opposed.
-        if (group.openedAt == 0) {
+        if (_groups[id].openedAt == 0) {
             uint256 childAt = _claims[id].childAt;
             return childAt != 0 && block.timestamp >= childAt + challengePeriod;
         }
-        return group.standing == 1 && isFinal(group.ids);
+        return finalChild(id) != 0;
     }
 
     /// @dev The record of the parent of a claim that a committee stands behind. Only for the inbox.
@@ -239,8 +234,15 @@ contract Claims is IClaims, IRivals, Lines {
     /// @dev The record of a claim's parent, which must be a live one of the batch before.
     function _liveParent(ClaimPreimage calldata claim_) private view returns (ClaimRecord memory) {
         bytes32 id = claim_.parentId;
-        require(claim_.batchIndex != 0 && isLive(id, claim_.batchIndex - 1), ParentNotLive(id));
-        return _claims[id];
+        ClaimRecord memory parent = _get(id);
+        require(claim_.batchIndex != 0 && _isLive(parent, claim_.batchIndex - 1), ParentNotLive(id));
+        return parent;
+    }
+
+    function _isLive(ClaimRecord memory record, uint64 batchIndex) private view returns (bool) {
+        if (record.postedAt == 0 || record.batchIndex != batchIndex || record.isEnd) return false;
+        (bool isDead,) = _fate(record.line, record.batchIndex);
+        return !isDead;
     }
 
     /// @dev The claim is about a batch that was posted, and has as many blocks. Returns the hash of the batch's statement.
@@ -260,7 +262,7 @@ contract Claims is IClaims, IRivals, Lines {
     function _continue(ClaimRecord memory parent, bytes32 id) private {
         bytes32 last = _lastOf[msg.sender];
         if (last != 0 && isOpen(last)) {
-            ClaimRecord memory record = _claims[last];
+            ClaimRecord memory record = _get(last);
             bool continues = _standsOn(parent.line, parent.batchIndex, record.line, record.batchIndex);
             require(continues, NotOnLastClaim(last));
         }
@@ -320,6 +322,23 @@ contract Claims is IClaims, IRivals, Lines {
             fate: Fate.Stands,
             isEnd: false
         });
+    }
+
+    /// @dev Reads a claim in one load; the fields lie as in `ClaimRecord`.
+    function _get(bytes32 id) private view returns (ClaimRecord memory r) {
+        ClaimRecord storage kept = _claims[id];
+        uint256 word;
+        assembly ("memory-safe") {
+            word := sload(kept.slot)
+        }
+        r.postedAt = uint40(word);
+        r.batchIndex = uint40(word >> 40);
+        r.childAt = uint40(word >> 80);
+        r.term = uint32(word >> 120);
+        r.signers = uint64(word >> 152);
+        r.line = uint24(word >> 216);
+        r.fate = Fate(uint8(word >> 240));
+        r.isEnd = word >> 248 != 0;
     }
 
     /// @dev Writes a claim in one store; the fields lie as in `ClaimRecord`.

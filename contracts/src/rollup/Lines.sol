@@ -67,11 +67,18 @@ abstract contract Lines {
         // On a line that was left, the last batch of interest is the one in which it was: the child there is another.
         uint40 last = batch;
         while (true) {
-            Line memory l = _lines[line];
-            if (l.deadFrom != 0 && l.deadFrom <= batch) return (true, false);
-            if (l.undecided != 0 && l.undecided <= last) isDecided = false;
+            // In one load; the fields lie as in `Line`.
+            Line storage l = _lines[line];
+            uint256 word;
+            assembly ("memory-safe") {
+                word := sload(l.slot)
+            }
+            (uint40 deadFrom, uint40 undecided) = (uint40(word >> 64), uint40(word >> 104));
+            if (deadFrom != 0 && deadFrom <= batch) return (true, false);
+            if (undecided != 0 && undecided <= last) isDecided = false;
             if (line == 0) return (false, isDecided);
-            (line, batch, last) = (l.parent, l.from - 1, l.from);
+            last = uint40(word);
+            (line, batch) = (uint24(word >> 40), last - 1);
         }
     }
 

@@ -75,6 +75,37 @@ abstract contract Forced is Offences {
         (, p.leftSiblings) = tree(hashes);
     }
 
+    /// The same of a rival of the one claim that the parent has so far.
+    function posting(ClaimPreimage memory rival, ClaimPreimage memory parent, ClaimPreimage memory first)
+        internal
+        view
+        returns (Posting memory p)
+    {
+        p = posting(rival, parent);
+        p.first = first;
+    }
+
+    /// What else the batch of a signed claim might have come to.
+    function rivalOf(ClaimPreimage memory claim, ClaimPreimage memory parent, bytes32 what)
+        internal
+        returns (ClaimPreimage memory)
+    {
+        Batch memory s = posted[claim.batchIndex];
+        bytes32[] memory hashes = new bytes32[](s.lastHeight - s.firstHeight + 1);
+        for (uint256 i; i < hashes.length; ++i) {
+            hashes[i] = keccak256(abi.encode(what, i));
+        }
+        return claimAfter(parent, hashes);
+    }
+
+    /// Posts a rival of the one signed claim with this parent.
+    function oppose(address who, ClaimPreimage memory rival, ClaimPreimage memory parent, ClaimPreimage memory first)
+        internal
+        returns (bytes32)
+    {
+        return bondWith(who, rival, posting(rival, parent, first));
+    }
+
     function join(address who) internal {
         if (dispute.party(who).bond != 0) return;
         vm.deal(who, 100 ether);
