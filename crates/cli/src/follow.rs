@@ -25,11 +25,11 @@ use surety_node::{
     poster::Rehearsal,
 };
 use surety_rpc::Backend as _;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 
-/// Options of `surety follow`.
+/// A node that follows L1, and what its account does.
 #[derive(clap::Args)]
-pub(crate) struct Arguments {
+pub(crate) struct NodeArguments {
     /// RPC endpoint of L1; may be repeated. One is used, the next when it fails; the others are asked whether they say the same.
     #[arg(long, required = true)]
     l1: Vec<String>,
@@ -43,16 +43,6 @@ pub(crate) struct Arguments {
     /// Where to keep the chain.
     #[arg(long, default_value = "surety-follower")]
     data_dir: PathBuf,
-    /// Address to serve on.
-    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into())]
-    host: std::net::IpAddr,
-    /// Port to serve on, HTTP and WebSocket; 0 takes any free one.
-    #[arg(long, default_value_t = 9547)]
-    rpc_port: u16,
-    /// Port to serve the blobs on that are kept, in the beacon API's form, for followers that come after beacon nodes have
-    /// forgotten them; 0 takes any free one. Without: they are not served.
-    #[arg(long)]
-    archive_port: Option<u16>,
     /// How many blobs to keep on disk, 128 KiB each, the oldest go first; 0 keeps all.
     #[arg(long, default_value_t = 0)]
     archived_blobs: usize,
@@ -60,8 +50,7 @@ pub(crate) struct Arguments {
     /// transactions go there. Without: L1 alone.
     #[arg(long)]
     feed: Vec<String>,
-    /// Keep the chain going when its committee is gone: sequence messages that are overdue, and claim what came of it. Paid,
-    /// with a bond for each claim, by this keystore's account.
+    /// Act on L1 with this keystore's account, which pays, and has one bond behind all that it claims: see --power.
     #[arg(long, conflicts_with = "keeper_dev_account")]
     keeper: Option<PathBuf>,
     /// File with the keystore's password; otherwise the file that SURETY_PASSWORD_FILE names, or it is asked for.
@@ -70,9 +59,10 @@ pub(crate) struct Arguments {
     /// The same, paid by this account of the well-known test mnemonic (development networks only).
     #[arg(long)]
     keeper_dev_account: Option<usize>,
-    /// How far that account goes in disputes about claims: `watch` says what it would do, `defend` answers for right claims,
-    /// `dispute` opposes wrong ones, too. It pays one bond for all.
-    #[arg(long, value_enum, default_value_t = PowerArgument::Dispute)]
+    /// How far that account goes: `watch` says what it would do in disputes about claims, `defend` answers for right claims,
+    /// `dispute` opposes wrong ones, too, and `claim` also keeps the chain going when its committee is gone: it sequences messages
+    /// that are overdue, and claims what came of it.
+    #[arg(long, value_enum, default_value_t = PowerArgument::Claim)]
     power: PowerArgument,
     /// How often to ask L1, in milliseconds; a quarter of a slot by default.
     #[arg(long)]
@@ -85,81 +75,131 @@ enum PowerArgument {
     Watch,
     Defend,
     Dispute,
+    Claim,
 }
 
-impl From<PowerArgument> for Power {
-    fn from(power: PowerArgument) -> Self {
-        match power {
-            PowerArgument::Watch => Self::Watch,
-            PowerArgument::Defend => Self::Defend,
-            PowerArgument::Dispute => Self::Dispute,
+impl PowerArgument {
+    const fn in_disputes(self) -> Power {
+        match self {
+            Self::Watch => Power::Watch,
+            Self::Defend => Power::Defend,
+            Self::Dispute | Self::Claim => Power::Dispute,
         }
     }
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let chain = read_chain(&arguments.chain)?;
-    let dev_account = ("keeper-dev-account", arguments.keeper_dev_account);
-    let key = keys::account(arguments.keeper.as_deref(), arguments.password_file.as_deref(), dev_account)?;
-    let archive = open_archive(&arguments.data_dir, arguments.archived_blobs)?;
-    let l1 = several::connect(&arguments.l1, &arguments.l1_beacon, cross_check(&chain), Some(archive.clone()))?;
-    check_l1(&*l1, &chain).await?;
-    let poll = arguments.poll.unwrap_or_else(|| (chain.protocol.slot_time.saturating_mul(250)).max(200));
-    let poll = Duration::from_millis(poll);
-    let config = FollowerNodeConfig {
-        chain: chain.clone(),
-        directory: arguments.data_dir.clone(),
-        l1: l1.clone(),
-        poll,
-        feeds: arguments.feed,
-    };
-    let mut node = FollowerNode::start(config).await?;
-    let (stop, stopped) = watch::channel(false);
-    let keeper = match key {
-        Some(key) => {
+impl NodeArguments {
+    /// Whether the node has an account to act with.
+    pub(crate) const fn has_account(&self) -> bool {
+        self.keeper.is_some() || self.keeper_dev_account.is_some()
+    }
+}
+
+/// A node that runs, and what its account does.
+pub(crate) struct Running {
+    pub(crate) node: FollowerNode,
+    archive: Arc<Archive>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    pub(crate) async fn start(arguments: NodeArguments) -> Result<Self> {
+        let chain = read_chain(&arguments.chain)?;
+        let dev_account = ("keeper-dev-account", arguments.keeper_dev_account);
+        let key = keys::account(arguments.keeper.as_deref(), arguments.password_file.as_deref(), dev_account)?;
+        let archive = open_archive(&arguments.data_dir, arguments.archived_blobs)?;
+        let l1 = several::connect(&arguments.l1, &arguments.l1_beacon, cross_check(&chain), Some(archive.clone()))?;
+        check_l1(&*l1, &chain).await?;
+        let poll = arguments.poll.unwrap_or_else(|| (chain.protocol.slot_time.saturating_mul(250)).max(200));
+        let poll = Duration::from_millis(poll);
+        let config = FollowerNodeConfig {
+            chain: chain.clone(),
+            directory: arguments.data_dir.clone(),
+            l1: l1.clone(),
+            poll,
+            feeds: arguments.feed,
+        };
+        let node = FollowerNode::start(config).await?;
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = Vec::new();
+        if let Some(key) = key {
             let slot = Duration::from_secs(chain.protocol.slot_time);
             let settings = SubmitConfig::new(arguments.data_dir.join("keeper")).for_slot_time(slot);
             let submitter =
                 Submitter::open(l1.clone(), Arc::new(key), settings).await.context("the keeper's journal")?;
-            say!("keeping the chain going, paid by {}", submitter.address());
+            say!("acting on L1 as {}", submitter.address());
             let store = node.backend().store().clone();
-            let party = Party { l1, chain: chain.clone(), store, submitter: Arc::new(submitter) };
+            let party = Party { l1, chain, store, submitter: Arc::new(submitter) };
             let challenger = Challenger {
                 party: party.clone(),
                 follower: node.status(),
                 posted: node.posted(),
                 archive: archive.clone(),
                 rehearsal: Arc::new(Rehearsal::whole(arguments.data_dir.join("differences"))),
-                power: arguments.power.into(),
+                power: arguments.power.in_disputes(),
                 poll,
             };
-            let challenger = tokio::spawn(challenger.run(stopped.clone()));
-            let keeper =
-                Keeper { party, follower: node.status(), poll: slot, file: arguments.data_dir.join("keeper.json") };
-            Some([tokio::spawn(keeper.run(stopped)), challenger])
+            tasks.push(tokio::spawn(challenger.run(stopped.clone())));
+            if arguments.power == PowerArgument::Claim {
+                let file = arguments.data_dir.join("keeper.json");
+                let keeper = Keeper { party, follower: node.status(), poll: slot, file };
+                tasks.push(tokio::spawn(keeper.run(stopped)));
+            }
         }
-        None => None,
-    };
+        Ok(Self { node, archive, stop, tasks })
+    }
+
+    /// Waits until the node fails or somebody interrupts.
+    pub(crate) async fn ended(&mut self) -> Result<()> {
+        tokio::select! {
+            ended = self.node.ended() => ended.context("the follower has stopped"),
+            interrupt = interrupted() => interrupt,
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        self.node.stop().await;
+    }
+}
+
+/// Options of `surety follow`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    node: NodeArguments,
+    /// Address to serve on.
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into())]
+    host: std::net::IpAddr,
+    /// Port to serve on, HTTP and WebSocket; 0 takes any free one.
+    #[arg(long, default_value_t = 9547)]
+    rpc_port: u16,
+    /// Port to serve the blobs on that are kept, in the beacon API's form, for followers that come after beacon nodes have
+    /// forgotten them; 0 takes any free one. Without: they are not served.
+    #[arg(long)]
+    archive_port: Option<u16>,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    let mut running = Running::start(arguments.node).await?;
     let address = SocketAddr::new(arguments.host, arguments.rpc_port);
-    let server = surety_rpc::serve(node.backend(), surety_rpc::Config { address, ..Default::default() }).await?;
+    let config = surety_rpc::Config { address, ..Default::default() };
+    let server = surety_rpc::serve(running.node.backend(), config).await?;
     say!("following; RPC on http://{}", server.address());
     let archive = match arguments.archive_port {
-        Some(port) => Some(serve_archive(archive, SocketAddr::new(arguments.host, port)).await?),
+        Some(port) => Some(serve_archive(running.archive.clone(), SocketAddr::new(arguments.host, port)).await?),
         None => None,
     };
-    let outcome = tokio::select! {
-        ended = node.ended() => ended.context("the follower has stopped"),
-        interrupt = interrupted() => interrupt,
-    };
-    let _ = stop.send(true);
-    for task in keeper.into_iter().flatten() {
-        let _ = task.await;
-    }
+    let outcome = running.ended().await;
     if let Some(archive) = archive {
         archive.stop().await;
     }
     server.stop().await;
-    node.stop().await;
+    running.stop().await;
     outcome
 }
 

@@ -9,6 +9,7 @@ macro_rules! say {
 }
 
 mod bench;
+mod challenge;
 mod config;
 mod deploy;
 mod dev;
@@ -51,6 +52,8 @@ enum Command {
     Dev(dev::Arguments),
     /// Derive a chain from L1 alone and serve it.
     Follow(follow::Arguments),
+    /// Judge every claim by one's own execution; oppose wrong ones on L1 and defend right ones, to the end.
+    Challenge(challenge::Arguments),
     /// Judge the seats and report who broke a rule.
     Watch(watch::Arguments),
     /// Have a seat of a fresh network do wrong, and see what becomes of it; fails unless exactly that seat is punished.
@@ -141,6 +144,7 @@ async fn run(command: Command) -> Result<()> {
     match command {
         Command::Dev(arguments) => dev::run(arguments).await,
         Command::Follow(arguments) => follow::run(arguments).await,
+        Command::Challenge(arguments) => challenge::run(arguments).await,
         Command::Init(arguments) => init::run(arguments),
         Command::Sequencer(arguments) => {
             let config = config::Config::read(&arguments.config)?;

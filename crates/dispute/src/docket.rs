@@ -33,6 +33,8 @@ pub struct Listed {
     pub children: Option<Box<[B256; OPENING]>>,
     /// Whether it fell.
     pub fallen: bool,
+    /// Whether its party is free of it.
+    pub released: bool,
 }
 
 /// Claims about one batch with one parent.
@@ -58,13 +60,14 @@ impl Docket {
     pub fn take(&mut self, event: &DisputeEvents) {
         match event {
             DisputeEvents::DisputeBegun(e) => {
-                let listed = Listed { root: e.root, party: e.party, side: 0, children: None, fallen: false };
+                let listed =
+                    Listed { root: e.root, party: e.party, side: 0, children: None, fallen: false, released: false };
                 self.claims.insert(e.claimId, listed);
                 self.groups.insert(e.parentId, Group { question: e.question.clone(), claims: vec![e.claimId] });
             }
             DisputeEvents::ClaimEntered(e) => {
                 let children = Some(Box::new(e.children));
-                let listed = Listed { root: e.root, party: e.party, side: 1, children, fallen: false };
+                let listed = Listed { root: e.root, party: e.party, side: 1, children, fallen: false, released: false };
                 self.claims.insert(e.claimId, listed);
                 if let Some(group) = self.groups.get_mut(&e.parentId) {
                     group.claims.push(e.claimId);
@@ -72,7 +75,8 @@ impl Docket {
             }
             DisputeEvents::ClaimMade(e) => {
                 let children = Some(Box::new(e.children));
-                let listed = Listed { root: e.root, party: e.party, side: e.side, children, fallen: false };
+                let listed =
+                    Listed { root: e.root, party: e.party, side: e.side, children, fallen: false, released: false };
                 self.claims.insert(e.claimId, listed);
                 self.contests.entry(e.contestId).or_default().push(e.claimId);
             }
@@ -90,6 +94,11 @@ impl Docket {
                     claim.party = e.party;
                 }
             }
+            DisputeEvents::ClaimReleased(e) => {
+                if let Some(claim) = self.claims.get_mut(&e.claimId) {
+                    claim.released = true;
+                }
+            }
             _ => {}
         }
     }
@@ -105,9 +114,21 @@ impl Docket {
         self.claims.get(&id)
     }
 
-    /// The claims in a party's name, of any level.
+    /// The claims that a party's bond stands behind, of any level.
     pub fn claims_of(&self, party: Address) -> impl Iterator<Item = B256> {
-        self.claims.iter().filter(move |(_, claim)| claim.party == party).map(|(id, _)| *id)
+        let is_bound = move |claim: &Listed| claim.party == party && !claim.released;
+        self.claims.iter().filter(move |(_, claim)| is_bound(claim)).map(|(id, _)| *id)
+    }
+
+    /// The claims in each contest in which there is one.
+    pub fn by_contest(&self) -> impl Iterator<Item = (B256, &[B256])> {
+        self.contests.iter().map(|(contest, claims)| (*contest, claims.as_slice()))
+    }
+
+    /// The claims about batches that fell.
+    pub fn fallen(&self) -> impl Iterator<Item = B256> {
+        let of_groups = self.groups.values().flat_map(|group| &group.claims);
+        of_groups.copied().filter(|id| self.claims.get(id).is_some_and(|claim| claim.fallen))
     }
 
     /// The claims in a contest, in order.

@@ -5,6 +5,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`lie`] | trees of who is wrong, for drills and tests |
 //! | [`posting`] | what L1 wants to see with a claim that is posted with a bond |
 //! | [`moves`] | the one move that there is in a match, from one's own tree and what the other side has opened |
 //! | [`docket`] | what L1 tells of all disputes |
@@ -12,9 +13,10 @@
 //! | [`preimages`] | what L1 must know before it makes a step that reads |
 //! | [`trace`] | the trees over a block's states, and the last step, by running the program over a witness |
 //!
-//! Who watches L1 and decides what to contest (the agent) is not here yet.
+//! Who watches L1 and sends what is to be sent is the node's challenger.
 
 pub mod docket;
+pub mod lie;
 pub mod moves;
 pub mod player;
 pub mod posting;

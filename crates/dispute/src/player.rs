@@ -91,6 +91,12 @@ pub enum Deed {
     FallSide(Dispute::fallSideCall),
     /// A claim's party fell.
     FallWithParty(Dispute::fallWithPartyCall),
+    /// One's bond is free of a claim.
+    Release(Dispute::releaseCall),
+    /// Gas comes back.
+    Refund(Dispute::refundCall),
+    /// Who won is paid.
+    WithdrawReward(Dispute::withdrawRewardCall),
 }
 
 impl Deed {
@@ -108,6 +114,9 @@ impl Deed {
             Self::Expire(_) => "expire",
             Self::FallSide(_) => "fall of a side",
             Self::FallWithParty(_) => "fall with a party",
+            Self::Release(_) => "release",
+            Self::Refund(_) => "refund",
+            Self::WithdrawReward(_) => "withdrawal of a reward",
         }
     }
 
@@ -125,6 +134,9 @@ impl Deed {
             Self::Expire(call) => call.abi_encode(),
             Self::FallSide(call) => call.abi_encode(),
             Self::FallWithParty(call) => call.abi_encode(),
+            Self::Release(call) => call.abi_encode(),
+            Self::Refund(call) => call.abi_encode(),
+            Self::WithdrawReward(call) => call.abi_encode(),
         };
         Some(input.into())
     }
@@ -244,6 +256,63 @@ impl<B: Bench, T: Truth> Player<'_, B, T> {
         }
         self.join(&mut deeds)?;
         Ok(deeds)
+    }
+
+    /// What is owed to this party by now: its bond free of claims that are decided, gas of moves against parties that fell,
+    /// rewards. Nothing of it is urgent, but for refunds, which those who ask first get first.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub fn dues(&self) -> Outcome<Vec<Deed>, B, T> {
+        let mut deeds = Vec::new();
+        for (parent, group) in self.docket.groups() {
+            let Some(tree) = self.truth.blocks(parent).map_err(Trouble::Truth)? else { continue };
+            let root = tree.root();
+            let right = group.claims.iter().find(|id| self.docket.claim(**id).is_some_and(|claim| claim.root == root));
+            let Some(right) = right else { continue };
+            for other in group.claims.iter().filter(|other| *other != right) {
+                self.refund(*right, *other, &mut deeds)?;
+            }
+        }
+        for (contest, claims) in self.docket.by_contest() {
+            for side in 0..2 {
+                let own = claim_id(contest, side, self.account);
+                let against =
+                    claims.iter().filter(|id| self.docket.claim(**id).is_some_and(|claim| claim.side != side));
+                if self.docket.claim(own).is_some() {
+                    for other in against {
+                        self.refund(own, *other, &mut deeds)?;
+                    }
+                }
+            }
+        }
+        for id in self.docket.claims_of(self.account) {
+            if !self.counts(id)? {
+                deeds.push(Deed::Release(Dispute::releaseCall { id }));
+            }
+        }
+        if !self.ask(&Dispute::rewardOfCall { party: self.account })?.is_zero() {
+            deeds.push(Deed::WithdrawReward(Dispute::withdrawRewardCall { to: self.account }));
+        }
+        Ok(deeds)
+    }
+
+    /// What was spent in a match against a party that fell, whichever of the two claims is the first.
+    fn refund(&self, mine: B256, theirs: B256, deeds: &mut Vec<Deed>) -> Outcome<(), B, T> {
+        let Some(opponent) = self.docket.claim(theirs).map(|claim| claim.party).filter(|party| !party.is_zero()) else {
+            return Ok(());
+        };
+        let party = self.party(opponent)?;
+        if party.fellAt.is_zero() || party.refunds.is_zero() {
+            return Ok(());
+        }
+        for id in [match_id(mine, theirs), match_id(theirs, mine)] {
+            let call = Dispute::spentCall { matchId: id, party: opponent, mover: self.account };
+            if !self.ask(&call)?.is_zero() {
+                deeds.push(Deed::Refund(Dispute::refundCall { matchId: id, account: opponent }));
+            }
+        }
+        Ok(())
     }
 
     /// Whoever makes claims must have a bond.

@@ -104,6 +104,8 @@ pub struct Inclusion {
     pub block_number: L1Height,
     /// Hash of the block.
     pub block_hash: B256,
+    /// Who sent it.
+    pub from: Address,
     /// Whether it succeeded.
     pub success: bool,
     /// Gas used.

@@ -365,6 +365,15 @@ impl<'a> Contracts<'a> {
         self.read(self.addresses.claims, &Claims::isLiveCall { id, batchIndex: batch.get() }, at).await
     }
 
+    /// The final one of a claim's children, of which another one fell; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn final_child(&self, parent: B256, at: BlockAt) -> Result<Option<B256>, L1Error> {
+        let child = self.read(self.addresses.claims, &Claims::finalChildCall { parentId: parent }, at).await?;
+        Ok(Some(child).filter(|child| !child.is_zero()))
+    }
+
     /// What is known of a party of disputes; all zero if it is none.
     ///
     /// # Errors

@@ -433,6 +433,7 @@ impl L1 for FakeL1 {
             Some(Inclusion {
                 block_number: b.block.number,
                 block_hash: b.block.hash,
+                from: tx.recover_signer().unwrap_or_default(),
                 success: true,
                 gas_used: GAS_USED,
                 fee: fee(tx),

@@ -14,7 +14,7 @@ use surety_l1::{
     BlockAt, L1, L1Error,
     contracts::Contracts,
     records::Records,
-    submit::{Included, Outgoing, SubmitError, Submitter},
+    submit::{Included, Outgoing, SubmitError, Submitter, Ticket},
 };
 use surety_state::Store;
 use surety_types::claim::Claim;
@@ -111,14 +111,34 @@ impl Party {
     /// # Errors
     /// [`PartyError::Submit`].
     pub async fn send(&self, to: TxKind, value: U256, input: Bytes) -> Result<Option<Included>, PartyError> {
+        match self.hand_over(to, value, input).await? {
+            Some(ticket) => self.wait(ticket).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Sends a transaction; `None` if it would revert.
+    ///
+    /// # Errors
+    /// [`PartyError::Submit`].
+    pub async fn hand_over(&self, to: TxKind, value: U256, input: Bytes) -> Result<Option<Ticket>, PartyError> {
         let outgoing = Outgoing { to, value, input, ..Outgoing::default() };
-        match self.submitter.submit(outgoing).await {
-            Ok(included) => Ok(Some(included).filter(|included| included.inclusion.success)),
+        match self.submitter.send(outgoing).await {
+            Ok(ticket) => Ok(Some(ticket)),
             Err(SubmitError::WouldRevert(revert)) => {
                 tracing::debug!(%revert, "not sent");
                 Ok(None)
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Waits until a transaction is in a block; `None` if it reverted there.
+    ///
+    /// # Errors
+    /// [`PartyError::Submit`].
+    pub async fn wait(&self, ticket: Ticket) -> Result<Option<Included>, PartyError> {
+        let included = self.submitter.wait(ticket).await?;
+        Ok(Some(included).filter(|included| included.inclusion.success))
     }
 }

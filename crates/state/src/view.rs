@@ -13,13 +13,14 @@ use crate::{
     encoding::{AccountRecord, decode_header, decode_slot, node_key, slot_key},
     error::{Error, Result},
     layer::Layer,
+    root::TrieUpdates,
     trie::NodeSource,
 };
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use std::sync::Arc;
 use surety_stf::StateReader;
-use surety_types::Account;
+use surety_types::{Account, StateChanges};
 
 /// A block that is not committed, as views stack it.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ struct ViewInner {
     state_root: B256,
     /// Newest first.
     above: Vec<Above>,
-    base: Base,
+    base: Arc<Base>,
 }
 
 /// The committed state at one height.
@@ -122,7 +123,18 @@ pub(crate) fn history_key(tag: u8, key: &[u8], number: u64) -> Vec<u8> {
 
 impl View {
     pub(crate) fn new(block: BlockRef, state_root: B256, above: Vec<Above>, base: Base) -> Self {
-        Self { inner: Arc::new(ViewInner { block, state_root, above, base }) }
+        Self { inner: Arc::new(ViewInner { block, state_root, above, base: Arc::new(base) }) }
+    }
+
+    /// The state after a block that stands on this one and is kept nowhere; `updates` are from [`View::root`] with `changes`.
+    ///
+    /// # Errors
+    /// The two do not fit together.
+    pub fn with(&self, block: BlockRef, changes: StateChanges, updates: TrieUpdates) -> Result<Self> {
+        let state_root = updates.state_root;
+        let layer = Arc::new(Layer::new(changes, updates)?);
+        let above = std::iter::once(Above { at: block, layer }).chain(self.inner.above.iter().cloned()).collect();
+        Ok(Self { inner: Arc::new(ViewInner { block, state_root, above, base: self.inner.base.clone() }) })
     }
 
     /// The block that this is the state after.
@@ -180,7 +192,7 @@ impl StateReader for View {
         if let Some(code) = self.inner.above.iter().find_map(|a| a.layer.code(&hash)) {
             return Ok(code.clone());
         }
-        let Base { snapshot, cache, .. } = &self.inner.base;
+        let Base { snapshot, cache, .. } = &*self.inner.base;
         if let Some(code) = cache.codes.get(&hash) {
             return Ok(code);
         }

@@ -8,10 +8,10 @@ use alloy_primitives::{B256, keccak256};
 use alloy_sol_types::{SolStruct as _, SolValue as _};
 use std::{cell::RefCell, collections::BTreeMap, convert::Infallible, sync::Arc};
 use surety_contracts::bindings::Dispute;
-use surety_dispute::{Trace, Truth, posting::block_tree, trace::LastStep};
+use surety_dispute::{Trace, Truth, lie::Lie, posting::block_tree, trace::LastStep};
 use surety_prove::Program;
 use surety_stf::witness::Witness;
-use surety_vm::commitment::{LEVEL_LEAVES, LevelTree, StateTree, leaf, node};
+use surety_vm::commitment::{LEVEL_LEAVES, LevelTree, StateTree};
 
 /// A batch of three blocks, and what was found out about it so far.
 #[derive(Debug)]
@@ -90,53 +90,6 @@ impl Truth for Honest<'_> {
     }
 }
 
-/// A tree that is right up to a leaf, then nonsense, and at last what must be there.
-#[derive(Debug, Clone)]
-pub(crate) struct Lie {
-    right: Arc<LevelTree>,
-    from: u64,
-    nonsense: B256,
-    end: B256,
-    /// Nodes of each height over nothing but nonsense.
-    padding: Vec<B256>,
-}
-
-impl Lie {
-    pub(crate) fn new(right: Arc<LevelTree>, from: u64, nonsense: B256, end: B256) -> Self {
-        let up = |below: &B256| Some(node(*below, *below));
-        let padding = std::iter::successors(Some(leaf(nonsense)), up).take(right.depth() + 1).collect();
-        Self { right, from, nonsense, end, padding }
-    }
-}
-
-impl StateTree for Lie {
-    fn depth(&self) -> usize {
-        self.right.depth()
-    }
-
-    fn state(&self, index: u64) -> B256 {
-        match index {
-            index if index >= (1 << self.right.depth()) - 1 => self.end,
-            index if index >= self.from => self.nonsense,
-            index => self.right.state(index),
-        }
-    }
-
-    fn node(&self, height: usize, index: u64) -> B256 {
-        let (first, behind) = (index << height, (index + 1) << height);
-        if behind <= self.from && behind < 1 << self.depth() {
-            return self.right.node(height, index);
-        }
-        if height == 0 {
-            return leaf(self.state(index));
-        }
-        if first >= self.from && behind < 1 << self.depth() {
-            return self.padding[height];
-        }
-        node(self.node(height - 1, 2 * index), self.node(height - 1, 2 * index + 1))
-    }
-}
-
 /// What a liar says: another hash from one block of the batch on, and below that what leads there.
 #[derive(Debug, Clone)]
 pub(crate) struct Liar<'a> {
@@ -157,7 +110,7 @@ impl Liar<'_> {
         block_tree(&hashes).unwrap()
     }
 
-    fn lie(&self, right: Arc<LevelTree>, from: u64, end: B256) -> Arc<Lie> {
+    fn lie(&self, right: Arc<LevelTree>, from: u64, end: B256) -> Arc<Lie<Arc<LevelTree>>> {
         // A level that is to end rightly lies in the middle all the same.
         Arc::new(Lie::new(right, from.min(LEVEL_LEAVES - 1), self.name, end))
     }

@@ -3,7 +3,7 @@
 use crate::{
     Chance,
     adversary::{Adversary, Style},
-    truth::{Batch, Honest, Lie},
+    truth::{Batch, Honest},
 };
 use alloy_primitives::{Address, B256, Bytes, U256, aliases::U40, keccak256};
 use alloy_sol_types::{SolCall, SolEventInterface as _, SolValue as _};
@@ -13,7 +13,7 @@ use surety_devnet::{
     court::{CLAIMS, Court},
     evm::EvmError,
 };
-use surety_dispute::{Bench, Deed, Docket, Player, Trouble, Truth, moves, posting::block_tree};
+use surety_dispute::{Bench, Deed, Docket, Player, Trouble, Truth, lie::Lie, moves, posting::block_tree};
 use surety_prove::Host;
 use surety_vm::{
     Request,

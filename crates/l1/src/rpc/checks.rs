@@ -143,6 +143,7 @@ pub(super) fn inclusion(method: &'static str, receipt: &TransactionReceipt, aske
     Ok(Inclusion {
         block_number: L1Height::new(number),
         block_hash,
+        from: receipt.from,
         success: receipt.status(),
         gas_used: receipt.gas_used,
         fee,

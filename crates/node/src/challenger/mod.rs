@@ -7,6 +7,8 @@
 //! say what the node's database does, the database is wrong.
 
 mod bench;
+pub mod byzantine;
+mod justice;
 mod right;
 mod truth;
 
@@ -15,15 +17,18 @@ use crate::{
     party::{Party, PartyError},
     poster::Rehearsal,
 };
-use alloy_primitives::U256;
+use alloy_primitives::{B256, U256};
 use bench::{LiveBench, Logbook};
 use right::{RightClaims, RightError};
-use std::{sync::Arc, time::Duration};
-use surety_dispute::{Deed, Player};
-use surety_l1::{BlockRef, L1Error, blobs::Archive, records::Records};
-use surety_types::claim::Claim;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use surety_dispute::{Deed, Docket, Player};
+use surety_l1::{BlockAt, BlockRef, L1Error, blobs::Archive, records::Records, submit::Ticket};
+use surety_types::{BatchIndex, claim::Claim};
 use tokio::{runtime::Handle, sync::watch};
 use truth::{Cache, NodeTruth, TruthError};
+
+/// Transactions that are underway together.
+const DEEDS_AT_ONCE: usize = 32;
 
 /// How far a challenger goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +76,10 @@ enum ChallengerError {
     Right(#[from] RightError),
     #[error(transparent)]
     Truth(#[from] TruthError),
+    #[error(
+        "L1's state has the right claim of batch {0}, its logs up to the node's head do not: somebody was faster, or an endpoint lies"
+    )]
+    Logs(BatchIndex),
     #[error("{0}")]
     Trouble(String),
 }
@@ -81,6 +90,8 @@ struct Known {
     logbook: Logbook,
     right: RightClaims,
     cache: Arc<Cache>,
+    /// Claims that fell, whose signers have nothing left.
+    done: BTreeSet<B256>,
     /// The last head at which all was done that could be.
     head: Option<BlockRef>,
 }
@@ -103,13 +114,45 @@ impl Challenger {
         }
     }
 
+    /// One round, without memory of earlier ones.
+    ///
+    /// # Errors
+    /// Why nothing was done, or not all.
+    pub async fn once(&self) -> Result<(), Box<dyn core::error::Error + Send + Sync>> {
+        Ok(self.round(&mut Known::default()).await?)
+    }
+
     async fn round(&self, known: &mut Known) -> Result<(), ChallengerError> {
+        let Some(Sight { head, docket, mut records, truth }) = self.look(known).await? else { return Ok(()) };
+        if self.power >= Power::Dispute {
+            self.oppose(known.right.missing(&mut records).await?, &truth).await?;
+        }
+        if docket.groups().next().is_some() {
+            let bench = self.bench(head);
+            let (account, known_truth, listed) = (self.party.submitter.address(), truth.clone(), docket.clone());
+            // Running the program takes seconds.
+            let deeds = work(move || {
+                let player = Player { account, docket: &listed, bench: &bench, truth: &*known_truth };
+                let deeds = player.deeds().and_then(|deeds| Ok([deeds, player.dues()?].concat()));
+                deeds.map_err(|trouble| ChallengerError::Trouble(trouble.to_string()))
+            });
+            self.carry_out(&truth, deeds.await?).await?;
+        }
+        if self.power >= Power::Dispute {
+            justice::report(&self.party, &docket, &mut records, &mut known.done).await?;
+        }
+        known.head = Some(head);
+        Ok(())
+    }
+
+    /// What there is to see at L1's head; `None` if this node is behind, or has done what there was to do there.
+    async fn look<'a>(&'a self, known: &mut Known) -> Result<Option<Sight<'a>>, ChallengerError> {
         let status = self.follower.borrow().clone();
         let Some(head) = status.l1_head.filter(|head| status.caught_up && known.head != Some(*head)) else {
-            return Ok(());
+            return Ok(None);
         };
         let Party { l1, chain, store, .. } = &self.party;
-        let docket = known.logbook.read(&**l1, chain, head).await?;
+        let docket = Arc::new(known.logbook.read(&**l1, chain, head).await?);
         let mut records = Records::at(&**l1, chain, head);
         known.right.update(&mut records, store, &status.safe).await?;
         let truth = Arc::new(NodeTruth {
@@ -121,28 +164,20 @@ impl Challenger {
             cache: known.cache.clone(),
             handle: Handle::current(),
         });
-        if self.power >= Power::Dispute {
-            self.oppose(known.right.missing(&mut records).await?, &truth).await?;
-        }
-        if docket.groups().next().is_some() {
-            let bench = LiveBench::new(l1.clone(), chain.addresses.dispute, head, Handle::current());
-            let (account, known) = (self.party.submitter.address(), truth.clone());
-            // Running the program takes seconds.
-            let deeds = work(move || {
-                let player = Player { account, docket: &docket, bench: &bench, truth: &*known };
-                player.deeds().map_err(|trouble| ChallengerError::Trouble(trouble.to_string()))
-            });
-            for deed in deeds.await? {
-                self.carry_out(&truth, deed).await?;
-            }
-        }
-        known.head = Some(head);
-        Ok(())
+        Ok(Some(Sight { head, docket, records, truth }))
+    }
+
+    fn bench(&self, head: BlockRef) -> LiveBench {
+        LiveBench::new(self.party.l1.clone(), self.party.chain.addresses.dispute, head, Handle::current())
     }
 
     /// Posts the right claims of batches of which a committee signed another, and of all behind it.
     async fn oppose(&self, missing: Vec<(Claim, Claim)>, truth: &Arc<NodeTruth>) -> Result<(), ChallengerError> {
         for (parent, claim) in missing {
+            // A claim is never taken back, so an older head cannot lack it either.
+            if self.party.contracts().claim(claim.id(), BlockAt::Latest).await?.is_some() {
+                return Err(ChallengerError::Logs(claim.batch_index));
+            }
             let (truth, rehearsal, id) = (truth.clone(), self.rehearsal.clone(), parent.id());
             work(move || Ok(truth.rehearse(&rehearsal, id)?)).await?;
             tracing::error!(
@@ -159,19 +194,38 @@ impl Challenger {
         Ok(())
     }
 
-    async fn carry_out(&self, truth: &Arc<NodeTruth>, deed: Deed) -> Result<(), ChallengerError> {
-        let name = deed.name();
-        if self.power == Power::Watch {
-            tracing::warn!(deed = name, "a dispute asks for an answer; this node only watches");
-            return Ok(());
+    /// Sends what is to be done, several at once: each is of its own.
+    async fn carry_out(&self, truth: &Arc<NodeTruth>, deeds: Vec<Deed>) -> Result<(), ChallengerError> {
+        for some in deeds.chunks(DEEDS_AT_ONCE) {
+            let mut underway = Vec::new();
+            for deed in some {
+                if self.power == Power::Watch {
+                    tracing::warn!(deed = deed.name(), "a dispute asks for an answer; this node only watches");
+                } else if let Some(ticket) = self.hand_over(truth, deed).await? {
+                    underway.push((deed.name(), ticket));
+                }
+            }
+            for (deed, ticket) in underway {
+                match self.party.wait(ticket).await? {
+                    Some(included) => tracing::warn!(
+                        deed, transaction = %included.transaction, gas = included.inclusion.gas_used,
+                        "answered in a dispute"
+                    ),
+                    None => tracing::info!(deed, "somebody else was faster"),
+                }
+            }
         }
+        Ok(())
+    }
+
+    async fn hand_over(&self, truth: &Arc<NodeTruth>, deed: &Deed) -> Result<Option<Ticket>, ChallengerError> {
         let addresses = &self.party.chain.addresses;
-        match &deed {
+        match deed {
             // `oppose` sees to it, and knows more.
-            Deed::Post { .. } => return Ok(()),
+            Deed::Post { .. } => return Ok(None),
             Deed::Join => {
                 self.party.join().await?;
-                return Ok(());
+                return Ok(None);
             }
             Deed::Step { reads: Some((parent, block, request)), .. } => {
                 let (truth, parent, block, request) = (truth.clone(), *parent, *block, *request);
@@ -180,15 +234,16 @@ impl Challenger {
             }
             _ => {}
         }
-        let input = deed.input().unwrap_or_default();
-        match self.party.send(addresses.dispute.into(), U256::ZERO, input).await? {
-            Some(included) => tracing::warn!(
-                deed = name, transaction = %included.transaction, gas = included.inclusion.gas_used, "answered in a dispute"
-            ),
-            None => tracing::info!(deed = name, "somebody else was faster"),
-        }
-        Ok(())
+        Ok(self.party.hand_over(addresses.dispute.into(), U256::ZERO, deed.input().unwrap_or_default()).await?)
     }
+}
+
+/// What a challenger sees at one head of L1.
+struct Sight<'a> {
+    head: BlockRef,
+    docket: Arc<Docket>,
+    records: Records<'a>,
+    truth: Arc<NodeTruth>,
 }
 
 /// Something that takes seconds, on a thread of its own.
