@@ -1,22 +1,12 @@
 // Reads a drill's figures from L1 again, by Foundry's `cast` alone, and compares them with what the drill says. As a program:
 //   node verify-drill.mjs REPORT.json CHAIN.json L1_URL
 
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import assert from "node:assert/strict";
-import { CAST } from "./harness.mjs";
+import { SLASHED, bondOf, cast, number, reader, word } from "./l1.mjs";
+import { DISPUTES, verifyDispute } from "./verify-dispute.mjs";
 
-const SLASHED = "Slashed(uint64,address,uint64,address,uint256,uint256)";
-const SEAT = "seat(uint64)((address,uint64,address,uint96,bytes32,uint64))";
-
-const cast = (...args) => execFileSync(CAST, args, { encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } }).trim();
-const word = (data, place) => BigInt(`0x${data.slice(2 + 64 * place, 2 + 64 * (place + 1))}`);
-
-function bondOf(registry, seat, block, at) {
-  const fields = cast("call", registry, SEAT, `${seat}`, "--block", `${block}`, ...at);
-  return BigInt(fields.replace(/[()]/g, "").split(",")[3].trim().split(" ")[0]);
-}
 
 /** The bonds of all seats together, which must be one bond a seat: nobody's has changed. */
 function untouchedBonds(registry, chain, at) {
@@ -78,20 +68,6 @@ const BATCH = "(uint64,uint64,bytes32,uint64,uint64,bytes32,bytes32,bytes32,byte
 const POSTED = `BatchPosted(uint64,bytes32,uint64,${BATCH})`;
 const BONDED = "ClaimBonded(bytes32,uint64,address,bool,(uint64,uint64,bytes32,bytes32,bytes32,bytes32))";
 const PAID = "WithdrawalPaid(bytes32,address,uint256)";
-
-const number = (hex) => Number(BigInt(hex));
-
-/** What the other checks ask of an L1. */
-function reader(l1Url) {
-  const at = ["--rpc-url", l1Url];
-  return {
-    at,
-    events: (address, event) =>
-      JSON.parse(cast("logs", "--json", "--from-block", "0", "--address", address, cast("keccak", event), ...at)),
-    receipt: (tx) => JSON.parse(cast("receipt", "--json", tx, ...at)),
-    time: (block) => number(JSON.parse(cast("block", "--json", `${block}`, ...at)).timestamp),
-  };
-}
 
 /** Blocks with messages that an account sent to L2. */
 function messagesOf(l1, inbox, account) {
@@ -289,7 +265,13 @@ export function verifyL1Reorg(report, chain, l1Url, seen = []) {
 export const batchTopic = () => cast("keccak", POSTED);
 
 /** The check of each drill. */
-export const CHECKS = { censorship: verifyCensorship, halt: verifyHalt, escape: verifyEscape, "l1-reorg": verifyL1Reorg };
+export const CHECKS = {
+  censorship: verifyCensorship,
+  halt: verifyHalt,
+  escape: verifyEscape,
+  "l1-reorg": verifyL1Reorg,
+  ...Object.fromEntries(DISPUTES.map((name) => [name, verifyDispute])),
+};
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [report, chain, l1Url] = process.argv.slice(2);
@@ -299,6 +281,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   }
   const read = (path) => JSON.parse(readFileSync(path, "utf8"));
   const said = read(report);
-  (CHECKS[said.drill] ?? verify)(said, read(chain), l1Url);
+  await (CHECKS[said.drill] ?? verify)(said, read(chain), l1Url);
   console.log("L1 says the same");
 }

@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ANVIL, MNEMONIC, Process, SURETY, freePort, rpc, scratch, sleep, until } from "../harness.mjs";
 import { CHECKS, batchTopic, verify } from "../verify-drill.mjs";
+import { DISPUTES } from "../verify-dispute.mjs";
 
 const KEYS = ["drill", "offence_at_block", "report_tx", "slashed_at_block", "l1_blocks_to_slash", "gas_used", "seats_slashed", "bond_before", "bond_after", "reward", "innocents_slashed", "passed"];
 const OTHER_KEYS = {
@@ -16,6 +17,8 @@ const OTHER_KEYS = {
   "l1-reorg": ["drill", "settled_depth", "force_delay", "max_gap", "finality_lag", "reorg_depth", "head_block", "head_hash", "ancestor_block", "ancestor_hash", "batches", "batches_reorged", "batches_reposted_identical", "l1_blocks_to_repost", "l2_nodes", "l2_blocks_compared", "l2_blocks_changed", "follower_safe", "later_tx", "later_tx_in_l2_block", "later_batch_at_block", "deposit_tx", "deposit_to", "deposit_at_block", "deposit_in_l2_block", "seats_slashed", "bond_before", "bond_after", "passed"],
   escape: ["drill", "account", "halted_at_block", "opened_tx", "opened_at_block", "seconds_to_opening", "escaped_tx", "escaped", "balance", "tokens", "refunded", "withdrawn", "second_escape", "passed"],
 };
+const DISPUTE_KEYS = ["drill", "batch", "claim", "claimed_tx", "claimed_at_block", "wrong_claims_fallen", "fell_tx", "fell_at_block", "seconds_to_fall", "right_claim", "right_claimed_at", "seconds_to_final", "challenge_period", "moves", "step_tx", "step_gas", "challenger", "challenger_txs", "challenger_gas", "challenger_most_gas", "challenger_bond", "challenger_reward", "other_txs", "other_gas", "parties_fallen", "party_bonds_lost", "seats_frozen", "seats_slashed", "seat_bonds_lost", "innocents_slashed", "theft_refused", "goes_on", "passed"];
+for (const name of DISPUTES) OTHER_KEYS[name] = DISPUTE_KEYS;
 const SLASHING = ["equivocation", "double-batch", "nullify-finalize"];
 
 let place;
@@ -90,6 +93,23 @@ describe("drills", { concurrency: 2 }, () => {
     test(`${name}, control: with honest seats it does not pass`, async () => {
       const { report, code } = await drill(name, { control: true }, CHECKS[name]);
       assert.equal(report.passed, false);
+      assert.equal(code, 1);
+    });
+  }
+
+  // A dispute takes a challenge period: the whole game in CI, the others by night.
+  for (const name of DISPUTES) {
+    const isSkipped = name !== "invalid-state" && !process.env.SURETY_NIGHTLY;
+    test(`${name}: one challenger wins, those who were wrong pay, and L1 says the same`, { skip: isSkipped }, async () => {
+      const { report, code } = await drill(name, {}, CHECKS[name]);
+      assert.equal(report.passed, true, JSON.stringify(report));
+      assert.equal(code, 0);
+    });
+
+    test(`${name}, control: when nobody is wrong it does not pass`, { skip: isSkipped }, async () => {
+      const { report, code } = await drill(name, { control: true }, CHECKS[name]);
+      assert.equal(report.passed, false);
+      assert.equal(report.seats_frozen + report.parties_fallen + report.innocents_slashed, 0);
       assert.equal(code, 1);
     });
   }
@@ -176,6 +196,7 @@ describe("drills", { concurrency: 2 }, () => {
   const each = (names) => names.map((name) => ({ name }));
   test("on anvil: the sinner is punished and L1 says the same", (t) => onAnvil(t, each(by(SLASHING, ["equivocation"]))));
   test("on anvil: without the committee", (t) => onAnvil(t, each(by(["censorship", "escape"], ["escape"]))));
+  test("on anvil by night: a wrong state", { skip: !process.env.SURETY_NIGHTLY }, (t) => onAnvil(t, each(["invalid-state"])));
   test("on anvil by night: crash", { skip: !process.env.SURETY_NIGHTLY }, (t) => onAnvil(t, [{ name: "crash" }, { name: "crash", control: true }]));
 
   test("there is a list, and an unknown drill is refused", async () => {

@@ -380,6 +380,11 @@ impl Network {
         self.starts.start_in(place, directory, None, free_port()?).await
     }
 
+    /// The key that a seat votes with, for drills in which it signs what its node would not.
+    pub fn vote_key(&self, place: usize) -> Option<&k256::ecdsa::SigningKey> {
+        self.starts.seats.get(place).map(|(seat, _)| &seat.vote)
+    }
+
     /// Stops the last seats; the first always stays.
     ///
     /// # Errors

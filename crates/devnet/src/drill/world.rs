@@ -1,16 +1,18 @@
 //! What a drill looks at: the chain on L2, the contracts on L1, the clock.
 
 use super::{DrillConfig, DrillError};
-use crate::network::{Network, NetworkConfig, NetworkError};
+use crate::network::{Conditions, L2_CHAIN_ID, Network, NetworkConfig, NetworkError};
 use alloy::sol_types::SolEvent;
 use alloy_primitives::{Address, B256, U256};
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
-use surety_contracts::{ChainFile, bindings::Slasher};
+use surety_contracts::{ChainFile, Parameters, Profile, bindings::Slasher};
 use surety_l1::{
     BlockAt, BlockRef, L1,
+    chain::Inclusion,
     contracts::{Contracts, Member},
     rpc::{RpcConfig, RpcL1},
 };
@@ -97,6 +99,20 @@ impl View {
         Ok(logs.iter().filter_map(event).collect())
     }
 
+    /// The transactions in which these contracts told something, up to L1's head, each once.
+    pub(super) async fn transactions(&self, contracts: &[Address]) -> Result<Vec<(B256, Inclusion)>, DrillError> {
+        let head = self.head_block().await?;
+        let logs = self.l1.logs(self.chain.l1_start, head.number, contracts).await?;
+        let hashes: BTreeSet<B256> = logs.iter().map(|log| log.transaction).collect();
+        let mut found = Vec::new();
+        for hash in hashes {
+            if let Some(inclusion) = self.l1.inclusion(hash).await? {
+                found.push((hash, inclusion));
+            }
+        }
+        Ok(found)
+    }
+
     /// All punishments up to L1's head.
     pub(super) async fn slashes(&self) -> Result<Vec<Slash>, DrillError> {
         let events = self.events::<Slasher::Slashed>(self.chain.addresses.slasher).await?;
@@ -156,6 +172,16 @@ impl World {
         sinners: Vec<(usize, Sin)>,
         timeline: Timeline,
     ) -> Result<Self, DrillError> {
+        Self::start_on(config, sinners, Parameters::of(Profile::Ci, L2_CHAIN_ID), timeline).await
+    }
+
+    /// The same with other delays and windows.
+    pub(super) async fn start_on(
+        config: &DrillConfig,
+        sinners: Vec<(usize, Sin)>,
+        protocol: Parameters,
+        timeline: Timeline,
+    ) -> Result<Self, DrillError> {
         timeline.tell("starting a network: L1, contracts, four seats, follower, watchtower");
         let settings = NetworkConfig {
             l1: config.l1.clone(),
@@ -163,7 +189,7 @@ impl World {
             sinners,
             ..NetworkConfig::new(config.directory.clone())
         };
-        let network = Box::pin(Network::start(settings)).await?;
+        let network = Box::pin(Network::start_on(settings, Conditions { protocol, clocks: Vec::new() })).await?;
         let view = View::new(network.l1_urls(), network.chain())?;
         let world = Self { network, view, timeline };
         world.watched().await?;
