@@ -99,14 +99,16 @@ describe("drills", { concurrency: 2 }, () => {
 
   // A dispute takes a challenge period: the whole game in CI, the others by night.
   for (const name of DISPUTES) {
-    const isSkipped = name !== "invalid-state" && !process.env.SURETY_NIGHTLY;
-    test(`${name}: one challenger wins, those who were wrong pay, and L1 says the same`, { skip: isSkipped }, async () => {
+    const isNightly = name !== "invalid-state";
+    const isSkipped = isNightly && !process.env.SURETY_NIGHTLY;
+    const title = `${name}${isNightly ? " by night" : ""}`;
+    test(`${title}: one challenger wins, those who were wrong pay, and L1 says the same`, { skip: isSkipped }, async () => {
       const { report, code } = await drill(name, {}, CHECKS[name]);
       assert.equal(report.passed, true, JSON.stringify(report));
       assert.equal(code, 0);
     });
 
-    test(`${name}, control: when nobody is wrong it does not pass`, { skip: isSkipped }, async () => {
+    test(`${title}, control: when nobody is wrong it does not pass`, { skip: isSkipped }, async () => {
       const { report, code } = await drill(name, { control: true }, CHECKS[name]);
       assert.equal(report.passed, false);
       assert.equal(report.seats_frozen + report.parties_fallen + report.innocents_slashed, 0);
