@@ -2,7 +2,7 @@
 //!
 //! A user needs the newest part of it: the last final claim, the batch that holds a block, the messages from one on.
 //! [`Records`] reads the contracts' logs range by range, from the head down, only as far as the question asks. It is about
-//! one head: who waits for something begins anew.
+//! one head: who waits for something begins anew, or takes a [`Memory`] of what is settled along.
 //!
 //! Of a batch that nobody signed there may be several claims; of a final one there is always one, and all batches before it
 //! have one too (`IClaims`). So the last final claim is found by halves.
@@ -49,6 +49,15 @@ pub struct SentMessage {
     pub acc: B256,
 }
 
+/// Batches and claims of blocks that L1 hardly takes back, for the records below a later head.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    from: L1Height,
+    until: BlockRef,
+    batches: BTreeMap<BatchIndex, (BatchRecord, Batch)>,
+    claims: BTreeMap<BatchIndex, Vec<(L1Height, Claim)>>,
+}
+
 /// L1's records below one head.
 pub struct Records<'a> {
     l1: &'a dyn L1,
@@ -62,8 +71,13 @@ pub struct Records<'a> {
     from: L1Height,
     range: u64,
     batches: BTreeMap<BatchIndex, (BatchRecord, Batch)>,
-    claims: BTreeMap<BatchIndex, Vec<Claim>>,
+    /// Each with the block in which it came.
+    claims: BTreeMap<BatchIndex, Vec<(L1Height, Claim)>>,
     messages: BTreeMap<MessageIndex, SentMessage>,
+    /// What need not be read again.
+    memory: Option<Memory>,
+    /// Whether some of it was taken: then not all blocks from [`Self::from`] on were read for messages.
+    has_resumed: bool,
 }
 
 impl std::fmt::Debug for Records<'_> {
@@ -97,7 +111,51 @@ impl<'a> Records<'a> {
             batches: BTreeMap::new(),
             claims: BTreeMap::new(),
             messages: BTreeMap::new(),
+            memory: None,
+            has_resumed: false,
         }
+    }
+
+    /// The same with what was read below an earlier head, if L1 still has its blocks.
+    ///
+    /// # Errors
+    /// [`L1Error`].
+    pub async fn resume(
+        l1: &'a dyn L1,
+        chain: &ChainFile,
+        head: BlockRef,
+        memory: Option<Memory>,
+    ) -> Result<Self, L1Error> {
+        let mut records = Self::at(l1, chain, head);
+        let Some(memory) = memory.filter(|memory| memory.until.number <= head.number) else { return Ok(records) };
+        if l1.block(BlockAt::Number(memory.until.number)).await?.is_some_and(|block| block.hash == memory.until.hash) {
+            records.memory = Some(memory);
+        } else {
+            tracing::warn!(block = %memory.until.number, "L1 took back what was settled: its records are read again");
+        }
+        Ok(records)
+    }
+
+    /// What was read of batches from `oldest` on in blocks up to `until`. `None` if those were not reached.
+    #[must_use]
+    pub fn remember(&self, until: BlockRef, oldest: BatchIndex) -> Option<Memory> {
+        if self.from > until.number {
+            return self.memory.clone();
+        }
+        let is_settled = |block: L1Height| block <= until.number;
+        let batches: BTreeMap<_, _> = self
+            .batches
+            .range(oldest..)
+            .filter(|(_, (batch, _))| is_settled(batch.l1_block))
+            .map(|(i, b)| (*i, b.clone()))
+            .collect();
+        let claims = self
+            .claims
+            .range(oldest..)
+            .map(|(index, claims)| (*index, claims.iter().filter(|(block, _)| is_settled(*block)).copied().collect()));
+        // A claim comes with its batch or later.
+        let from = batches.get(&oldest).map_or(self.from, |(batch, _)| batch.l1_block.max(self.from));
+        Some(Memory { from, until, claims: claims.collect(), batches })
     }
 
     /// The head that all this is about.
@@ -145,7 +203,7 @@ impl<'a> Records<'a> {
             return Ok(Some(self.genesis));
         }
         let (contracts, at) = self.contracts();
-        for claim in self.claims.get(&index).into_iter().flatten() {
+        for (_, claim) in self.claims.get(&index).into_iter().flatten() {
             if contracts.claim(claim.id(), at).await?.is_some_and(|status| status.is_final) {
                 return Ok(Some(*claim));
             }
@@ -162,7 +220,7 @@ impl<'a> Records<'a> {
             return Ok(Some(self.genesis));
         }
         loop {
-            if let Some(claim) = self.claims.values().flatten().find(|claim| claim.id() == id) {
+            if let Some((_, claim)) = self.claims.values().flatten().find(|(_, claim)| claim.id() == id) {
                 return Ok(Some(*claim));
             }
             if !self.read_back().await? {
@@ -178,7 +236,7 @@ impl<'a> Records<'a> {
     pub async fn claims_of(&mut self, index: BatchIndex) -> Result<Vec<Claim>, L1Error> {
         // A claim comes with its batch or later.
         self.batch(index).await?;
-        Ok(self.claims.get(&index).cloned().unwrap_or_default())
+        Ok(self.claims.get(&index).into_iter().flatten().map(|(_, claim)| *claim).collect())
     }
 
     /// A batch; `None` if there is none of this number yet. Genesis is number 0.
@@ -246,6 +304,10 @@ impl<'a> Records<'a> {
     /// # Errors
     /// [`L1Error`]; also if logs are missing.
     pub async fn messages_from(&mut self, index: MessageIndex) -> Result<Vec<SentMessage>, L1Error> {
+        self.memory = None;
+        if std::mem::take(&mut self.has_resumed) {
+            self.from = self.head.number.next();
+        }
         loop {
             if self.messages.keys().next().is_some_and(|oldest| *oldest <= index) || !self.read_back().await? {
                 break;
@@ -279,10 +341,19 @@ impl<'a> Records<'a> {
         if self.from <= self.start {
             return Ok(false);
         }
+        if let Some(memory) = self.memory.take_if(|memory| memory.until.number.next() >= self.from) {
+            for (block, claim) in memory.claims.into_values().flatten() {
+                self.add_claim(block, claim);
+            }
+            self.batches.extend(memory.batches);
+            (self.from, self.has_resumed) = (memory.from, true);
+            return Ok(true);
+        }
         let addresses = [self.addresses.inbox, self.addresses.claims];
         let to = self.from.saturating_sub(1);
+        let floor = self.memory.as_ref().map_or(self.start, |memory| memory.until.number.next());
         let logs = loop {
-            let from = self.start.max(self.from.saturating_sub(self.range));
+            let from = floor.max(self.from.saturating_sub(self.range));
             match self.l1.logs(from, to, &addresses).await {
                 Err(L1Error::TooLarge { .. }) if self.range > 1 => self.range = self.range.div_ceil(2),
                 other => break other.map(|logs| (from, logs))?,
@@ -305,17 +376,17 @@ impl<'a> Records<'a> {
                 let record = BatchRecord { index, first, last, l1_block: log.block_number };
                 // A self-sequenced batch has no claim of its own.
                 if event.signers != 0 {
-                    self.add_claim(Claim { rollup: self.rollup, ..Claim::stated(index, &statement) });
+                    self.add_claim(log.block_number, Claim { rollup: self.rollup, ..Claim::stated(index, &statement) });
                 }
                 self.batches.insert(index, (record, statement));
             }
             Some(&Claims::ClaimBonded::SIGNATURE_HASH) => {
                 let event = Claims::ClaimBonded::decode_log(&log.log).map_err(undecodable)?.data;
-                self.add_claim(of_event(self.rollup, &event.claim));
+                self.add_claim(log.block_number, of_event(self.rollup, &event.claim));
             }
             Some(&Claims::ClaimCarried::SIGNATURE_HASH) => {
                 let event = Claims::ClaimCarried::decode_log(&log.log).map_err(undecodable)?.data;
-                self.add_claim(of_event(self.rollup, &event.claim));
+                self.add_claim(log.block_number, of_event(self.rollup, &event.claim));
             }
             Some(&Inbox::MessageSent::SIGNATURE_HASH) => {
                 let sent = sent_message(log)?;
@@ -326,11 +397,16 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
-    fn add_claim(&mut self, claim: Claim) {
+    /// In the order of their posting, though later blocks are read first; who signs a claim that is there posts nothing new.
+    fn add_claim(&mut self, block: L1Height, claim: Claim) {
         let known = self.claims.entry(claim.batch_index).or_default();
-        if !known.contains(&claim) {
-            known.push(claim);
+        if let Some(place) = known.iter().position(|(_, other)| *other == claim) {
+            if known.get(place).is_some_and(|(at, _)| *at <= block) {
+                return;
+            }
+            known.remove(place);
         }
+        known.insert(known.partition_point(|(at, _)| *at <= block), (block, claim));
     }
 }
 

@@ -134,5 +134,52 @@ async fn a_claim_with_a_bond_belongs_to_its_batch() {
     };
     records.take(&log).unwrap();
     records.take(&log).unwrap();
-    assert_eq!(records.claims.get(&BatchIndex::new(3)), Some(&vec![expected]), "once, however often it is told of");
+    let known = records.claims.get(&BatchIndex::new(3)).map(|known| known.iter().map(|(_, claim)| *claim).collect());
+    assert_eq!(known, Some(vec![expected]), "once, however often it is told of");
+}
+
+#[tokio::test]
+async fn what_is_settled_is_not_read_again_and_nothing_is_missing() {
+    let (l1, chain) = (world(), chain());
+    l1.0.lock().last_final = 7;
+    let mut records = Records::new(&l1, &chain).await.unwrap();
+    records.range = 3;
+    let base = records.last_final().await.unwrap();
+    let settled = l1.block(BlockAt::Number(L1Height::new(30))).await.unwrap().unwrap();
+    let memory = records.remember(settled, base.batch_index).unwrap();
+    assert_eq!(
+        memory.batches.keys().next(),
+        Some(&base.batch_index),
+        "what is before the last final claim is forgotten"
+    );
+    l1.mine(&[Act::Message, Act::Batch]);
+    let head = l1.block(BlockAt::Latest).await.unwrap().unwrap();
+    for range in [1, 4, 1_000] {
+        let mut again = Records::resume(&l1, &chain, head, Some(memory.clone())).await.unwrap();
+        again.range = range;
+        let mut anew = Records::at(&l1, &chain, head);
+        assert_eq!(again.last_final().await.unwrap(), base, "range {range}");
+        assert!(again.has_resumed);
+        for index in (7..=21).map(BatchIndex::new) {
+            assert_eq!(again.claims_of(index).await.unwrap(), anew.claims_of(index).await.unwrap());
+            assert_eq!(again.posted(index).await.unwrap(), anew.posted(index).await.unwrap());
+        }
+        let (one, other) = (MessageIndex::new(2), again.messages_from(MessageIndex::new(2)).await.unwrap());
+        assert_eq!(other, anew.messages_from(one).await.unwrap(), "messages are read anew");
+        assert_eq!(again.batch(BatchIndex::new(1)).await.unwrap(), anew.batch(BatchIndex::new(1)).await.unwrap());
+    }
+    // A head before it, and another chain.
+    let before = l1.block(BlockAt::Number(L1Height::new(20))).await.unwrap().unwrap();
+    let mut records = Records::resume(&l1, &chain, before, Some(memory.clone())).await.unwrap();
+    assert!(records.memory.is_none());
+    assert_eq!(records.batch_at(L2Height::new(20)).await.unwrap(), None);
+    l1.drop_blocks(15);
+    for _ in 0..20 {
+        l1.mine(&[]);
+    }
+    let head = l1.block(BlockAt::Latest).await.unwrap().unwrap();
+    let mut records = Records::resume(&l1, &chain, head, Some(memory)).await.unwrap();
+    assert!(records.memory.is_none(), "its blocks are gone");
+    let newest = records.batch_at(L2Height::new(14)).await.unwrap();
+    assert_eq!(newest, None, "nor is a batch of them known");
 }

@@ -22,7 +22,12 @@ use bench::{LiveBench, Logbook};
 use right::{RightClaims, RightError};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use surety_dispute::{Deed, Docket, Player};
-use surety_l1::{BlockAt, BlockRef, L1Error, blobs::Archive, records::Records, submit::Ticket};
+use surety_l1::{
+    BlockAt, BlockRef, L1Error,
+    blobs::Archive,
+    records::{Memory, Records},
+    submit::Ticket,
+};
 use surety_types::{BatchIndex, claim::Claim};
 use tokio::{runtime::Handle, sync::watch};
 use truth::{Cache, NodeTruth, TruthError};
@@ -88,6 +93,7 @@ enum ChallengerError {
 #[derive(Default)]
 struct Known {
     logbook: Logbook,
+    memory: Option<Memory>,
     right: RightClaims,
     cache: Arc<Cache>,
     /// Claims that fell, whose signers have nothing left.
@@ -153,8 +159,12 @@ impl Challenger {
         };
         let Party { l1, chain, store, .. } = &self.party;
         let docket = Arc::new(known.logbook.read(&**l1, chain, head).await?);
-        let mut records = Records::at(&**l1, chain, head);
+        let mut records = Records::resume(&**l1, chain, head, known.memory.take()).await?;
         known.right.update(&mut records, store, &status.safe).await?;
+        let settled = head.number.saturating_sub(chain.protocol.settled_depth);
+        if let (Some(until), Some(base)) = (l1.block(BlockAt::Number(settled)).await?, known.right.base()) {
+            known.memory = records.remember(until, base.batch_index);
+        }
         let truth = Arc::new(NodeTruth {
             chain: chain.clone(),
             store: store.clone(),

@@ -76,6 +76,11 @@ impl RightClaims {
         Ok(())
     }
 
+    /// The last final claim.
+    pub(super) const fn base(&self) -> Option<Claim> {
+        self.base
+    }
+
     /// The batch behind each right claim, by that claim's id.
     pub(super) fn following(&self) -> Arc<BTreeMap<B256, RightBatch>> {
         Arc::new(self.batches.iter().map(|batch| (batch.claim.parent, batch.clone())).collect())

@@ -15,7 +15,7 @@ use surety_rpc::Backend as _;
 use surety_state::{BlockRef, Store};
 use surety_stf::StateReader as _;
 use surety_types::{
-    Account, AccountChange, L2Height, MessageIndex, Milliseconds, StateChanges,
+    Account, AccountChange, L2Height, MessageIndex, Milliseconds, StateChanges, Term,
     claim::{BlockHashTree, Claim, calldata_data_hash, inbox_tip},
     predeploys,
     signing::{Batch, Domain, Signature, SignatureSet},
@@ -96,12 +96,9 @@ impl Draft {
     pub(super) fn honest(world: &World, tip: &DerivedBatch, blocks: u64) -> Result<Self, DrillError> {
         let failed = |what: &str| DrillError::Failed(format!("a batch to sign: {what}"));
         let chain = world.network.chain();
-        let first = world.network.seats().first().ok_or_else(|| failed("no seat is left"))?;
-        let seat = first.backend();
+        let seat = world.network.seats().first().ok_or_else(|| failed("no seat is left"))?.backend();
         let derived = Chain::new(seat.store().clone(), Arc::new(chain.parameters.clone()));
-        let boundary = *first.seat().term().borrow();
-        let boundary = boundary.ok_or_else(|| failed("no term has begun"))?;
-        let term = TermNow { term: boundary.term, genesis: boundary.genesis };
+        let term = term_of(&derived, tip.last.next())?.ok_or_else(|| failed("there are no blocks"))?;
         let until = L2Height::new(seat.store().committed().number);
         let age = Milliseconds::new(chain.parameters.block_time.get().saturating_mul(blocks));
         let made = Proposal::make(&derived, tip, term, (age, until), Form::Calldata, |_, _| true);
@@ -192,6 +189,32 @@ impl Draft {
             None => Err(failed(refusal(world, inbox, input).await?.unwrap_or_else(|| "it came too late".into()))),
         }
     }
+}
+
+/// The term of a block, and the hash of the last block before the term; `None` if there is no such block.
+fn term_of(chain: &Chain, height: L2Height) -> Result<Option<TermNow>, DrillError> {
+    let term = |height: L2Height| -> Result<Option<(Term, B256)>, DrillError> {
+        let Some(hash) = chain.store().canonical_hash(height.get())? else { return Ok(None) };
+        let context = chain.context(height, hash).map_err(|error| DrillError::Failed(error.to_string()))?;
+        Ok(context.map(|context| (context.term, hash)))
+    };
+    let Some((now, _)) = term(height)? else { return Ok(None) };
+    let mut before = height;
+    while let Some(below) = before.checked_sub(1) {
+        before = below;
+        if term(before)?.is_none_or(|(term, _)| term != now) {
+            break;
+        }
+    }
+    let genesis = chain.store().canonical_hash(before.get())?;
+    Ok(genesis.map(|genesis| TermNow { term: now, genesis }))
+}
+
+/// The same at the first seat.
+pub(super) fn term_at(world: &World, height: L2Height) -> Result<Option<TermNow>, DrillError> {
+    let Some(seat) = world.network.seats().first() else { return Ok(None) };
+    let parameters = Arc::new(world.network.chain().parameters.clone());
+    term_of(&Chain::new(seat.backend().store().clone(), parameters), height)
 }
 
 /// Why L1 would not take a call; `None` if it would.

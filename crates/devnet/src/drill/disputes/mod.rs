@@ -40,8 +40,11 @@ const BATCH_AGE: u64 = 6;
 const ANSWERS: u64 = 90;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How many L2 blocks each wrong batch has, about, and how often it is tried to stop the seats when there are enough.
+/// How many L2 blocks each wrong batch has, about.
 const BATCH_BLOCKS: u64 = 2;
+/// And how many more L2 must be ahead when the seats stop.
+const SPARE_BLOCKS: u64 = 4;
+/// How often it is tried to stop the seats then.
 const ATTEMPTS: usize = 8;
 
 /// What is signed, or claimed.
@@ -135,6 +138,11 @@ async fn stop_seats(world: &mut World, liars: &[Side], blocks: u64) -> Result<De
             Ok((world.view.contracts().batch_index(BlockAt::Latest).await? > before).then_some(()))
         })
         .await?;
+        until("blocks that are not on L1", PATIENCE, async || {
+            let posted = world.view.contracts().inbox_head(BlockAt::Latest).await?.last_height;
+            Ok((committed(world) > posted.get().saturating_add(blocks).saturating_add(SPARE_BLOCKS)).then_some(()))
+        })
+        .await?;
         let seats = SIGNERS.len();
         world.network.stop_seats(seats).await?;
         // What is underway arrives.
@@ -147,13 +155,11 @@ async fn stop_seats(world: &mut World, liars: &[Side], blocks: u64) -> Result<De
             Ok((status.caught_up && status.safe.index == index).then_some(status.safe))
         })
         .await?;
-        let seat = world.network.seats().first().map(|seat| seat.backend());
-        let committed = seat.as_ref().map_or(0, |seat| seat.store().committed().number);
-        let boundary = world.network.seats().first().and_then(|seat| *seat.seat().term().borrow());
         // All in one term, and one block more, which ends the last batch.
-        if committed > tip.last.get().saturating_add(blocks.saturating_add(1))
-            && boundary.is_some_and(|boundary| boundary.height <= tip.last.get())
-        {
+        let last = tip.last.saturating_add(blocks).saturating_add(1);
+        let (first, last) = (forgery::term_at(world, tip.last.next())?, forgery::term_at(world, last)?);
+        if first.is_some() && first == last {
+            let committed = committed(world);
             world.timeline.tell(format!(
                 "three of four seats are gone; L2 is at block {committed}, L1 has it up to {} in batch {}",
                 tip.last, tip.index
@@ -163,6 +169,11 @@ async fn stop_seats(world: &mut World, liars: &[Side], blocks: u64) -> Result<De
         world.network.start_seats(seats).await?;
     }
     Err(DrillError::Failed("the seats could never be stopped with enough blocks that are not on L1".into()))
+}
+
+/// Number of the last block that the first seat has on disk.
+fn committed(world: &World) -> u64 {
+    world.network.seats().first().map_or(0, |seat| seat.backend().store().committed().number)
 }
 
 /// Has three of four seats sign one wrong batch, or more on it.
