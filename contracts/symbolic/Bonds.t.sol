@@ -29,20 +29,21 @@ contract OpenParties is Parties {
 
 /// @title The money of `Parties`, for every state and every call.
 /// @notice This is induction, so the number of calls and of parties is not bounded: storage is arbitrary but valid (`_isValid`,
-/// and the contract has what it owes), then comes any one call, and what holds before holds after it, and whenever another
-/// contract is paid. `check_theStartIsValid` is where it begins.
+/// and the contract has what it owes), then comes any one call, and what holds before holds after it, and whenever somebody
+/// is paid. `check_theStartIsValid` is where it begins.
 ///
 /// **Shown.** The balance is the sum of what is owed: bonds (of parties that stand, and what is left of forfeited ones, which
 /// is kept for refunds or to be burnt) and rewards. A bond comes by joining only, whole; it leaves whole and once, and only
 /// where no claim stands. A party that fell stays so, and neither leaves nor joins. Of a forfeited bond no more is paid
-/// than it was: a quarter as the reward, half of it at most as refunds, the rest burns.
+/// than it was: a quarter as the reward, half of it at most as refunds, the rest burns. A move is refunded once.
 ///
-/// **Bounds.** One call; of a life after a fall (`check_aForfeitedBondIsPaidOnce`) two, and two between leaving and leaving again.
+/// **Bounds.** Any one call after any valid state. Beside that: one more between leaving and leaving again, and two after a fall
+/// (`check_aForfeitedBondIsPaidOnce`).
 ///
-/// **Assumed.** The bond is below 2^89 wei (more than there is), times are below 2^40, balances below 2^128, each as in
-/// `Parameters` or in Foundry. The caller is this contract, the other accounts are any, equal ones included: no rule looks at an
-/// address but to compare it, or with zero. Refunds and rewards are paid to the caller, who accepts; one who refuses reverts the
-/// call. What was noted for moves (`spent`) is any number. A dispute calls the four functions of `OpenParties` whenever it likes.
+/// **Assumed.** The bond is neither 0 nor 2^89 wei or more (that is more than there is); times are below 2^40 and not 0; rewards are
+/// below 2^100 wei, balances below 2^128. The caller is this contract, `SECOND`, `THIRD` and `STRANGER` are for all others: no rule
+/// looks at an address but to compare it, with zero or another. Who is paid accepts; one who refuses reverts the call. What was
+/// noted for moves (`spent`) is any number. The dispute calls the functions of `OpenParties` whenever it likes.
 contract BondsCheck is Symbolic {
     uint256 private constant JOIN = 0;
     uint256 private constant LEAVE = 1;
@@ -264,15 +265,14 @@ contract BondsCheck is Symbolic {
         assert(!_succeeds(JOIN));
     }
 
-    /// The reward, and what two more calls pay of the bond.
-    function check_aForfeitedBondIsPaidOnce(uint256 first, uint256 second) external {
+    /// The reward, a refund, and what a second one or the burning pays of the bond.
+    function check_aForfeitedBondIsPaidOnce(bool burns) external {
         (address account, address winner) = (_any(), _anyWinner());
         uint256 reward = _fall(account, winner);
         assert(reward == (winner == address(0) || winner == account ? 0 : _bond / 4));
-        vm.assume(_and(_or(first == REFUND, first == BURN), _or(second == REFUND, second == BURN)));
-        uint256 paid = _call(first, account, address(0));
-        uint256 again = _call(second, account, address(0));
-        if (second == BURN) assert(reward + paid + again == _bond);
+        uint256 paid = _call(REFUND, account, address(0));
+        uint256 again = _call(burns ? BURN : REFUND, account, address(0));
+        if (burns) assert(reward + paid + again == _bond);
         else assert(paid + again <= _bond / 2);
     }
 
@@ -283,6 +283,15 @@ contract BondsCheck is Symbolic {
         uint256 reward = _parties.rewardOf(winner);
         _call(FORFEIT, account, winner);
         return _parties.rewardOf(winner) - reward;
+    }
+
+    function check_aMoveIsRefundedOnce() external {
+        (bytes32 id, address account) = (bytes32(any(256)), _any());
+        uint256 spent = _parties.spent(id, account, address(this));
+        uint256 before = address(this).balance;
+        _parties.refund(id, account);
+        assert(address(this).balance - before <= spent);
+        assert(_parties.spent(id, account, address(this)) == 0);
     }
 
     function _succeeds(uint256 which) private returns (bool success) {
