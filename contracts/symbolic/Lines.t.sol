@@ -23,6 +23,9 @@ import {Symbolic} from "./Symbolic.sol";
 ///
 /// **Assumed.** Times are below 2^40. The chain has not ended: after that nothing falls any more. Claims that end in no hash are
 /// left out: they are never final, and nothing stands on them.
+///
+/// An overflow or underflow is a counterexample too, not only an `assert` that fails.
+/// @custom:halmos --panic-error-codes 0x01,0x11,0x32
 contract LinesCheck is Symbolic, Lines {
     uint256 private constant OPERATIONS = 5;
     /// Genesis, and one an operation.
