@@ -86,7 +86,7 @@ contract BondsCheck is Symbolic {
 
     /// Where another contract gets control. (An `assert` that fails here would only refuse the payment.)
     receive() external payable {
-        _wasWrong = address(_parties).balance != _owed() + _rest;
+        if (address(_parties).balance != _owed() + _rest) _wasWrong = true;
         _paidIn = svm.snapshotStorage(address(_parties));
     }
 

@@ -53,7 +53,7 @@ install();
 rmSync(results, {force: true});
 // Loops are unrolled as often as any of the checks needs: a path that would go on is an error below. What is not decided
 // within a minute counts as not shown.
-const options = ["--loop", "12", "--solver-timeout-assertion", "60s", "--solver-threads", "1", "--early-exit"];
+const options = ["--loop", "64", "--solver-timeout-assertion", "60s", "--solver-threads", "1", "--early-exit"];
 run(join(venv, "bin", "halmos"), "--no-status", "--forge-build-out", ".halmos/out", "--json-output", results, ...options);
 if (!existsSync(results)) fail("halmos gave no results");
 const tests = Object.values(JSON.parse(readFileSync(results, "utf8")).test_results).flat();
