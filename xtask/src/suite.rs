@@ -53,6 +53,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "end-to-end", nightly: false, row: Row::Alone, run: end_to_end },
     Suite { name: "nightly", nightly: true, row: Row::Alone, run: nightly },
     Suite { name: "zkvm", nightly: true, row: Row::Alone, run: crate::zkvm::check },
+    Suite { name: "halmos", nightly: true, row: Row::Alone, run: halmos },
 ];
 
 /// What came of one suite.
@@ -135,6 +136,12 @@ fn contracts(shell: &Shell) -> Result<()> {
     let (out, cache) = (kept.join("out"), kept.join("cache"));
     let environment = [("FOUNDRY_OUT", out.as_os_str()), ("FOUNDRY_CACHE_PATH", cache.as_os_str())];
     shell.run_with(&directory, "npx", &["--no-install", "forge", "test"], &environment)
+}
+
+/// Checks the money and the lines of claims for every value at once, in bounds that `contracts/symbolic` states.
+fn halmos(shell: &Shell) -> Result<()> {
+    tools::python(shell)?;
+    shell.run(&shell.root.join("contracts"), "node", &["symbolic/run.mjs"])
 }
 
 fn lint(shell: &Shell) -> Result<()> {

@@ -1,4 +1,5 @@
-//! What the tests need beside Rust: npm packages (compiler, Foundry, SDKs), nextest, and for RISC-V Debian's compiler.
+//! What the tests need beside Rust: npm packages (compiler, Foundry, SDKs), nextest, for RISC-V Debian's compiler, and for halmos
+//! Python.
 
 use anyhow::{Context, Result, bail};
 use std::{
@@ -159,6 +160,12 @@ pub(crate) fn npm(shell: &Shell, folder: &str) -> Result<()> {
     }
     shell.run(&directory, "npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund"])?;
     std::fs::write(stamp, lock).context("note what is installed")
+}
+
+/// Sees to Python and its `venv`, in which `contracts/symbolic/run.mjs` installs halmos.
+pub(crate) fn python(shell: &Shell) -> Result<()> {
+    let has_venv = Command::new("python3").args(["-c", "import ensurepip, venv"]).stderr(Stdio::null()).status();
+    if has_venv.is_ok_and(|s| s.success()) { Ok(()) } else { debian(shell, &["python3", "python3-venv"]) }
 }
 
 /// Sees to `cargo nextest`; returns the folder to put before `PATH`, if it had to be installed.
