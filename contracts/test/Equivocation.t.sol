@@ -62,9 +62,18 @@ contract EquivocationTest is Offences {
         Batch memory other = statement(1, "A");
         other.blockHashRoot = "other";
         _guilty(batch(_key, m), batch(_key, other));
-        (other.firstHeight, other.parentClaim, other.prevHash, other.lastBlockTime) = (1, "x", "y", 5);
+        (other.parentClaim, other.prevHash, other.lastBlockTime) = ("x", "y", 5);
         (other.messageCount, other.messageAcc, other.inboxTip, other.dataHash) = (0, "x", "y", "z");
         _guilty(batch(_key, m), batch(_key, other));
+        (other.lastHash, other.firstHeight) = ("other", m.firstHeight + 1);
+        _guilty(batch(_key, m), batch(_key, other));
+    }
+
+    function test_one_chain_may_be_cut_in_two_ways() external {
+        Batch memory m = statement(1, "A");
+        Batch memory other = statement(1, "A");
+        (other.firstHeight, other.blockHashRoot) = (m.firstHeight + 1, "of fewer hashes");
+        _refused(batch(_key, m), batch(_key, other), _error(IEquivocation.NoContradiction.selector));
     }
 
     function test_one_statement_twice_is_none() external {

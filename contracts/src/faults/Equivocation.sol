@@ -19,6 +19,7 @@ contract Equivocation is IEquivocation {
     uint256 private constant VIEW = 3;
     uint256 private constant PARENT_VIEW = 4;
     uint256 private constant BLOCK_HASH = 5;
+    uint256 private constant FIRST_HEIGHT = 3;
     uint256 private constant LAST_HEIGHT = 4;
     uint256 private constant LAST_HASH = 7;
     uint256 private constant BLOCK_HASH_ROOT = 8;
@@ -126,7 +127,9 @@ contract Equivocation is IEquivocation {
         if (firstKind == BATCH) {
             (a, b) = (_word(first, LAST_HEIGHT), _word(second, LAST_HEIGHT));
             require(a == b, DifferentHeights(uint64(a), uint64(b)));
-            require(_differ(first, second, LAST_HASH, BLOCK_HASH_ROOT), NoContradiction());
+            bool sameStart = _word(first, FIRST_HEIGHT) == _word(second, FIRST_HEIGHT);
+            uint256 compared = sameStart ? BLOCK_HASH_ROOT : LAST_HASH;
+            require(_differ(first, second, LAST_HASH, compared), NoContradiction());
         } else {
             (a, b) = (_word(first, VIEW), _word(second, VIEW));
             require(a == b, DifferentViews(uint64(a), uint64(b)));

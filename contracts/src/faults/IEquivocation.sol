@@ -15,7 +15,10 @@ import {IFault} from "./IFault.sol";
 /// | `Notarize`, `Notarize` | view | block hash or parent view |
 /// | `Finalize`, `Finalize` | view | block hash or parent view |
 /// | `Nullify`, `Finalize` | view | – |
-/// | `Batch`, `Batch` | last height | last hash or block hash root; every other field may differ innocently |
+/// | `Batch`, `Batch` | last height | last hash; or, with the same first height, block hash root |
+///
+/// Every other field of a `Batch` may differ innocently. So may the root if the first height does, for it is over the hashes from
+/// there on: a seat that attended (`IIdle`) with blocks 1 to 9 signs a batch of 5 to 9 when another of 1 to 4 has come.
 ///
 /// `Notarize(A)` beside `Finalize(B)` alone is none. Messages are compared, never signatures. Receipts are judged in a later
 /// step.

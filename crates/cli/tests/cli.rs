@@ -83,7 +83,7 @@ fn a_journal_moves_by_export_and_import_and_nothing_is_overwritten_or_read_while
     let write = |records: &[serde_json::Value]| {
         let address = format!("0x{}", "11".repeat(20));
         let file = serde_json::json!({
-            "version": 1, "domainSeparator": hash("22"), "address": address, "records": records,
+            "version": 2, "domainSeparator": hash("22"), "address": address, "records": records,
         });
         std::fs::write(&given, file.to_string()).expect("written");
         file
@@ -112,7 +112,7 @@ fn a_journal_moves_by_export_and_import_and_nothing_is_overwritten_or_read_while
     let locked = refusal(&["journal", "export", "--journal", &journal, "--to", &path("other.json")]);
     assert!(locked.contains("in use by another process"), "{locked}");
     drop(held);
-    std::fs::write(&journal, b"SURETYJ1 and then nonsense, which is longer than any header of a journal could ever be")
+    std::fs::write(&journal, b"SURETYJ2 and then nonsense, which is longer than any header of a journal could ever be")
         .expect("written");
     let damaged = refusal(&["journal", "export", "--journal", &journal, "--to", &path("other.json")]);
     assert!(damaged.contains("is damaged at byte 0"), "{damaged}");

@@ -98,7 +98,8 @@ pub fn guilty(a: &Statement, b: &Statement) -> bool {
             f.view == n.view
         }
         (Statement::Batch(a), Statement::Batch(b)) if a.lastHeight == b.lastHeight => {
-            !(a.lastHash == b.lastHash && a.blockHashRoot == b.blockHashRoot)
+            let same_root = a.blockHashRoot == b.blockHashRoot || a.firstHeight != b.firstHeight;
+            !(a.lastHash == b.lastHash && same_root)
         }
         _ => false,
     }

@@ -7,11 +7,13 @@
 //! | `Notarize`, `Notarize` | view | block hash or parent view |
 //! | `Finalize`, `Finalize` | view | block hash or parent view |
 //! | `Nullify`, `Finalize` (either order) | view | – |
-//! | `Batch`, `Batch` | last height | last hash or block hash root; every other field may differ innocently |
+//! | `Batch`, `Batch` | last height | last hash; or, with the same first height, block hash root |
 //!
-//! `Notarize(A)` beside `Finalize(B)` alone is none, nor is `Notarize` beside `Nullify`. Messages are compared, never
-//! signatures. Receipts are judged in a later step. For a fixed signer, rollup, term and genesis the statements of one
-//! [`Slot`] fall into classes of which any two contradict, so that the first of a slot shows every later one.
+//! Every other field of a `Batch` may differ innocently; so may the root if the first height does, for it is over the hashes
+//! from there on. `Notarize(A)` beside `Finalize(B)` alone is none, nor is `Notarize` beside `Nullify`. Messages are compared,
+//! never signatures. Receipts are judged in a later step. For a fixed signer, rollup, term and genesis the statements of one
+//! [`Slot`] and place that are no [contradiction](contradict) [say the same](say_the_same), except batches from several first
+//! heights: so the first of a slot (of each first height) shows every later pair.
 //!
 //! # What L1 takes
 //!
@@ -96,10 +98,27 @@ pub fn contradict(a: &Statement, b: &Statement) -> Option<Contradiction> {
             Some(Contradiction::NullifiedAndFinalized)
         }
         (Statement::Batch(a), Statement::Batch(b)) => {
-            ((a.lastHash, a.blockHashRoot) != (b.lastHash, b.blockHashRoot)).then_some(Contradiction::Batches)
+            let roots = a.firstHeight == b.firstHeight && a.blockHashRoot != b.blockHashRoot;
+            (a.lastHash != b.lastHash || roots).then_some(Contradiction::Batches)
         }
         _ => None,
     }
+}
+
+/// Whether two statements of one signer stand for each other: whatever contradicts one of them contradicts both.
+pub fn say_the_same(a: &Statement, b: &Statement) -> bool {
+    let slot = Slot::of(a);
+    if slot.is_none()
+        || (slot, a.rollup(), a.term(), a.genesis(), a.place())
+            != (Slot::of(b), b.rollup(), b.term(), b.genesis(), b.place())
+    {
+        return false;
+    }
+    let starts = match (a, b) {
+        (Statement::Batch(a), Statement::Batch(b)) => a.firstHeight == b.firstHeight,
+        _ => true,
+    };
+    starts && contradict(a, b).is_none()
 }
 
 /// Why a pair shows no guilt.

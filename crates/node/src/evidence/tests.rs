@@ -45,7 +45,7 @@ fn batch(last_height: u64, last: u8, free: u8) -> Batch {
         rollup: 7,
         term: 1,
         genesis: GENESIS,
-        firstHeight: u64::from(free),
+        firstHeight: 1,
         lastHeight: last_height,
         parentClaim: hash(free),
         prevHash: hash(1),

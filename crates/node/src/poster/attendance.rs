@@ -6,8 +6,8 @@
 //! That batch is what this seat holds to be the chain: the blocks that are final, then those that it voted to make final, and, if
 //! a message is due that none of them consumes or there is none, one more of its own with the messages. So it contradicts
 //! nothing that this seat has said: no block of its `Finalize` votes has another at its height, and the signing journal refuses
-//! what would differ from a `Batch` that it signed. If the chain later has another block where its own was, then in this term
-//! it signs no batch that ends right there: the others do.
+//! what would differ from a `Batch` that it signed. Of the same blocks it signs a batch that begins elsewhere, when that comes first. If
+//! the chain later has another block where its own was, then in this term it signs no batch that ends right there: the others do.
 
 use super::{
     Form, ProposalError, Rehearsal, Rehearsed, TermNow,
@@ -517,6 +517,29 @@ mod tests {
         assert!(!found.own);
         assert_eq!(found.hashes, hashes);
         assert_eq!(found.statement.messageCount, 1);
+    }
+
+    /// All seats of a slow network attend, to the same height; the batches that they owe come after that, and one may end there.
+    #[test]
+    fn having_attended_it_signs_the_same_blocks_in_two_batches() {
+        let mut one = One::new();
+        let hashes: Vec<_> = (0..4).map(|_| one.seats.produce(vec![])).collect();
+        let found = one.attends(&[]).unwrap();
+        assert!(!found.own);
+        one.guard.batch(&found.statement).unwrap();
+        for (first, last) in [(1, 2), (3, 4)] {
+            let root = BlockHashTree::new(&hashes[first - 1..last]).unwrap().root();
+            let due = Batch {
+                firstHeight: first as u64,
+                lastHeight: last as u64,
+                lastHash: hashes[last - 1],
+                blockHashRoot: root,
+                ..found.statement.clone()
+            };
+            one.guard.batch(&due).unwrap();
+            let lie = Batch { blockHashRoot: B256::ZERO, ..due };
+            assert!(one.guard.batch(&lie).is_err(), "but nothing else about them");
+        }
     }
 
     #[test]

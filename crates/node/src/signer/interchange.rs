@@ -1,7 +1,7 @@
 //! What a vote key has signed, as JSON, to move a seat to another machine (in the spirit of EIP-3076).
 //!
 //! ```json
-//! { "version": 1, "domainSeparator": "0x…", "address": "0x…", "records": [
+//! { "version": 2, "domainSeparator": "0x…", "address": "0x…", "records": [
 //!   { "kind": "floor", "rollup": 1, "term": 3 },
 //!   { "kind": "notarize", "rollup": 1, "term": 3, "genesis": "0x…", "view": 7, "parentView": 6, "blockHash": "0x…" } ] }
 //! ```
@@ -14,7 +14,7 @@
 //! |---|---|
 //! | a file is of one chain (`genesis_validators_root`), each entry of one key | a file is of one domain and one key; another's is refused |
 //! | no second block at a slot with another signing root | no second `Notarize`, `Finalize` at a view with another block or parent; no `Finalize` beside a `Nullify` of its view |
-//! | no second attestation to a target with other data | no second `Batch` of a last height with another hash or root; no second `Receipt` of a place |
+//! | no second attestation to a target with other data | no second `Batch` of a last height with another hash, or of a range with another root; no second `Receipt` of a place |
 //! | no attestation that surrounds or is surrounded | – : no statement of ours covers a range |
 //! | nothing below the lowest message of the file, which may be cut off there | nothing of a term below a floor, nothing far below the highest view: a file is cut off there and nowhere else |
 //! | the same message may be signed again | likewise, and yields the same bytes |
@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use surety_types::signing::Domain;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A journal's content, for another machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,12 +46,50 @@ pub struct Interchange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 enum Record {
-    Notarize { rollup: u64, term: u64, genesis: B256, view: u64, parent_view: u64, block_hash: B256 },
-    Finalize { rollup: u64, term: u64, genesis: B256, view: u64, parent_view: u64, block_hash: B256 },
-    Nullify { rollup: u64, term: u64, genesis: B256, view: u64 },
-    Batch { rollup: u64, term: u64, genesis: B256, last_height: u64, last_hash: B256, block_hash_root: B256 },
-    Receipt { rollup: u64, term: u64, genesis: B256, view: u64, index: u64, height: u64, tx_hash: B256 },
-    Floor { rollup: u64, term: u64 },
+    Notarize {
+        rollup: u64,
+        term: u64,
+        genesis: B256,
+        view: u64,
+        parent_view: u64,
+        block_hash: B256,
+    },
+    Finalize {
+        rollup: u64,
+        term: u64,
+        genesis: B256,
+        view: u64,
+        parent_view: u64,
+        block_hash: B256,
+    },
+    Nullify {
+        rollup: u64,
+        term: u64,
+        genesis: B256,
+        view: u64,
+    },
+    Batch {
+        rollup: u64,
+        term: u64,
+        genesis: B256,
+        first_height: u64,
+        last_height: u64,
+        last_hash: B256,
+        block_hash_root: B256,
+    },
+    Receipt {
+        rollup: u64,
+        term: u64,
+        genesis: B256,
+        view: u64,
+        index: u64,
+        height: u64,
+        tx_hash: B256,
+    },
+    Floor {
+        rollup: u64,
+        term: u64,
+    },
 }
 
 /// An import that was not (wholly) taken up.
@@ -147,8 +185,8 @@ impl From<Entry> for Record {
                 Self::Finalize { rollup, term, genesis, view, parent_view: parent, block_hash: hash }
             }
             Entry::Nullify { at: At { rollup, term, genesis }, view } => Self::Nullify { rollup, term, genesis, view },
-            Entry::Batch { at: At { rollup, term, genesis }, last_height, last_hash, root } => {
-                Self::Batch { rollup, term, genesis, last_height, last_hash, block_hash_root: root }
+            Entry::Batch { at: At { rollup, term, genesis }, first_height, last_height, last_hash, root } => {
+                Self::Batch { rollup, term, genesis, first_height, last_height, last_hash, block_hash_root: root }
             }
             Entry::Receipt { at: At { rollup, term, genesis }, view, index, height, tx } => {
                 Self::Receipt { rollup, term, genesis, view, index, height, tx_hash: tx }
@@ -168,8 +206,8 @@ impl From<&Record> for Entry {
                 Self::Finalize { at: At { rollup, term, genesis }, view, parent: parent_view, hash: block_hash }
             }
             Record::Nullify { rollup, term, genesis, view } => Self::Nullify { at: At { rollup, term, genesis }, view },
-            Record::Batch { rollup, term, genesis, last_height, last_hash, block_hash_root } => {
-                Self::Batch { at: At { rollup, term, genesis }, last_height, last_hash, root: block_hash_root }
+            Record::Batch { rollup, term, genesis, first_height, last_height, last_hash, block_hash_root: root } => {
+                Self::Batch { at: At { rollup, term, genesis }, first_height, last_height, last_hash, root }
             }
             Record::Receipt { rollup, term, genesis, view, index, height, tx_hash } => {
                 Self::Receipt { at: At { rollup, term, genesis }, view, index, height, tx: tx_hash }

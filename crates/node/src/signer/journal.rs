@@ -3,12 +3,12 @@
 //! # File
 //!
 //! ```text
-//! header  = "SURETYJ1" (8) ‖ EIP-712 domain separator (32) ‖ vote address (20) ‖ check (8)
+//! header  = "SURETYJ2" (8) ‖ EIP-712 domain separator (32) ‖ vote address (20) ‖ check (8)
 //! record  = length of the payload (1) ‖ payload ‖ check (8)
 //! payload = kind (1) ‖ rollup (8) ‖ term (8) ‖ rest, all big endian:
 //!   1 Notarize, 2 Finalize   genesis (32) ‖ view (8) ‖ parent view (8) ‖ block hash (32)
 //!   3 Nullify                genesis (32) ‖ view (8)
-//!   4 Batch                  genesis (32) ‖ last height (8) ‖ last hash (32) ‖ block hash root (32)
+//!   4 Batch                  genesis (32) ‖ first height (8) ‖ last height (8) ‖ last hash (32) ‖ block hash root (32)
 //!   5 Receipt                genesis (32) ‖ view (8) ‖ index (8) ‖ height (8) ‖ transaction hash (32)
 //!   6 Floor                  nothing: no statement of a term before this one is signed any more
 //! check   = first 8 bytes of keccak256(previous check ‖ the bytes since)
@@ -37,7 +37,7 @@ use surety_types::{
     signing::{Domain, Statement},
 };
 
-const MAGIC: &[u8; 8] = b"SURETYJ1";
+const MAGIC: &[u8; 8] = b"SURETYJ2";
 const CHECK: usize = 8;
 const HEADER: usize = 8 + 32 + 20 + CHECK;
 /// No journal that this software writes grows beyond it: a new term compacts it.
@@ -445,8 +445,9 @@ fn encode(entry: &Entry) -> Vec<u8> {
             head(&mut out, 3, at);
             number(&mut out, *view);
         }
-        Entry::Batch { at, last_height, last_hash, root } => {
+        Entry::Batch { at, first_height, last_height, last_hash, root } => {
             head(&mut out, 4, at);
+            number(&mut out, *first_height);
             number(&mut out, *last_height);
             out.extend_from_slice(last_hash.as_slice());
             out.extend_from_slice(root.as_slice());
@@ -472,7 +473,7 @@ const fn payload_length(kind: u8) -> Option<usize> {
     match kind {
         1 | 2 => Some(97),
         3 => Some(57),
-        4 => Some(121),
+        4 => Some(129),
         5 => Some(105),
         6 => Some(17),
         _ => None,
@@ -502,7 +503,13 @@ fn decode(mut bytes: &[u8]) -> Option<Entry> {
             1 => Entry::Notarize { at, view: number(input)?, parent: number(input)?, hash: hash(input)? },
             2 => Entry::Finalize { at, view: number(input)?, parent: number(input)?, hash: hash(input)? },
             3 => Entry::Nullify { at, view: number(input)? },
-            4 => Entry::Batch { at, last_height: number(input)?, last_hash: hash(input)?, root: hash(input)? },
+            4 => Entry::Batch {
+                at,
+                first_height: number(input)?,
+                last_height: number(input)?,
+                last_hash: hash(input)?,
+                root: hash(input)?,
+            },
             5 => Entry::Receipt {
                 at,
                 view: number(input)?,

@@ -12,7 +12,7 @@
 //! | `Notarize` | another block or parent was notarised in this view; the block is not executed |
 //! | `Finalize` | another was finalised in this view; this view was nullified; the block is not executed |
 //! | `Nullify` | this view was finalised |
-//! | `Batch` | another `lastHash` or `blockHashRoot` was signed for this last height in this term; not executed |
+//! | `Batch` | for this last height in this term another `lastHash` was signed, or with this first height another `blockHashRoot`; not executed |
 //! | `Receipt` | another transaction or height was promised at this place of this view; the view is notarised already |
 //!
 //! Refusing is always safe: it costs one vote. Views far below the highest one signed are refused without looking.

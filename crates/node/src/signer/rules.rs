@@ -82,7 +82,8 @@ struct TermBook {
     notarized: BTreeMap<u64, (u64, B256)>,
     finalized: BTreeMap<u64, (u64, B256)>,
     nullified: BTreeSet<u64>,
-    batches: BTreeMap<u64, (B256, B256)>,
+    /// By last and first height: last hash and root.
+    batches: BTreeMap<(u64, u64), (B256, B256)>,
     receipts: BTreeMap<(u64, u64), (u64, B256)>,
 }
 
@@ -92,7 +93,7 @@ pub(super) enum Entry {
     Notarize { at: At, view: u64, parent: u64, hash: B256 },
     Finalize { at: At, view: u64, parent: u64, hash: B256 },
     Nullify { at: At, view: u64 },
-    Batch { at: At, last_height: u64, last_hash: B256, root: B256 },
+    Batch { at: At, first_height: u64, last_height: u64, last_hash: B256, root: B256 },
     Receipt { at: At, view: u64, index: u64, height: u64, tx: B256 },
     Floor { rollup: u64, term: u64 },
 }
@@ -124,6 +125,7 @@ impl From<&Statement> for Entry {
             Statement::Nullify(m) => Self::Nullify { at: at(m.rollup, m.term, m.genesis), view: m.view },
             Statement::Batch(m) => Self::Batch {
                 at: at(m.rollup, m.term, m.genesis),
+                first_height: m.firstHeight,
                 last_height: m.lastHeight,
                 last_hash: m.lastHash,
                 root: m.blockHashRoot,
@@ -229,17 +231,19 @@ impl TermBook {
                 }
                 Ok(!self.nullified.contains(&view))
             }
-            Entry::Batch { last_height, last_hash, root, .. } => {
-                let highest = self.batches.last_key_value().map_or(0, |(height, _)| *height);
+            Entry::Batch { first_height, last_height, last_hash, root, .. } => {
+                let highest = self.batches.last_key_value().map_or(0, |((height, _), _)| *height);
                 let kept = highest.saturating_sub(BATCH_HEIGHTS_KEPT);
                 if last_height < kept {
                     return Err(Refusal::TooOld { what: "height", asked: last_height, kept });
                 }
-                match self.batches.get(&last_height) {
-                    Some(signed) if *signed == (last_hash, root) => Ok(false),
-                    Some(_) => conflict("Batch", "Batch", last_height),
-                    None => Ok(true),
+                let mut there = self.batches.range((last_height, 0)..=(last_height, u64::MAX));
+                if there.any(|((_, first), (hash, signed))| {
+                    *hash != last_hash || (*first == first_height && *signed != root)
+                }) {
+                    return conflict("Batch", "Batch", last_height);
                 }
+                Ok(!self.batches.contains_key(&(last_height, first_height)))
             }
             Entry::Receipt { view, index, height, tx, .. } => {
                 let kept = self.highest_view.saturating_sub(RECEIPT_VIEWS_KEPT);
@@ -276,10 +280,10 @@ impl TermBook {
                 self.nullified.insert(view);
                 self.advance(view);
             }
-            Entry::Batch { last_height, last_hash, root, .. } => {
-                self.batches.insert(last_height, (last_hash, root));
-                let highest = self.batches.last_key_value().map_or(0, |(height, _)| *height);
-                self.batches = self.batches.split_off(&highest.saturating_sub(BATCH_HEIGHTS_KEPT));
+            Entry::Batch { first_height, last_height, last_hash, root, .. } => {
+                self.batches.insert((last_height, first_height), (last_hash, root));
+                let highest = self.batches.last_key_value().map_or(0, |((height, _), _)| *height);
+                self.batches = self.batches.split_off(&(highest.saturating_sub(BATCH_HEIGHTS_KEPT), 0));
             }
             Entry::Receipt { view, index, height, tx, .. } => {
                 self.receipts.insert((view, index), (height, tx));
@@ -330,9 +334,10 @@ impl TermBook {
                 hash,
             }))
             .chain(self.nullified.iter().map(move |view| Entry::Nullify { at, view: *view }))
-            .chain(self.batches.iter().map(move |(height, (last_hash, root))| Entry::Batch {
+            .chain(self.batches.iter().map(move |((last_height, first_height), (last_hash, root))| Entry::Batch {
                 at,
-                last_height: *height,
+                first_height: *first_height,
+                last_height: *last_height,
                 last_hash: *last_hash,
                 root: *root,
             }))

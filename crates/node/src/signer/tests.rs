@@ -109,6 +109,8 @@ fn every_conflict_is_refused_before_and_after_a_restart() {
         (S::Batch(batch(1, 9, 1, 1)), S::Batch(Batch { dataHash: hash(9), ..batch(1, 9, 1, 1) }), true),
         (S::Batch(batch(1, 9, 1, 1)), S::Batch(batch(1, 9, 2, 1)), false),
         (S::Batch(batch(1, 9, 1, 1)), S::Batch(batch(1, 9, 1, 2)), false),
+        (S::Batch(batch(1, 9, 1, 1)), S::Batch(Batch { firstHeight: 4, ..batch(1, 9, 1, 2) }), true),
+        (S::Batch(batch(1, 9, 1, 1)), S::Batch(Batch { firstHeight: 4, ..batch(1, 9, 2, 1) }), false),
         (S::Batch(batch(1, 9, 1, 1)), S::Batch(batch(2, 9, 2, 2)), true),
         (S::Batch(batch(1, 9, 1, 1)), S::Batch(batch(1, 10, 2, 2)), true),
         (S::Receipt(receipt(1, 3, 4, 1)), S::Receipt(receipt(1, 3, 4, 1)), true),
@@ -403,7 +405,7 @@ fn any_statement() -> impl Strategy<Value = Statement> {
             0 => Statement::Notarize(notarize(term, view, parent, block)),
             1 => Statement::Finalize(finalize(term, view, parent, block)),
             2 => Statement::Nullify(nullify(term, view)),
-            3 => Statement::Batch(batch(term, view, block, root)),
+            3 => Statement::Batch(Batch { firstHeight: parent, ..batch(term, view, block, root) }),
             _ => Statement::Receipt(receipt(term, view, index, block)),
         },
     )
@@ -418,7 +420,7 @@ fn contradict(a: &Statement, b: &Statement) -> bool {
         (S::Finalize(f), S::Nullify(n)) | (S::Nullify(n), S::Finalize(f)) => (f.term, f.view) == (n.term, n.view),
         (S::Batch(a), S::Batch(b)) => {
             (a.term, a.lastHeight) == (b.term, b.lastHeight)
-                && (a.lastHash, a.blockHashRoot) != (b.lastHash, b.blockHashRoot)
+                && (a.lastHash != b.lastHash || a.firstHeight == b.firstHeight && a.blockHashRoot != b.blockHashRoot)
         }
         (S::Receipt(a), S::Receipt(b)) => (a.term, a.view, a.index) == (b.term, b.view, b.index) && a != b,
         _ => false,

@@ -36,7 +36,7 @@ fn any_statement() -> impl Strategy<Value = Statement> {
                     rollup,
                     term,
                     genesis,
-                    firstHeight: free,
+                    firstHeight: free & 1,
                     lastHeight: place,
                     parentClaim: hash(free),
                     prevHash: hash(free >> 1),
@@ -68,8 +68,8 @@ fn guilty(a: &Statement, b: &Statement) -> bool {
         && match kinds {
             (1, 1) | (2, 2) => x[3] == y[3] && x[4..] != y[4..],
             (2, 3) | (3, 2) => x[3] == y[3],
-            // Word 4 is the last height, 7 the last hash, 8 the root.
-            (4, 4) => x[4] == y[4] && (x[7] != y[7] || x[8] != y[8]),
+            // Word 3 is the first height, 4 the last, 7 the last hash, 8 the root.
+            (4, 4) => x[4] == y[4] && (x[7] != y[7] || x[3] == y[3] && x[8] != y[8]),
             _ => false,
         }
 }
@@ -85,18 +85,24 @@ proptest! {
     }
 
     #[test]
-    fn the_first_of_a_slot_shows_every_pair_in_it(a in any_statement(), b in any_statement(), c in any_statement()) {
-        // Not contradicting is transitive within a slot and place: whoever contradicts b but not a makes a contradict b.
-        let same = |x: &Statement, y: &Statement| {
-            Slot::of(x).is_some()
-                && (Slot::of(x), x.rollup(), x.term(), x.genesis(), x.place())
-                    == (Slot::of(y), y.rollup(), y.term(), y.genesis(), y.place())
-        };
-        if contradict(&b, &c).is_some() {
-            prop_assert!(same(&b, &c));
-            if same(&a, &b) {
-                prop_assert!(contradict(&a, &b).is_some() || contradict(&a, &c).is_some());
+    fn who_keeps_what_does_not_say_the_same_finds_every_pair(all in prop::collection::vec(any_statement(), 1..12)) {
+        let mut kept: Vec<&Statement> = Vec::new();
+        for (i, statement) in all.iter().enumerate() {
+            let found = kept.iter().any(|one| contradict(one, statement).is_some());
+            let there = all[..i].iter().any(|one| contradict(one, statement).is_some());
+            prop_assert_eq!(found, there, "{:?}", statement);
+            if !kept.iter().any(|one| say_the_same(one, statement)) {
+                kept.push(statement);
             }
+        }
+    }
+
+    #[test]
+    fn what_says_the_same_is_contradicted_by_the_same(a in any_statement(), b in any_statement(), c in any_statement()) {
+        prop_assert_eq!(say_the_same(&a, &b), say_the_same(&b, &a));
+        if say_the_same(&a, &b) {
+            prop_assert_eq!(contradict(&a, &b), None);
+            prop_assert_eq!(contradict(&a, &c), contradict(&b, &c));
         }
     }
 

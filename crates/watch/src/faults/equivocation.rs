@@ -1,19 +1,23 @@
 //! Two contradicting statements of one key: finds every pair that it is shown, in bounded memory.
 //!
 //! [`surety_types::evidence`] says what contradicts what. Of one key, rollup, term and genesis, the statements of one slot
-//! (notarisations of a view, what ends a view, batches of a last height) fall into classes of which any two contradict;
-//! so the first statement of each slot is enough to find a pair in whatever comes later.
+//! (notarisations of a view, what ends a view, batches of a last height) the first that
+//! [says what it says](say_the_same) is enough to find a pair in whatever comes later.
 //!
 //! **Bounds.** Each (source, key) may keep [`Slots::new`]'s number of statements, and its oldest go first. A slot lives while
-//! any source that brought its statement holds it, so a source that floods loses its own statements and nobody else's.
+//! any source that brought its statement holds it, so a source that floods loses its own statements and nobody else's. Of one slot no more
+//! than [`MAX_EACH`] are kept: only batches of several first heights can be more than one, and honest seats sign two.
 
 use alloy_primitives::{Address, B256};
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
-use surety_types::evidence::{Equivocation, SignedStatement, Slot};
+use surety_types::evidence::{Equivocation, SignedStatement, Slot, contradict, say_the_same};
 
 /// Where a statement came from: its place in the list of sources. There are at most [`MAX_SOURCES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SourceId(u8);
+
+/// The most statements of one slot of a key that neither contradict each other nor say the same.
+pub const MAX_EACH: usize = 4;
 
 /// The most sources of one watchtower.
 pub const MAX_SOURCES: usize = 64;
@@ -39,7 +43,7 @@ impl SourceId {
 pub enum Heard {
     /// Nothing can contradict it yet (receipts).
     Unjudged,
-    /// The first of its slot.
+    /// Nothing that says the same was in its slot, nor anything that contradicts it.
     New,
     /// The same was heard before.
     Known,
@@ -59,12 +63,13 @@ struct Key {
 
 #[derive(Debug)]
 struct Kept {
-    first: SignedStatement,
+    /// At least one.
+    said: Vec<SignedStatement>,
     /// Bit i: source i brought it and still holds it.
     sources: u64,
 }
 
-/// The first statement of every slot, bounded.
+/// The first statements of every slot, bounded.
 #[derive(Debug)]
 pub struct Slots {
     rollup: u64,
@@ -84,7 +89,7 @@ impl Slots {
         self.per_key = per_key.max(1);
     }
 
-    /// How many statements are kept.
+    /// How many slots are kept.
     pub fn len(&self) -> usize {
         self.kept.len()
     }
@@ -104,18 +109,24 @@ impl Slots {
         let key = Key { signer, term: statement.term(), genesis: statement.genesis(), slot, place };
         let (heard, hold) = match self.kept.entry(key) {
             Entry::Vacant(empty) => {
-                empty.insert(Kept { first: signed.clone(), sources: source.bit() });
+                empty.insert(Kept { said: vec![signed.clone()], sources: source.bit() });
                 (Heard::New, true)
             }
             Entry::Occupied(mut kept) => {
                 let kept = kept.get_mut();
-                let pair = Equivocation { first: kept.first.clone(), second: signed.clone() };
-                if pair.contradiction().is_some() {
+                if let Some(first) = kept.said.iter().find(|said| contradict(&said.statement, statement).is_some()) {
+                    let pair = Equivocation { first: first.clone(), second: signed.clone() };
                     (Heard::Guilt(Box::new(pair)), false)
                 } else {
                     let held = kept.sources & source.bit() != 0;
                     kept.sources |= source.bit();
-                    (Heard::Known, !held)
+                    let known = kept.said.iter().any(|said| say_the_same(&said.statement, statement));
+                    if known || kept.said.len() >= MAX_EACH {
+                        (Heard::Known, !held)
+                    } else {
+                        kept.said.push(signed.clone());
+                        (Heard::New, !held)
+                    }
                 }
             }
         };

@@ -96,8 +96,7 @@ impl Message {
             record
         };
         if self.batch {
-            let more =
-                json!({ "lastHeight": self.place, "lastHash": self.says, "blockHashRoot": keccak256(self.says) });
+            let more = json!({ "firstHeight": 1, "lastHeight": self.place, "lastHash": self.says, "blockHashRoot": keccak256(self.says) });
             return vec![record("batch", more)];
         }
         let more = json!({ "view": self.place, "parentView": 0, "blockHash": self.says });
@@ -134,7 +133,7 @@ impl Validator {
     fn import(&mut self, messages: &[Message], separator: B256, counts: &mut Counts) -> bool {
         let records: Vec<Value> = messages.iter().flat_map(Message::records).collect();
         let file =
-            json!({ "version": 1, "domainSeparator": separator, "address": key().address(), "records": records });
+            json!({ "version": 2, "domainSeparator": separator, "address": key().address(), "records": records });
         let file: Interchange = serde_json::from_value(file).unwrap();
         let result = file.import(self.guard.journal(), &domain(), key().address());
         let mut conflicts = false;
@@ -194,7 +193,7 @@ fn run(vector: &Value, counts: &mut Counts) {
             assert_eq!(step["should_succeed"], false);
             let mut records = Validator::new();
             let file =
-                json!({ "version": 1, "domainSeparator": B256::ZERO, "address": key().address(), "records": [] });
+                json!({ "version": 2, "domainSeparator": B256::ZERO, "address": key().address(), "records": [] });
             let file: Interchange = serde_json::from_value(file).unwrap();
             let refused = file.import(records.guard.journal(), &domain(), key().address());
             assert!(matches!(refused, Err(InterchangeError::Foreign)));

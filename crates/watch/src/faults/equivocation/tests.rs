@@ -32,15 +32,19 @@ fn nullify(view: u64) -> SignedStatement {
 }
 
 fn batch(last: u64, root: u8, data: u8) -> SignedStatement {
+    from(1, last, (root, root), data)
+}
+
+fn from(first: u64, last: u64, (block, root): (u8, u8), data: u8) -> SignedStatement {
     signed(Batch {
         rollup: ROLLUP,
         term: 1,
         genesis: hash(9),
-        firstHeight: 1,
+        firstHeight: first,
         lastHeight: last,
         parentClaim: hash(1),
         prevHash: hash(2),
-        lastHash: hash(root),
+        lastHash: hash(block),
         blockHashRoot: hash(root),
         lastBlockTime: 5,
         messageCount: 1,
@@ -62,6 +66,8 @@ fn a_pair_in_two_sources_is_found_whichever_came_first() {
         (nullify(5), finalize(5, 1)),
         (finalize(5, 1), nullify(5)),
         (batch(7, 1, 1), batch(7, 2, 1)),
+        (batch(7, 1, 1), from(3, 7, (2, 1), 1)),
+        (batch(7, 1, 1), from(1, 7, (1, 2), 1)),
     ] {
         let mut slots = Slots::new(ROLLUP, 16);
         assert_eq!(slots.hear(FEED, signer(1), &a), Heard::New);
@@ -84,6 +90,8 @@ fn what_honest_keys_sign_makes_no_pair() {
         batch(7, 1, 1),
         // Other data under the same result: a second try to post.
         batch(7, 1, 2),
+        // The same chain cut elsewhere: it attended.
+        from(4, 7, (1, 5), 1),
         batch(8, 2, 1),
     ];
     for _ in 0..2 {
@@ -93,6 +101,23 @@ fn what_honest_keys_sign_makes_no_pair() {
     }
     // Another key may say otherwise.
     assert_eq!(slots.hear(FEED, signer(2), &notarize(5, 2)), Heard::New);
+}
+
+#[test]
+fn a_pair_of_batches_is_found_behind_one_of_another_first_height() {
+    let mut slots = Slots::new(ROLLUP, 16);
+    assert_eq!(slots.hear(FEED, signer(1), &batch(7, 1, 1)), Heard::New);
+    let second = from(4, 7, (1, 5), 1);
+    assert_eq!(slots.hear(FEED, signer(1), &second), Heard::New);
+    assert_eq!(slots.hear(OTHER, signer(1), &second), Heard::Known);
+    let third = from(4, 7, (1, 6), 1);
+    let Heard::Guilt(pair) = slots.hear(OTHER, signer(1), &third) else { panic!("two roots of one range") };
+    assert_eq!((pair.first, pair.second), (second, third));
+    // Many that are none are not all kept.
+    for first in 1..=7 {
+        slots.hear(FEED, signer(1), &from(first, 7, (1, first as u8), 1));
+    }
+    assert_eq!(slots.kept.values().map(|kept| kept.said.len()).collect::<Vec<_>>(), [MAX_EACH]);
 }
 
 #[test]
