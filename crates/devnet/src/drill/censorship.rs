@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 pub(super) async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finished, DrillError> {
     let (ignored, anyone) = (account(IGNORED)?, account(ANYONE)?);
     let sin = Sin::Censor(ignored.address());
-    let world = World::start(&config, (0..SEATS).map(|place| (place, sin)).collect(), timeline).await?;
+    let world = World::start_calm(&config, (0..SEATS).map(|place| (place, sin)).collect(), timeline).await?;
     let outcome = observe(&config, &world, &ignored, &anyone).await;
     let (l1_rpc, l1) = world.stop().await;
     Finished::of(outcome.map(Report::Censorship), l1_rpc, l1).await

@@ -27,7 +27,7 @@ const AMOUNT: &str = "0.5ether";
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(super) async fn run(config: DrillConfig, timeline: Timeline) -> Result<Finished, DrillError> {
-    let mut world = World::start(&config, Vec::new(), timeline).await?;
+    let mut world = World::start_calm(&config, Vec::new(), timeline).await?;
     let outcome = observe(&config, &mut world).await;
     let (l1_rpc, l1) = world.stop().await;
     Finished::of(outcome.map(Report::Halt), l1_rpc, l1).await

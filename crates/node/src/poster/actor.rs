@@ -22,7 +22,7 @@ use surety_l1::{
     submit::{Outgoing, SubmitError, Submitter, Ticket},
 };
 use surety_types::{
-    L2Height, Milliseconds,
+    BatchIndex, L2Height, Milliseconds,
     claim::{BlockHashTree, Claim},
 };
 use tokio::{
@@ -94,6 +94,8 @@ pub struct Poster {
     journal: Journal,
     follower: watch::Receiver<Status>,
     work: Work,
+    /// The newest batch of L1, and when this node saw it first.
+    newest: Option<(BatchIndex, Milliseconds)>,
 }
 
 /// Where this node stands in the committee of the term.
@@ -161,7 +163,17 @@ impl Poster {
     pub fn new(config: Config, sources: Sources) -> Result<Self, PosterError> {
         let journal = Journal::open(config.directory.clone()).map_err(|e| trouble(&config, &e))?;
         let Sources { chain, follower, schedule, signatures, submitter } = sources;
-        Ok(Self { config, chain, schedule, gatherer: signatures, submitter, journal, follower, work: Work::new() })
+        Ok(Self {
+            config,
+            chain,
+            schedule,
+            gatherer: signatures,
+            submitter,
+            journal,
+            follower,
+            work: Work::new(),
+            newest: None,
+        })
     }
 
     /// The newest term, its committee's size, and this node's place in it.
@@ -227,6 +239,9 @@ impl Poster {
             Err(error) => return Ok(Round::Trouble(error.to_string())),
         };
         let (tip, ancestry) = (status.safe, status.ancestry);
+        if self.newest.is_none_or(|(index, _)| index != tip.index) {
+            self.newest = Some((tip.index, self.config.clock.now()));
+        }
         let signed = match self.signed_before(&tip, &standing) {
             Some(signed) => signed,
             None => match self.sign(&tip, &standing).await? {
@@ -259,9 +274,10 @@ impl Poster {
         let before = self.journal.get(tip.last.next().get()).map(|signed| signed.proposal.clone());
         let duty = Duty { members: standing.members, place: standing.place, step: self.config.turn };
         let clock = self.config.clock.clone();
+        let since_newest = self.newest.map_or(Duration::ZERO, |(_, seen)| since(&clock, seen));
         let made = self.work.run(move || {
             let until = L2Height::new(chain.store().committed().number);
-            let is_time = |last, whole_at| since(&clock, whole_at) >= duty.wait(last);
+            let is_time = |last, whole_at| duty.is_due(last, since(&clock, whole_at), since_newest);
             Proposal::make(&chain, &tip, term, (age, until), form, is_time)
         });
         let mut proposal = match made.await {
