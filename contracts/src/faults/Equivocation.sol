@@ -127,9 +127,10 @@ contract Equivocation is IEquivocation {
         if (firstKind == BATCH) {
             (a, b) = (_word(first, LAST_HEIGHT), _word(second, LAST_HEIGHT));
             require(a == b, DifferentHeights(uint64(a), uint64(b)));
-            bool sameStart = _word(first, FIRST_HEIGHT) == _word(second, FIRST_HEIGHT);
-            uint256 compared = sameStart ? BLOCK_HASH_ROOT : LAST_HASH;
-            require(_differ(first, second, LAST_HASH, compared), NoContradiction());
+            bool isSame = _word(first, LAST_HASH) == _word(second, LAST_HASH)
+                && (_word(first, BLOCK_HASH_ROOT) == _word(second, BLOCK_HASH_ROOT)
+                    || _word(first, FIRST_HEIGHT) != _word(second, FIRST_HEIGHT));
+            require(!isSame, NoContradiction());
         } else {
             (a, b) = (_word(first, VIEW), _word(second, VIEW));
             require(a == b, DifferentViews(uint64(a), uint64(b)));

@@ -297,8 +297,9 @@ impl Parameters {
             posting_tip_cap: GWEI.saturating_mul(U256::from(2)),
             reporter_share_basis_points: 500,
             reporter_share_cap: ETHER,
-            // Twice 4,000,000 gas at ten times 5 gwei.
-            claim_bond: ETHER.saturating_mul(U256::from(4)) / U256::from(10),
+            // Twice 3,000,000 gas at ten times 5 gwei: half of it is for the gas of one side of a game, and both sides of a whole one need 3.3
+            // million together.
+            claim_bond: ETHER.saturating_mul(U256::from(3)) / U256::from(10),
             idle_limit: 60,
             idle_window: 200,
         };
